@@ -1,0 +1,48 @@
+# Two commands matter to a newcomer: `make demo` and `make test`.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: help demo test check format lint types bench clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' 2>/dev/null || { \
+	  echo "Remora needs Python 3.11 to 3.14 with the venv module. On Debian or Ubuntu:"; \
+	  echo "  sudo apt-get install -y python3 python3-venv make"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . 2>/dev/null \
+	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+demo: $(STAMP) ## replay real traffic through the gcs-recorder example into a local recording
+	@$(BIN)/remora demo
+
+test: $(STAMP) ## the tests
+	@$(BIN)/python -m pytest -q -n 2
+
+check: format-check lint types test ## format, lint, types and tests, as CI runs them
+
+format: $(STAMP) ## rewrite the code in the project's format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+.PHONY: format-check
+format-check: $(STAMP)
+	@$(BIN)/ruff format --check .
+
+lint: $(STAMP) ## ruff's checks
+	@$(BIN)/ruff check .
+
+types: $(STAMP) ## mypy --strict
+	@$(BIN)/mypy
+
+lock: ## resolve the dependencies again, for Python 3.11 to 3.14
+	@uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes --no-header --no-emit-index-url -q pyproject.toml -o requirements.lock
+
+clean: ## remove what the commands above made
+	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache demo-data remora-data

@@ -1,0 +1,1 @@
+"""The engine: from packets on the wire to recordings that arrived."""

@@ -1,0 +1,51 @@
+"""How a stage declares its configuration: a frozen dataclass whose fields carry their key and help text.
+
+``engine.config`` builds the dataclasses from files, environment and flags; the README's table is generated from them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Key:
+    """What ``option`` attaches to a field."""
+
+    name: str
+    """Kubeshark's key where it has one, such as ``tap.misc.pcapTTL``; looked up without regard to case."""
+    help: str
+    kind: str
+    """``duration`` (float seconds), ``size`` (int bytes), ``text``, ``flag``, ``number``, ``list``, ``map``, or ``choice:a|b``."""
+    environment: tuple[str, ...]
+    """Environment variables that set it, besides ``REMORA_<KEY>``."""
+    secret: bool
+
+
+def option(
+    default: Any,
+    key: str,
+    help: str,  # noqa: A002 - the word every option library uses
+    *,
+    kind: str | None = None,
+    environment: tuple[str, ...] = (),
+    secret: bool = False,
+) -> Any:
+    """A field of an options dataclass; ``kind`` is guessed from the default where it can be."""
+    guessed = {bool: "flag", int: "number", str: "text", list: "list", tuple: "list", dict: "map"}.get(type(default), "text")
+    metadata = {"key": Key(key, help, kind or guessed, environment, secret)}
+    if isinstance(default, list | dict):
+        kept = default
+        return dataclasses.field(default_factory=lambda: type(kept)(kept), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def keys_of(options: type[Any]) -> Iterator[tuple[str, Key, Any]]:
+    """``(field name, key, default)`` of each option of an options dataclass."""
+    for field in dataclasses.fields(options):
+        key = field.metadata.get("key")
+        if key is not None:
+            default = field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+            yield field.name, key, default
