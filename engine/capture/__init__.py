@@ -1,0 +1,1 @@
+"""Edges where packets come in: files, folders, standard input, interfaces."""

@@ -1,0 +1,73 @@
+"""Counters and the one list of reasons for which something is thrown away.
+
+``<stage>_<noun>_total`` only grows. For every stage, in = out + dropped; ``tests`` add it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+
+
+class Drop(IntEnum):
+    """Why something was thrown away. Codes 1 to 63 fit a column of ``Columns.drop``."""
+
+    NONE = 0
+    UNKNOWN_LINK_TYPE = 1
+    NOT_IP = 2
+    """ARP, LLDP and other frames that carry no IP packet."""
+    CUT_BY_SNAPLEN = 3
+    """The capture cut the frame inside a header that is needed."""
+    BAD_HEADER = 4
+    """A version, header length or total length that no sender sends."""
+    FRAGMENT = 5
+    UNSUPPORTED_TRANSPORT = 6
+    """An IP protocol without streams here."""
+    EXTENSION_HEADER = 7
+    NOT_TARGETED = 8
+    """A capture filter (``tap.regex``, ``tap.namespaces``) left it out."""
+
+    RING_FULL = 64
+    """The kernel dropped it before we saw it."""
+    STREAM_LIMIT = 65
+    REASSEMBLY_LIMIT = 66
+    BODY_LIMIT = 67
+    PENDING_LIMIT = 68
+    SCRIPT_QUEUE_FULL = 69
+    SCRIPT_GONE = 70
+    STORAGE_FULL = 71
+    RATE_LIMIT = 72
+    ABANDONED = 73
+    """A script host died while it ran this item's hook."""
+
+
+class Counters:
+    """Named totals of one process. One owner; others get a copy by message."""
+
+    def __init__(self) -> None:
+        self._totals: dict[str, int] = {}
+
+    def add(self, name: str, count: int = 1) -> None:
+        """``name`` is ``<stage>_<noun>_total``."""
+        self._totals[name] = self._totals.get(name, 0) + count
+
+    def drop(self, stage: str, reason: Drop, count: int = 1) -> None:
+        """Count ``count`` things that ``stage`` threw away because of ``reason``."""
+        self.add(f"{stage}_dropped_total{{reason={reason.name.lower()}}}", count)
+
+    def set(self, name: str, value: int) -> None:
+        """A level rather than a total, such as a queue's depth."""
+        self._totals[name] = value
+
+    def get(self, name: str) -> int:
+        """The total of ``name``; 0 where nothing was counted."""
+        return self._totals.get(name, 0)
+
+    def dropped(self, stage: str) -> int:
+        """All that ``stage`` dropped, whatever the reason."""
+        prefix = f"{stage}_dropped_total{{"
+        return sum(count for name, count in self._totals.items() if name.startswith(prefix))
+
+    def snapshot(self) -> Mapping[str, int]:
+        """A copy that may leave the process."""
+        return dict(self._totals)

@@ -1,0 +1,172 @@
+"""What the supervisor and its children say to each other, each over its own ``Endpoint`` (descriptor 3 of the child)."""
+
+from __future__ import annotations
+
+import msgspec
+
+MAX_STREAM_FRAME_BYTES = 16 * 1024 * 1024
+
+
+class Start(msgspec.Struct, tag="start"):
+    """The first message to every child. Descriptors that come with it are named in ``descriptors``, in order."""
+
+    settings: msgspec.Raw
+    """``engine.config.Settings`` as msgpack; without secrets."""
+    secrets: dict[str, str]
+    """Only the shipper gets any: values of the variables that hold secrets."""
+    run_id: str
+    node: str
+    descriptors: list[str]
+    """For the worker: ``packets:<interface>`` for each packet socket."""
+
+
+class AttachHost(msgspec.Struct, tag="attach_host"):
+    """A host is there. To the broker with its end of the broker socket, as soon as the host was forked; to the worker with
+    the events socket and the progress page (two descriptors, in this order) once the host is ready."""
+
+    host: int
+    """Never used twice within an instance."""
+    script: str
+    """The script's name: its file name."""
+    hooks: list[str]
+    pid: int
+    taken_over: bool = False
+    """To a broker that replaces a dead one: the host lives since before, ask it to resend."""
+
+
+class DetachHost(msgspec.Struct, tag="detach_host"):
+    """A host is gone or about to go."""
+
+    host: int
+    script: str
+    successor: bool
+    """Another host of this script follows: keep its undelivered items."""
+
+
+class Begin(msgspec.Struct, tag="begin"):
+    """To the worker: the scripts are loaded, start reading."""
+
+
+class StopIntake(msgspec.Struct, tag="stop_intake"):
+    """To the worker: read no more; deliver what was read, then ``Drained``."""
+
+
+class Finish(msgspec.Struct, tag="finish"):
+    """To the broker: run each script's jobs once if ``jobs``, then ``onShutdown``, then ``Finished``."""
+
+    jobs: bool
+    shutdown_s: float
+
+
+class Seal(msgspec.Struct, tag="seal"):
+    """To the recorder: copy what is kept, seal everything that is open, then ``Finished``."""
+
+
+class Flush(msgspec.Struct, tag="flush"):
+    """To the shipper: upload what is ready, until ``grace_s`` have passed, then ``Finished``."""
+
+    grace_s: float
+
+
+class Quit(msgspec.Struct, tag="quit"):
+    """Exit now; nothing is left to say."""
+
+
+ToChild = Start | AttachHost | DetachHost | Begin | StopIntake | Finish | Seal | Flush | Quit
+
+
+class Up(msgspec.Struct, tag="up"):
+    """The child has read its ``Start``, dropped its privileges and is at work."""
+
+
+class Report(msgspec.Struct, tag="report"):
+    """Totals so far, every 200 ms while something moves; also the heartbeat (at least once a second)."""
+
+    counters: dict[str, int]
+    note: str = ""
+
+
+class HostReady(msgspec.Struct, tag="host_ready"):
+    """From the broker: a script was loaded."""
+
+    host: int
+    hooks: list[str]
+    layers: list[str]
+    warnings: list[str]
+
+
+class HostRefused(msgspec.Struct, tag="host_refused"):
+    """From the broker: a script was not loaded."""
+
+    host: int
+    reasons: list[str]
+
+
+class KillHost(msgspec.Struct, tag="kill_host"):
+    """From worker or broker: this host broke a budget or the protocol."""
+
+    host: int
+    reason: str
+
+
+class ConsoleLine(msgspec.Struct, tag="console_line"):
+    """From the broker: a line a script wrote, limited and escaped."""
+
+    script: str
+    level: str
+    text: str
+
+
+class Drained(msgspec.Struct, tag="drained"):
+    """From the worker: input has ended (or intake stopped) and every item is acknowledged."""
+
+    input_ended: bool
+
+
+class Finished(msgspec.Struct, tag="finished"):
+    """The answer to ``Finish``, ``Seal`` and ``Flush``."""
+
+    remaining: int = 0
+    """What could not be done: batches not yet shipped, hosts that did not answer."""
+    note: str = ""
+
+
+class Failed(msgspec.Struct, tag="failed"):
+    """The child cannot go on and a restart would not help; ``message`` is for the operator."""
+
+    message: str
+    wrong_use: bool = False
+
+
+FromChild = Up | Report | HostReady | HostRefused | KillHost | ConsoleLine | Drained | Finished | Failed
+
+
+class SpawnHost(msgspec.Struct, tag="spawn_host"):
+    """To the zygote, with four descriptors: events socket, broker socket, progress page, source text (a memfd)."""
+
+    host: int
+    script: str
+    environment: dict[str, str]
+    """What the script sees as ``env``; secrets are opaque handles already."""
+    node: str
+    memory_bytes: int
+    user: int
+    """uid and gid to run as, where the zygote may change them; -1: as it is."""
+
+
+class HostStarted(msgspec.Struct, tag="host_started"):
+    """From the zygote."""
+
+    host: int
+    pid: int
+
+
+class HostExited(msgspec.Struct, tag="host_exited"):
+    """From the zygote; ``status`` as ``os.waitstatus_to_exitcode`` gives it (negative: the signal)."""
+
+    host: int
+    status: int
+
+
+ToZygote = SpawnHost | Quit
+FromZygote = HostStarted | HostExited

@@ -1,0 +1,121 @@
+"""What a script host says to the worker (items) and to the broker (everything else). Final.
+
+Worker to host, on a stream socket (descriptor 3 of the host), length-prefixed because frames are large::
+
+    +---------+----------+-------+---------+  n times  +---------+------------------+
+    | len u32 | kind u16 | n u16 | seq u64 |           | len u32 | entry as msgpack |
+    +---------+----------+-------+---------+           +---------+------------------+
+
+``len`` counts the bytes after itself. Host to worker, on the same socket, fixed size::
+
+    +---------+----------+------------+-------------+------------+
+    | seq u64 | done u32 | errors u32 | matched u32 | cpu_ns u64 |   28 bytes
+    +---------+----------+------------+-------------+------------+
+
+``done`` entries of frame ``seq`` are finished (the frame when done = n); ``errors`` and ``matched`` are of the entries
+since the previous acknowledgement; ``cpu_ns`` is the host's CPU clock. A host acknowledges at the end of a frame, and
+after an entry once 50 ms have passed since it last did.
+
+The progress page (descriptor 5, one shared page): ``<u64>`` count of entries *started* since the host began. The worker
+reads it when a host died, to know which entry was running; any value is possible in it, none is trusted beyond that.
+
+Host and broker: an ``Endpoint`` (descriptor 4), messages below.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import msgspec
+
+FRAME_HEADER = struct.Struct("<IHHQ")
+ENTRY_HEADER = struct.Struct("<I")
+ACKNOWLEDGEMENT = struct.Struct("<QIIIQ")
+PROGRESS = struct.Struct("<Q")
+
+KIND_ITEMS = 1
+KIND_PACKETS = 2
+"""Entries are ``PacketInfo`` arrays: timestamp_ns, captureLength, length, truncated, fragmented."""
+
+MAX_FRAME_ENTRIES = 256
+MAX_FRAME_BYTES = 16 * 1024 * 1024
+
+EVENTS_FD, BROKER_FD, PROGRESS_FD, SOURCE_FD = 3, 4, 5, 6
+"""The only descriptors a host has besides 0, 1, 2 (all three /dev/null). The source is closed once it was read."""
+
+
+class Ready(msgspec.Struct, tag="ready", forbid_unknown_fields=True):
+    """The script was compiled and its top level ran."""
+
+    hooks: list[str]
+    layers: list[str]
+    """Jail layers that this host obtained, such as ``no_new_privs``."""
+    warnings: list[str]
+
+
+class Refused(msgspec.Struct, tag="refused", forbid_unknown_fields=True):
+    """The script was not loaded; every reason at once."""
+
+    reasons: list[str]
+
+
+class Call(msgspec.Struct, tag="call", forbid_unknown_fields=True):
+    """A helper call. ``seq`` grows by one; the host sends one call at a time and waits for its reply."""
+
+    seq: int
+    helper: str
+    """``file.copy``, ``pcap.record`` …"""
+    args: list[msgspec.Raw]
+
+
+class Log(msgspec.Struct, tag="log", forbid_unknown_fields=True):
+    """A console line; one-way."""
+
+    level: str
+    """``log`` or ``error``."""
+    text: str
+
+
+class JobDone(msgspec.Struct, tag="job_done", forbid_unknown_fields=True):
+    """The answer to ``RunJob``."""
+
+    run: int
+    error: str
+    """Empty when the job passed."""
+    cpu_ns: int
+
+
+class ShutdownDone(msgspec.Struct, tag="shutdown_done", forbid_unknown_fields=True):
+    """The answer to ``Shutdown``; the host exits after it."""
+
+    error: str
+
+
+FromHost = Ready | Refused | Call | Log | JobDone | ShutdownDone
+
+
+class Reply(msgspec.Struct, tag="reply", forbid_unknown_fields=True):
+    """The answer to the call with the same ``seq``."""
+
+    seq: int
+    error: str
+    """Empty when the call succeeded; else what the script's exception says."""
+    value: msgspec.Raw
+
+
+class RunJob(msgspec.Struct, tag="run_job", forbid_unknown_fields=True):
+    """Run the job with this tag, between two hooks."""
+
+    run: int
+    tag: str
+
+
+class Shutdown(msgspec.Struct, tag="shutdown", forbid_unknown_fields=True):
+    """Run ``onShutdown``, answer, exit."""
+
+
+class Resend(msgspec.Struct, tag="resend", forbid_unknown_fields=True):
+    """A new broker took over: send the call that still waits for a reply again, and an unanswered ``JobDone``."""
+
+
+ToHost = Reply | RunJob | Shutdown | Resend

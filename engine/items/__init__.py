@@ -1,0 +1,1 @@
+"""Messages paired into items, the objects that scripts and filters see."""

@@ -1,0 +1,1 @@
+"""What a script asked to keep, copied into batches and sealed."""

@@ -1,0 +1,1 @@
+"""User scripts: policy, jail, hosts, delivery."""

@@ -1,0 +1,1 @@
+"""Which packet belongs to which stream, and the bytes of each direction in order."""
