@@ -90,7 +90,9 @@ class NoSuchStream(StorageError):
     """No stream of this name was seen, or every trace of it has expired."""
 
     def __init__(self, stream: str) -> None:
-        super().__init__(f"{stream!r}: expected the name of a stream such as '000000000144.pcap' that this data folder knows")
+        super().__init__(
+            f"{stream!r}: expected the name of a stream such as '000000000144.pcap' that this data folder knows"
+        )
 
 
 class UploadError(RemoraError):

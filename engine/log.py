@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 
+
 def start_logging(process: str, level: str = "INFO") -> None:
     """Log to standard error; the supervisor reads that of its children and prints it above the progress line."""
     handler = logging.StreamHandler(sys.stderr)

@@ -27,14 +27,16 @@ class Key:
 def option(
     default: Any,
     key: str,
-    help: str,  # noqa: A002 - the word every option library uses
+    help: str,
     *,
     kind: str | None = None,
     environment: tuple[str, ...] = (),
     secret: bool = False,
 ) -> Any:
     """A field of an options dataclass; ``kind`` is guessed from the default where it can be."""
-    guessed = {bool: "flag", int: "number", str: "text", list: "list", tuple: "list", dict: "map"}.get(type(default), "text")
+    guessed = {bool: "flag", int: "number", str: "text", list: "list", tuple: "list", dict: "map"}.get(
+        type(default), "text"
+    )
     metadata = {"key": Key(key, help, kind or guessed, environment, secret)}
     if isinstance(default, list | dict):
         kept = default

@@ -50,7 +50,9 @@ class Endpoint(Generic[In]):
         """
         data = self._encoder.encode(message)
         if len(data) > MAX_MESSAGE_BYTES:
-            raise ProtocolViolation(f"{type(message).__name__}: {len(data)} bytes exceed the cap of {MAX_MESSAGE_BYTES}")
+            raise ProtocolViolation(
+                f"{type(message).__name__}: {len(data)} bytes exceed the cap of {MAX_MESSAGE_BYTES}"
+            )
         if descriptors:
             socket.send_fds(self._socket, [data], list(descriptors))
         else:

@@ -58,7 +58,7 @@ class Stream:
     payload_bytes: int = 0
     """Transport payload bytes on the wire, retransmissions included."""
     state: str = "open"
-    """``open``, ``half_open`` (a SYN without answer), ``closed`` (FIN both ways, or timed out after one), ``reset``, ``idle``."""
+    """``open``, ``half_open`` (a SYN without answer), ``closed`` (FIN both ways), ``reset`` or ``idle`` (timed out)."""
     error: str = ""
     """Why the stream counts as one with an error (``pcapErrorTTL``), else empty."""
     reassembly: Any = None

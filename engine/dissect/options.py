@@ -1,0 +1,22 @@
+"""Configuration of dissection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.options import option
+
+
+@dataclass(frozen=True, slots=True)
+class DissectOptions:
+    """Caps that keep memory bounded; what is cut says so in its item."""
+
+    max_body_bytes: int = option(1 << 20, "dissect.maxBody", "Bytes of a body kept in an item.", kind="size")
+    max_header_bytes: int = option(64 << 10, "dissect.maxHeader", "Bytes of one message head.", kind="size")
+    max_pending: int = option(1024, "dissect.maxPending", "Requests of one stream that may wait for their response.")
+    pair_timeout_s: float = option(
+        30.0,
+        "tap.misc.staleTimeoutSeconds",
+        "A request without response becomes an item with an error after this long.",
+        kind="duration",
+    )

@@ -1,0 +1,26 @@
+"""Configuration of batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.options import option
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingOptions:
+    """A batch is sealed by whichever of these comes first, by a script, at the UTC hour and at shutdown."""
+
+    batch_bytes: int = option(
+        64 << 20, "recording.batchMaxSize", "Packet bytes after which a batch is sealed.", kind="size"
+    )
+    batch_interval_s: float = option(
+        3600.0, "recording.batchInterval", "Age at which a batch is sealed.", kind="duration"
+    )
+    limit_bytes: int = option(
+        10 << 30,
+        "recording.limit",
+        "Budget for what is kept and not yet shipped; then new streams are refused.",
+        kind="size",
+    )
+    cluster: str = option("local", "tap.clusterName", "Name of the cluster in object names.")
