@@ -1,0 +1,171 @@
+"""The keep journal: what worker and broker want kept, told to the recorder through a file.
+
+Append-only, one writer a file (``docs/formats.md``, "Keep journal"). A file and not a message, because the wish must
+outlive whoever made it: `fsync` before the call returns costs the broker about 1 ms and is its durable claim.
+
+```
++---------+----------------+---------+-----
+| len u32 | entry, msgpack | len u32 | …
++---------+----------------+---------+-----
+```
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import struct
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+
+LENGTH = struct.Struct("<I")
+MAX_ENTRY_BYTES = 64 * 1024
+"""No writer makes a longer entry; a longer length is damage."""
+READ_BYTES = 4 * 1024 * 1024
+"""One ``read_journal`` reads at most this much, so that a long journal does not become a large process."""
+
+_log = logging.getLogger(__name__)
+
+
+class Keep(msgspec.Struct, tag_field="op", tag="keep", frozen=True):
+    """Keep this stream's packets from ``from_ns`` to its end, and its items."""
+
+    stream: int
+    recording: str
+    from_ns: int
+    """Timestamp of the first packet wanted; 0: from the stream's first stored packet."""
+    at_ns: int
+    """Wall clock of the wish."""
+
+
+class SealNow(msgspec.Struct, tag_field="op", tag="seal", frozen=True):
+    """Close the open batches of this recording, if they hold anything."""
+
+    recording: str
+    at_ns: int
+
+
+Entry = Keep | SealNow
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Entry] = msgspec.msgpack.Decoder(Entry)
+
+
+class KeepJournal:
+    """The writing end; owned by one process."""
+
+    def __init__(self, path: Path, sync: bool) -> None:
+        """Open or create; what a killed predecessor wrote in half is cut off.
+
+        Args:
+            path: the journal's file; its folder exists.
+            sync: whether each entry is on the disk, not only in the page cache, before the call returns.
+
+        Raises:
+            OSError: the file cannot be opened.
+        """
+        self._sync = sync
+        self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._end = _end_of_entries(path)
+        torn = os.fstat(self._descriptor).st_size - self._end
+        if torn:
+            os.ftruncate(self._descriptor, self._end)
+            _log.warning("keep_journal_cut path=%s torn_bytes=%d", path, torn)
+        if sync:
+            _sync_folder(path.parent)
+
+    def keep(self, stream: int, recording: str, from_ns: int, at_ns: int) -> None:
+        """Ask for a stream; the wish is written when this returns, and harmless when repeated.
+
+        Raises:
+            OSError: not written (disk full); the journal is as it was.
+        """
+        self._append(Keep(stream, recording, from_ns, at_ns))
+
+    def seal(self, recording: str, at_ns: int) -> None:
+        """Ask for the open batches of a recording to be sealed now.
+
+        Raises:
+            OSError: not written (disk full); the journal is as it was.
+        """
+        self._append(SealNow(recording, at_ns))
+
+    def _append(self, entry: Entry) -> None:
+        body = _encoder.encode(entry)
+        record = LENGTH.pack(len(body)) + body
+        try:
+            written = os.write(self._descriptor, record)
+            while written < len(record):  # a disk that fills up takes the first part
+                written += os.write(self._descriptor, record[written:])
+            if self._sync:
+                os.fdatasync(self._descriptor)
+        except OSError:
+            os.ftruncate(self._descriptor, self._end)
+            raise
+        self._end += len(record)
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        os.close(self._descriptor)
+
+    def __enter__(self) -> KeepJournal:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+
+def read_journal(path: Path, offset: int) -> tuple[list[Entry], int]:
+    """The entries behind ``offset`` and the offset behind them; a journal that does not exist yet is empty.
+
+    An incomplete entry at the end is not read: it is still being written, or its writer died and the next one cuts it
+    off. At most about ``READ_BYTES`` are read at a time: call again until the offset stays.
+    """
+    try:
+        with path.open("rb") as journal:
+            journal.seek(offset)
+            data = journal.read(READ_BYTES)
+    except FileNotFoundError:
+        return [], offset
+    entries: list[Entry] = []
+    at = 0
+    while (entry := _entry_at(data, at)) is not None:
+        entries.append(entry[0])
+        at = entry[1]
+    return entries, offset + at
+
+
+def _entry_at(data: bytes, at: int) -> tuple[Entry, int] | None:
+    """The entry at ``at`` and where the next begins; ``None`` where no whole entry lies."""
+    if at + LENGTH.size > len(data):
+        return None
+    (length,) = LENGTH.unpack_from(data, at)
+    end = at + LENGTH.size + length
+    if not 0 < length <= MAX_ENTRY_BYTES or end > len(data):
+        return None
+    try:
+        return _decoder.decode(data[at + LENGTH.size : end]), end
+    except msgspec.DecodeError:
+        return None
+
+
+def _end_of_entries(path: Path) -> int:
+    offset, moved = 0, True
+    while moved:
+        _, end = read_journal(path, offset)
+        moved, offset = end > offset, end
+    return offset
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
