@@ -1,10 +1,13 @@
-"""The configuration of one instance, and where each value came from."""
+"""The configuration of one instance. ``engine.configure`` builds it; children receive it with ``Start``."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from engine.dissect.options import DissectOptions
+from engine.options import Key, keys_of, option
 from engine.recording.options import RecordingOptions
 from engine.resolve.options import ResolveOptions
 from engine.scripting.options import ScriptOptions
@@ -14,9 +17,20 @@ from engine.streams.options import StreamOptions
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """Everything an instance was told; secrets only where ``key.secret`` says so, and never sent on."""
+class NodeOptions:
+    """Who we are in items, object names and log lines."""
 
+    name: str = option("", "node.name", "Name of this node; default: the host's name.", environment=("NODE_NAME",))
+    ip: str = option(
+        "127.0.0.1", "node.ip", "Address of this node in items and object names.", environment=("NODE_IP",)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything an instance was told."""
+
+    node: NodeOptions = field(default_factory=NodeOptions)
     streams: StreamOptions = field(default_factory=StreamOptions)
     storage: StorageOptions = field(default_factory=StorageOptions)
     dissect: DissectOptions = field(default_factory=DissectOptions)
@@ -25,9 +39,33 @@ class Settings:
     recording: RecordingOptions = field(default_factory=RecordingOptions)
     shipping: ShippingOptions = field(default_factory=ShippingOptions)
     sources: tuple[str, ...] = ()
-    """SOURCE arguments of the run, as given."""
+    """SOURCE arguments of the run; paths are absolute."""
     pace: str = "max"
+    """``max`` or ``realtime``: how fast captures are replayed."""
     grace_s: float = 30.0
+    """How long an ending run goes on uploading."""
     data: str = "remora-data"
     """Absolute path of the data folder."""
-    node_ip: str = "127.0.0.1"
+
+    def without_secrets(self) -> Settings:
+        """What a child process may see."""
+        cleared = {
+            name: replace(stage, **{attribute: "" for attribute, key, _ in keys_of(type(stage)) if key.secret})
+            for name, stage in stages(self)
+        }
+        return replace(self, **cleared)
+
+
+def stages(settings: Settings) -> Iterator[tuple[str, Any]]:
+    """``(field name, options dataclass)`` of every stage that has options."""
+    for stage in fields(settings):
+        value = getattr(settings, stage.name)
+        if stage.default_factory is not stage.default and hasattr(type(value), "__dataclass_fields__"):
+            yield stage.name, value
+
+
+def all_keys() -> Iterator[tuple[str, str, Key, Any]]:
+    """``(stage, field, key, default)`` of every option there is, in the order of the documentation."""
+    for stage, options in stages(Settings()):
+        for attribute, key, default in keys_of(type(options)):
+            yield stage, attribute, key, default

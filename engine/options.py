@@ -18,7 +18,7 @@ class Key:
     """Kubeshark's key where it has one, such as ``tap.misc.pcapTTL``; looked up without regard to case."""
     help: str
     kind: str
-    """``duration`` (float seconds), ``size`` (int bytes), ``text``, ``flag``, ``number``, ``list``, ``map``, or ``choice:a|b``."""
+    """``duration`` (float seconds), ``size`` (int bytes), ``text``, ``flag``, ``number``, ``list`` or ``map``."""
     environment: tuple[str, ...]
     """Environment variables that set it, besides ``REMORA_<KEY>``."""
     secret: bool

@@ -1,4 +1,4 @@
-"""What the supervisor and its children say to each other, each over its own ``Endpoint`` (descriptor 3 of the child)."""
+"""What the supervisor and its children say to each other, each over an ``Endpoint`` (descriptor 3 of the child)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ class Start(msgspec.Struct, tag="start"):
 
 
 class AttachHost(msgspec.Struct, tag="attach_host"):
-    """A host is there. To the broker with its end of the broker socket, as soon as the host was forked; to the worker with
-    the events socket and the progress page (two descriptors, in this order) once the host is ready.
+    """A host is there.
+
+    To the broker with its end of the broker socket, as soon as the host was forked; to the worker with the events socket
+    and the progress page (two descriptors, in this order) once the host is ready.
     """
 
     host: int

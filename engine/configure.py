@@ -1,0 +1,187 @@
+"""Builds the settings: ``--set`` over environment over file over defaults, and remembers where each value came from."""
+
+from __future__ import annotations
+
+import difflib
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from engine.config import Settings, all_keys
+from engine.errors import ConfigError
+from engine.kubeshark import known_to_kubeshark
+from engine.options import Key
+from engine.units import parse_duration_s, parse_size_bytes
+
+SECRET_ENDINGS = ("KEY", "KEY_JSON", "TOKEN", "SECRET", "PASSWORD")
+"""Names that end like this hold secrets: scripts see an opaque handle instead of the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What was built, and why."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    """Key -> ``default``, ``--set``, ``environment GCS_BUCKET``, ``file remora.yaml``."""
+    without_effect: tuple[str, ...]
+    """Keys that Kubeshark knows and that mean nothing here."""
+    secrets: Mapping[str, str]
+    """Values that only the shipper may know, by variable name."""
+    script_env: Mapping[str, str]
+    """What scripts see as ``env``; secrets are handles."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """One value somebody gave."""
+
+    key: str
+    value: Any
+    origin: str
+
+
+def configure(file: Path | None, sets: Sequence[str], environment: Mapping[str, str], **run: Any) -> Configuration:
+    """Settings from all four places; ``run`` sets fields of ``Settings`` that are flags of the command.
+
+    Raises:
+        ConfigError: an unreadable file, an unknown key, a value of the wrong form.
+    """
+    known = {key.name.lower(): (stage, attribute, key) for stage, attribute, key, _ in all_keys()}
+    given = [*_from_file(file), *_from_environment(environment), *_from_sets(sets)]
+    values: dict[str, dict[str, Any]] = {}
+    origins = {key.name: "default" for _, _, key, _ in all_keys()}
+    script_env: dict[str, Any] = {}
+    without_effect = []
+    for item in given:
+        name = item.key.lower()
+        if name.startswith("scripting.env."):
+            script_env[item.key.split(".", 2)[2]] = item.value
+        if name in known:
+            stage, attribute, key = known[name]
+            values.setdefault(stage, {})[attribute] = _convert(item, key)
+            origins[key.name] = item.origin
+        elif not name.startswith("scripting.env."):
+            _refuse_unknown(item, known)
+            without_effect.append(item.key)
+    settings = Settings(**run)
+    settings = replace(
+        settings, **{stage: replace(getattr(settings, stage), **chosen) for stage, chosen in values.items()}
+    )
+    if not settings.node.name:
+        settings = replace(settings, node=replace(settings.node, name=socket.gethostname()))
+    passed = {name: environment[name] for name in settings.scripts.pass_env if name in environment}
+    settings = replace(settings, scripts=replace(settings.scripts, env={}))
+    secrets, visible = _split_secrets({**{k: _as_text(v) for k, v in script_env.items()}, **passed})
+    if settings.shipping.key_json:
+        secrets["GCS_SA_KEY_JSON"] = settings.shipping.key_json
+        visible.setdefault("GCS_SA_KEY_JSON", "secret:GCS_SA_KEY_JSON")
+    return Configuration(settings, origins, tuple(dict.fromkeys(without_effect)), secrets, visible)
+
+
+def _from_file(file: Path | None) -> Iterator[_Given]:
+    if file is None:
+        return
+    try:
+        content = yaml.safe_load(file.read_text())
+    except OSError as error:
+        raise ConfigError(str(file), "a readable YAML file", error.strerror) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(str(file), "YAML", " ".join(str(error).split())) from None
+    if content is None:
+        return
+    if not isinstance(content, dict):
+        raise ConfigError(str(file), "a mapping of keys", content)
+    yield from _flatten(content, "", f"file {file}")
+
+
+def _flatten(content: Mapping[Any, Any], prefix: str, origin: str) -> Iterator[_Given]:
+    whole = {key.name.lower() for _, _, key, _ in all_keys() if key.kind == "map"} - {"scripting.env"}
+    for name, value in content.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, dict) and key.lower() not in whole:
+            yield from _flatten(value, key + ".", origin)
+        else:
+            yield _Given(key, value, origin)
+
+
+def _from_environment(environment: Mapping[str, str]) -> Iterator[_Given]:
+    for _, _, key, _ in all_keys():
+        own = "REMORA_" + key.name.upper().replace(".", "_")
+        for variable in (*key.environment, own):
+            if environment.get(variable, "") != "":
+                yield _Given(key.name, environment[variable], f"environment {variable}")
+
+
+def _from_sets(sets: Sequence[str]) -> Iterator[_Given]:
+    for text in sets:
+        key, separator, value = text.partition("=")
+        if not separator:
+            raise ConfigError("--set", "KEY=VALUE such as 'tap.misc.pcapTTL=30s'", text)
+        yield _Given(key.strip(), value, "--set")
+
+
+def _refuse_unknown(item: _Given, known: Mapping[str, tuple[str, str, Key]]) -> None:
+    if known_to_kubeshark(item.key):
+        return
+    names = {key.name.lower(): key.name for _, _, key in known.values()}
+    nearest = difflib.get_close_matches(item.key.lower(), names, 1, 0.5)
+    hint = f"did you mean {names[nearest[0]]!r}?" if nearest else "remora config lists them"
+    raise ConfigError(item.origin, "a key of Remora or Kubeshark", item.key, hint)
+
+
+def _convert(item: _Given, key: Key) -> Any:
+    where, value = f"{key.name} ({item.origin})", item.value
+    if key.kind == "duration":
+        return parse_duration_s(where, value)
+    if key.kind == "size":
+        return parse_size_bytes(where, value)
+    if key.kind == "flag":
+        return _flag(where, value)
+    if key.kind == "number":
+        return _number(where, value)
+    if key.kind == "list":
+        return [str(part).strip() for part in value] if isinstance(value, list) else _split(str(value))
+    if key.kind == "map":
+        if not isinstance(value, dict):
+            raise ConfigError(where, "a mapping", value)
+        return value
+    return "" if value is None else _as_text(value)
+
+
+def _flag(where: str, value: Any) -> bool:
+    text = str(value).lower()
+    if text not in ("true", "false", "1", "0", "yes", "no"):
+        raise ConfigError(where, "true or false", value)
+    return text in ("true", "1", "yes")
+
+
+def _number(where: str, value: Any) -> int:
+    text = str(value)
+    if not text.isdigit():
+        raise ConfigError(where, "a whole number", value)
+    return int(text)
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _as_text(value: Any) -> str:
+    return (
+        value
+        if isinstance(value, str)
+        else ""
+        if value is None
+        else yaml.safe_dump(value, default_flow_style=True).removesuffix("\n...\n").strip()
+    )
+
+
+def _split_secrets(env: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """``(secrets, what scripts see)``: a secret's value never reaches a script, its handle does."""
+    secrets = {name: value for name, value in env.items() if value and name.upper().endswith(SECRET_ENDINGS)}
+    return secrets, {name: f"secret:{name}" if name in secrets else value for name, value in env.items()}

@@ -1,0 +1,40 @@
+"""Keys that a Kubeshark configuration may hold and that mean nothing here: accepted, and named once."""
+
+from __future__ import annotations
+
+_TAP = """
+    docker proxy regex namespaces excludedNamespaces bpfOverride stopped release persistentStorage
+    persistentStorageStatic persistentStoragePvcVolumeMode efsFileSytemIdAndPath secrets storageClass dryRun dns
+    resources probes serviceMesh tls disableTlsLog packetCapture labels annotations nodeSelectorTerms tolerations
+    auth ingress priorityClass routing ipv6 debug dashboard telemetry resourceGuard watchdog gitops sentry
+    defaultFilter globalFilter liveConfigMapChangesDisabled enabledDissectors portMapping customMacros metrics
+    pprof securityContext mountBpf hostNetwork capture snapshots delayedDissection kernelModule ignoreTainted mcp
+"""
+_TAP_MISC = """
+    trafficSampleRate tcpStreamChannelTimeoutMs tcpStreamChannelTimeoutShow resolutionStrategy duplicateTimeframe
+    detectDuplicates disableIpv6 disableCgroupV2
+"""
+_TOP = """
+    logs kube dumpLogs headless license cloudApiUrl cloudLicenseEnabled demoModeEnabled supportChatEnabled
+    internetConnectivity aiAssistantEnabled betaEnabled timezone manifests create config
+"""
+_SCRIPTING = """
+    enabled sources active console
+"""
+
+PREFIXES = frozenset(
+    name.lower()
+    for name in [
+        *(f"tap.{name}" for name in _TAP.split()),
+        *(f"tap.misc.{name}" for name in _TAP_MISC.split()),
+        *_TOP.split(),
+        *(f"scripting.{name}" for name in _SCRIPTING.split()),
+        "pcapdump",
+    ]
+)
+
+
+def known_to_kubeshark(key: str) -> bool:
+    """Whether Kubeshark has this key, or a group that holds it."""
+    parts = key.lower().split(".")
+    return any(".".join(parts[: count + 1]) in PREFIXES for count in range(len(parts)))

@@ -1,0 +1,209 @@
+"""Items on their way to scripts: one bounded queue per script, one frame under way per host, one lease per item.
+
+Items are encoded once; every script gets the same bytes. A frame leaves at once when its host is idle, and collects
+until the acknowledgement when it is not (measured in prototypes: p50 60-100 µs against 2-3 ms for a fixed linger).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Protocol
+
+from engine import clock
+from engine.counters import Counters, Drop
+from engine.errors import ProtocolViolation
+from engine.frames.host import KIND_ITEMS, MAX_FRAME_BYTES, MAX_FRAME_ENTRIES
+from engine.scripting.line import Entry, Line
+from engine.scripting.options import ScriptOptions
+
+
+class Leases(Protocol):
+    """Who keeps a stream's packets from expiring."""
+
+    def lease(self, stream_id: int) -> None:
+        """One more reason to keep the packets of this stream."""
+
+    def release(self, stream_id: int) -> None:
+        """One less."""
+
+
+@dataclass(slots=True)
+class _Queue:
+    """What waits for one script, whoever hosts it now."""
+
+    script: str
+    waiting: deque[Entry] = field(default_factory=deque)
+    hooks: frozenset[str] = frozenset()
+    line: Line | None = None
+    """The host that gets the next frame."""
+    draining: list[Line] = field(default_factory=list)
+    """Predecessors that still work on their last frame."""
+
+
+class Delivery:
+    """Every script of this worker. Never raises into the worker, never waits for a script."""
+
+    def __init__(
+        self,
+        options: ScriptOptions,
+        counters: Counters,
+        leases: Leases,
+        *,
+        lossless: bool,
+        kill: Callable[[int, str], None],
+    ) -> None:
+        """``lossless``: the sources wait while a queue is full; else the newest item is dropped and counted."""
+        self._options, self._counters, self._leases = options, counters, leases
+        self._lossless, self._kill = lossless, kill
+        self._queues: dict[str, _Queue] = {}
+        self._killed: set[int] = set()
+
+    # -- hosts come and go ---------------------------------------------------------------------------------------------
+
+    def attach(self, script: str, line: Line, hooks: Iterable[str]) -> None:
+        """A host is ready; a predecessor finishes its frame and ends."""
+        queue = self._queues.setdefault(script, _Queue(script))
+        if queue.line is not None:
+            queue.draining.append(queue.line)
+        queue.line, queue.hooks = line, frozenset(hooks)
+
+    def detach(self, script: str, host: int, *, successor: bool) -> None:
+        """A host is gone; without a successor its script's items are dropped, counted and their leases given back."""
+        queue = self._queues.get(script)
+        if queue is None:
+            return
+        for line in self._lines(queue):
+            if line.host == host:
+                self._lose(queue, line)
+        if not successor and queue.line is None and not queue.draining:
+            self._drop(queue.waiting, Drop.SCRIPT_GONE)
+            del self._queues[script]
+
+    def lines(self) -> Iterator[Line]:
+        """All hosts, for the worker's selector."""
+        for queue in self._queues.values():
+            yield from self._lines(queue)
+
+    @staticmethod
+    def _lines(queue: _Queue) -> list[Line]:
+        return [*queue.draining, *([queue.line] if queue.line else [])]
+
+    # -- items in ------------------------------------------------------------------------------------------------------
+
+    def wanted(self, hook: str) -> bool:
+        """Whether any script has this hook."""
+        return any(hook in queue.hooks for queue in self._queues.values())
+
+    def room(self) -> bool:
+        """Whether a source that can wait should be read now."""
+        return all(len(queue.waiting) < self._options.queue_items for queue in self._queues.values())
+
+    def put(self, kind: int, hook: str, entries: Iterable[tuple[int, bytes]]) -> None:
+        """Queue ``(stream, blob)`` entries for every script that has ``hook``; items take a lease on their stream."""
+        fresh = [Entry(kind, stream if kind == KIND_ITEMS else 0, blob) for stream, blob in entries]
+        for queue in self._queues.values():
+            if hook in queue.hooks:
+                self._enqueue(queue, fresh)
+
+    def _enqueue(self, queue: _Queue, entries: list[Entry]) -> None:
+        self._counters.add("scripts_entries_total", len(entries))
+        if not self._lossless:
+            space = max(self._options.queue_items - len(queue.waiting), 0)
+            if len(entries) > space:
+                self._counters.drop("scripts", Drop.SCRIPT_QUEUE_FULL, len(entries) - space)
+                entries = entries[:space]
+        for entry in entries:
+            if entry.stream:
+                self._leases.lease(entry.stream)
+        queue.waiting.extend(entries)
+
+    # -- frames out, acknowledgements in -------------------------------------------------------------------------------
+
+    def flush(self, now_s: float) -> None:
+        """Begin a frame for every idle host that has something waiting."""
+        for queue in self._queues.values():
+            if queue.line is not None and queue.line.idle and queue.waiting and queue.line.host not in self._killed:
+                queue.line.send(self._next_frame(queue.waiting), now_s)
+
+    @staticmethod
+    def _next_frame(waiting: deque[Entry]) -> list[Entry]:
+        kind, size_bytes, count = waiting[0].kind, 0, 0
+        for entry in islice(waiting, MAX_FRAME_ENTRIES):
+            size_bytes += len(entry.blob) + 4
+            if entry.kind != kind or (count and size_bytes > MAX_FRAME_BYTES // 2):
+                break
+            count += 1
+        return [waiting.popleft() for _ in range(count)]
+
+    def readable(self, line: Line, now_s: float) -> None:
+        """A host acknowledged something, or went away."""
+        queue = next(queue for queue in self._queues.values() if line in self._lines(queue))
+        try:
+            acknowledged = line.read(now_s)
+        except ProtocolViolation as violation:
+            self._stop(line, f"broke the protocol: {violation}")
+            return
+        if acknowledged is None:
+            self._lose(queue, line)
+            return
+        self._finish(acknowledged.entries)
+        self._counters.add("scripts_errors_total", acknowledged.errors)
+        self._counters.add("scripts_matched_total", acknowledged.matched)
+        if line in queue.draining and line.idle:
+            queue.draining.remove(line)
+            line.close()
+
+    def check_budgets(self, now_s: float) -> None:
+        """Ask for the end of every host whose running hook call is over its budget."""
+        budget = self._options
+        for line in self.lines():
+            if line.host not in self._killed:
+                reason = line.overdue(now_s, budget.hook_cpu_s, budget.hook_wall_s, budget.job_wall_s, clock.cpu_ns_of)
+                if reason:
+                    self._stop(line, reason)
+
+    def idle(self) -> bool:
+        """Everything was delivered and acknowledged."""
+        return not any(
+            queue.waiting or any(not line.idle for line in self._lines(queue)) for queue in self._queues.values()
+        )
+
+    def depth(self) -> int:
+        """Entries that wait, all scripts together."""
+        return sum(len(queue.waiting) for queue in self._queues.values())
+
+    # -- ends ----------------------------------------------------------------------------------------------------------
+
+    def _stop(self, line: Line, reason: str) -> None:
+        self._killed.add(line.host)
+        self._kill(line.host, reason)
+
+    def _lose(self, queue: _Queue, line: Line) -> None:
+        """The host died: what was running is abandoned, what was behind it goes to the successor, first."""
+        running, behind = line.unfinished()
+        if running is not None:
+            self._drop([running], Drop.ABANDONED)
+        queue.waiting.extendleft(reversed(behind))
+        if line in queue.draining:
+            queue.draining.remove(line)
+        else:
+            queue.line = None
+        self._killed.discard(line.host)
+        line.close()
+
+    def _finish(self, entries: list[Entry]) -> None:
+        self._release(entries)
+        self._counters.add("scripts_delivered_total", len(entries))
+
+    def _drop(self, entries: Iterable[Entry], reason: Drop) -> None:
+        gone = list(entries)
+        self._release(gone)
+        self._counters.drop("scripts", reason, len(gone))
+
+    def _release(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            if entry.stream:
+                self._leases.release(entry.stream)

@@ -1,0 +1,269 @@
+"""Every script of an instance and the host that runs it: start, swap, restart with back-off, quarantine.
+
+Owned by the supervisor. Nothing here waits: each method answers one event, and ``take_due`` does what time brings.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import signal
+import socket
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+
+from engine.frames.control import AttachHost, DetachHost, SpawnHost
+from engine.frames.endpoint import message_pair
+from engine.scripting.options import ScriptOptions
+
+FIRST_BACKOFF_S, LAST_BACKOFF_S = 1.0, 300.0
+CRASH_WINDOW_S = 600.0
+PAGE_BYTES = 4096
+
+
+class Outbox(Protocol):
+    """Where messages to one child go; the child may be dead, then they go nowhere."""
+
+    def send(self, message: msgspec.Struct, descriptors: tuple[int, ...] = ()) -> None:
+        """Send or drop."""
+
+
+@dataclass(slots=True)
+class Host:
+    """One forked child, from its birth to its exit."""
+
+    number: int
+    script: Script
+    events: socket.socket
+    """The worker's end, until the worker has it."""
+    broker: socket.socket
+    """The broker's end; a copy stays here for a successor of the broker."""
+    progress_fd: int
+    pid: int = 0
+    hooks: list[str] = field(default_factory=list)
+    ready: bool = False
+    retired: bool = False
+    """Its exit is expected: replaced, removed, refused."""
+
+
+@dataclass(slots=True)
+class Script:
+    """One script: a name, its text, and the hosts it has had."""
+
+    name: str
+    text: bytes
+    state: str = "loading"
+    """``loading``, ``running``, ``refused``, ``restarting``, ``quarantined``."""
+    digest: str = ""
+    host: Host | None = None
+    candidate: Host | None = None
+    reasons: list[str] = field(default_factory=list)
+    crashes_s: deque[float] = field(default_factory=deque)
+    restart_s: float | None = None
+
+
+class ScriptSet:
+    """All scripts. Messages go to the zygote, the broker and the worker; what happened goes to ``tell``."""
+
+    def __init__(
+        self,
+        options: ScriptOptions,
+        environment: Mapping[str, str],
+        node: str,
+        user: int,
+        outboxes: Mapping[str, Outbox],
+        tell: Callable[[str], None],
+    ) -> None:
+        """``outboxes``: ``zygote``, ``broker``, ``worker``. ``user``: uid hosts run as, -1 for ours."""
+        self._options, self._environment, self._node, self._user = options, dict(environment), node, user
+        self._outboxes, self._tell = outboxes, tell
+        self.scripts: dict[str, Script] = {}
+        self._hosts: dict[int, Host] = {}
+        self._numbers = 0
+
+    # -- the folder ----------------------------------------------------------------------------------------------------
+
+    def set_texts(self, texts: Mapping[str, bytes]) -> None:
+        """The folder holds exactly these scripts now: start what is new or changed, end what is gone."""
+        for name in [name for name in self.scripts if name not in texts]:
+            self._remove(self.scripts.pop(name))
+        for name, text in texts.items():
+            script = self.scripts.get(name)
+            if script is None or script.text != text:
+                script = self.scripts.setdefault(name, Script(name, text))
+                script.text, script.digest, script.restart_s = text, hashlib.sha256(text).hexdigest()[:12], None
+                script.crashes_s.clear()
+                self._start(script)
+
+    def _remove(self, script: Script) -> None:
+        for host in (script.host, script.candidate):
+            if host is not None:
+                self._retire(host, successor=False)
+        self._tell(f"script {script.name!r} was unloaded")
+
+    @property
+    def settled(self) -> bool:
+        """Every script is running or was refused."""
+        return all(script.candidate is None and script.restart_s is None for script in self.scripts.values())
+
+    # -- starting ------------------------------------------------------------------------------------------------------
+
+    def _start(self, script: Script) -> None:
+        if script.candidate is not None:
+            self._retire(script.candidate, successor=True)
+        self._numbers += 1
+        events_ours, events_theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        broker_ours, broker_theirs = message_pair()
+        progress_fd, source_fd = os.memfd_create("progress"), os.memfd_create("source")
+        os.ftruncate(progress_fd, PAGE_BYTES)
+        os.write(source_fd, script.text)
+        os.lseek(source_fd, 0, os.SEEK_SET)
+        host = Host(self._numbers, script, events_ours, broker_ours, progress_fd)
+        script.candidate = self._hosts[host.number] = host
+        spawn = SpawnHost(
+            host.number, script.name, self._environment, self._node, self._options.memory_bytes, self._user
+        )
+        descriptors = (events_theirs.fileno(), broker_theirs.fileno(), progress_fd, source_fd)
+        self._outboxes["zygote"].send(spawn, descriptors)
+        events_theirs.close()
+        broker_theirs.close()
+        os.close(source_fd)
+
+    def started(self, number: int, pid: int) -> None:
+        """The zygote forked this host."""
+        host = self._hosts.get(number)
+        if host is not None:
+            host.pid = pid
+            self._introduce(host, taken_over=False)
+            if host.retired:
+                self.kill(number, "")
+
+    def _introduce(self, host: Host, *, taken_over: bool) -> None:
+        attach = AttachHost(host.number, host.script.name, host.hooks, host.pid, taken_over)
+        self._outboxes["broker"].send(attach, (host.broker.fileno(),))
+
+    def ready(self, number: int, hooks: list[str], warnings: list[str]) -> None:
+        """The host compiled its script: it takes over from its predecessor."""
+        host = self._hosts.get(number)
+        if host is None or host.retired:
+            return
+        script, host.ready, host.hooks = host.script, True, hooks
+        for warning in warnings:
+            self._tell(f"script {script.name!r}: {warning}")
+        attach = AttachHost(number, script.name, hooks, host.pid)
+        self._outboxes["worker"].send(attach, (host.events.fileno(), host.progress_fd))
+        host.events.close()
+        previous, script.host, script.candidate = script.host, host, None
+        if previous is not None:
+            previous.retired = True  # its events socket closes when its last frame is acknowledged
+        self._tell(f"script {script.name!r} {'replaced' if previous else 'loaded'}: {', '.join(hooks) or 'no hooks'}")
+        script.state, script.reasons = "running", []
+
+    def refused(self, number: int, reasons: list[str]) -> None:
+        """The host could not load its script; an older version keeps running."""
+        host = self._hosts.get(number)
+        if host is None or host.retired:
+            return
+        script = host.script
+        host.retired, script.candidate, script.reasons = True, None, reasons
+        lines = "".join(f"\n  {reason}" for reason in reasons)
+        if script.host is not None:
+            self._tell(f"script {script.name!r} was not loaded, the version before it keeps running:{lines}")
+        else:
+            script.state = "refused"
+            self._tell(f"script {script.name!r} was not loaded:{lines}")
+
+    # -- ending --------------------------------------------------------------------------------------------------------
+
+    def kill(self, number: int, reason: str) -> None:
+        """End a host now; its exit is handled like any other crash."""
+        host = self._hosts.get(number)
+        if host is None or host.pid == 0:
+            return
+        if reason:
+            self._tell(f"script {host.script.name!r} is ended: {reason}")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(host.pid, signal.SIGKILL)
+
+    def _retire(self, host: Host, *, successor: bool) -> None:
+        host.retired = True
+        if host.ready:
+            self._outboxes["worker"].send(DetachHost(host.number, host.script.name, successor))
+        self.kill(host.number, "")
+
+    def exited(self, number: int, status: int, now_s: float) -> None:
+        """The zygote saw a host end."""
+        host = self._hosts.pop(number, None)
+        if host is None:
+            return
+        self._outboxes["broker"].send(DetachHost(number, host.script.name, successor=not host.retired))
+        for end in (host.events, host.broker):
+            end.close()
+        os.close(host.progress_fd)
+        if not host.retired:
+            self._crashed(host, status, now_s)
+
+    def _crashed(self, host: Host, status: int, now_s: float) -> None:
+        script = host.script
+        script.crashes_s.append(now_s)
+        while script.crashes_s[0] < now_s - CRASH_WINDOW_S:
+            script.crashes_s.popleft()
+        script.candidate = None if script.candidate is host else script.candidate
+        script.host = None if script.host is host else script.host
+        how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
+        count = len(script.crashes_s)
+        if count >= self._options.quarantine_after:
+            script.state, script.restart_s = "quarantined", None
+            self._tell(f"script {script.name!r} died {count} times ({how}) and is out until its text changes")
+        else:
+            delay_s = min(FIRST_BACKOFF_S * 2 ** (count - 1), LAST_BACKOFF_S)
+            script.state, script.restart_s = "restarting", now_s + delay_s
+            self._tell(f"script {script.name!r} died ({how}); it starts again in {delay_s:g} s")
+        if host.ready:
+            self._outboxes["worker"].send(DetachHost(host.number, script.name, successor=script.restart_s is not None))
+
+    # -- time and neighbours -------------------------------------------------------------------------------------------
+
+    def take_due(self, now_s: float) -> None:
+        """Restart what has waited out its back-off."""
+        for script in self.scripts.values():
+            if script.restart_s is not None and script.restart_s <= now_s:
+                script.restart_s = None
+                self._start(script)
+
+    def due_s(self) -> float | None:
+        """When ``take_due`` has something to do."""
+        return min((script.restart_s for script in self.scripts.values() if script.restart_s is not None), default=None)
+
+    def broker_replaced(self) -> None:
+        """A new broker is up: it gets every host's socket."""
+        for host in self._hosts.values():
+            if host.pid:
+                self._introduce(host, taken_over=True)
+
+    def restart_all(self) -> None:
+        """The worker or the zygote died and a new one is up: every running script gets a new host. No crash of theirs."""
+        for host in list(self._hosts.values()):
+            host.retired = True
+            self.kill(host.number, "")
+        for script in self.scripts.values():
+            if script.state in ("running", "loading"):
+                script.host = script.candidate = None
+                self._start(script)
+
+    def forget_hosts(self) -> None:
+        """The zygote died, and every host with it: nobody will report their exits."""
+        for number in list(self._hosts):
+            self._hosts[number].retired = True
+            self.exited(number, 0, 0.0)
+
+    def kill_all(self) -> None:
+        """The end of the instance."""
+        for host in self._hosts.values():
+            host.retired = True
+            self.kill(host.number, "")

@@ -1,0 +1,171 @@
+"""The worker's end of one script host: at most one frame under way, acknowledged entry by entry."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import socket
+from collections.abc import Callable
+from typing import NamedTuple
+
+from engine import clock
+from engine.errors import ProtocolViolation
+from engine.frames.host import ACKNOWLEDGEMENT, ENTRY_HEADER, FRAME_HEADER, PROGRESS
+
+SOCKET_BYTES = 1 << 20
+"""Kernel buffer of the events socket: a frame of 256 ordinary items fits."""
+
+
+class Entry(NamedTuple):
+    """Something that waits for a script."""
+
+    kind: int
+    """``KIND_ITEMS`` or ``KIND_PACKETS``."""
+    stream: int
+    """The stream whose lease the entry holds; 0 for none."""
+    blob: bytes
+
+
+class Acknowledged(NamedTuple):
+    """What one read from a host told."""
+
+    entries: list[Entry]
+    errors: int
+    matched: int
+
+
+class Line:
+    """One host: its events socket, its progress page and the frame it works on."""
+
+    def __init__(self, host: int, pid: int, events_fd: int, progress_fd: int, now_s: float) -> None:
+        """Takes over both descriptors."""
+        self.host, self.pid = host, pid
+        self._socket = socket.socket(fileno=events_fd)
+        self._socket.setblocking(False)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BYTES)
+        self._progress = mmap.mmap(progress_fd, mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ)
+        os.close(progress_fd)
+        self.under_way: list[Entry] = []
+        self._done = 0
+        """Entries of the frame under way that are acknowledged."""
+        self._finished = 0
+        """Entries of all frames before it."""
+        self._sequence = 0
+        self._unsent = memoryview(b"")
+        self._unread = b""
+        self._base = (0, 0, now_s)
+        """``(started, CPU ns, monotonic s)`` when the running entry was first seen."""
+        self._acknowledged_s = now_s
+
+    def fileno(self) -> int:
+        """For ``selectors``."""
+        return self._socket.fileno()
+
+    @property
+    def idle(self) -> bool:
+        """Ready for a frame."""
+        return not self.under_way
+
+    @property
+    def wants_write(self) -> bool:
+        """Part of a frame did not fit into the socket."""
+        return bool(self._unsent)
+
+    def send(self, entries: list[Entry], now_s: float) -> None:
+        """Begin a frame; the entries are all of one kind."""
+        assert self.idle, "one frame at a time"
+        self._sequence += 1
+        parts = [b"" for _ in range(2 * len(entries) + 1)]
+        parts[1::2] = [ENTRY_HEADER.pack(len(entry.blob)) for entry in entries]
+        parts[2::2] = [entry.blob for entry in entries]
+        body_bytes = sum(map(len, parts)) + FRAME_HEADER.size - 4
+        parts[0] = FRAME_HEADER.pack(body_bytes, entries[0].kind, len(entries), self._sequence)
+        self.under_way, self._done, self._acknowledged_s = entries, 0, now_s
+        self._unsent = memoryview(b"".join(parts))
+        self.write()
+
+    def write(self) -> None:
+        """Send as much as the socket takes; a broken socket is noticed when it is read."""
+        try:
+            while self._unsent:
+                self._unsent = self._unsent[self._socket.send(self._unsent) :]
+        except BlockingIOError:
+            pass
+        except (BrokenPipeError, ConnectionResetError):
+            self._unsent = memoryview(b"")
+
+    def read(self, now_s: float) -> Acknowledged | None:
+        """Take acknowledgements; ``None`` when the host is gone.
+
+        Raises:
+            ProtocolViolation: an acknowledgement that no honest host sends.
+        """
+        try:
+            data = self._socket.recv(65536)
+        except BlockingIOError:
+            return Acknowledged([], 0, 0)
+        except ConnectionResetError:
+            return None
+        if not data:
+            return None
+        return self._take(self._unread + data, now_s)
+
+    def _take(self, data: bytes, now_s: float) -> Acknowledged:
+        entries: list[Entry] = []
+        errors_total = matched_total = position = 0
+        while len(data) - position >= ACKNOWLEDGEMENT.size:
+            sequence, done, errors, matched, _ = ACKNOWLEDGEMENT.unpack_from(data, position)
+            position += ACKNOWLEDGEMENT.size
+            if sequence != self._sequence or not self._done <= done <= len(self.under_way):
+                raise ProtocolViolation(
+                    f"expected an acknowledgement of frame {self._sequence} up to {len(self.under_way)},"
+                    f" got frame {sequence} up to {done}"
+                )
+            fresh = self.under_way[self._done : done]
+            entries += fresh
+            errors_total += min(errors, len(fresh))
+            matched_total += min(matched, len(fresh))
+            self._done, self._acknowledged_s = done, now_s
+            if done == len(self.under_way):
+                self._finished += done
+                self.under_way, self._done = [], 0
+        self._unread = data[position:]
+        return Acknowledged(entries, errors_total, matched_total)
+
+    def unfinished(self) -> tuple[Entry | None, list[Entry]]:
+        """``(the entry that was running, those behind it)``; the progress page is believed only within the frame."""
+        started = PROGRESS.unpack_from(self._progress)[0] - self._finished
+        waiting = self.under_way[self._done :]
+        running = min(max(started - self._done, 0), len(waiting))
+        # Entries before the running one were finished but not yet acknowledged: they go again (at least once).
+        if running == 0:
+            return None, waiting
+        return waiting[running - 1], waiting[: running - 1] + waiting[running:]
+
+    def overdue(
+        self, now_s: float, cpu_s: float, wall_s: float, job_wall_s: float, cpu_ns: Callable[[int], int]
+    ) -> str:
+        """Why the running hook call is over its budget, or nothing. Waiting and sleeping cost wall time only."""
+        if not self.under_way:
+            return ""
+        started = PROGRESS.unpack_from(self._progress)[0]
+        waited_s = now_s - self._acknowledged_s
+        if started <= self._finished + self._done:  # not begun: a job may be running, which has budgets of its own
+            return f"no answer for {waited_s:.0f} s" if waited_s > wall_s + job_wall_s else ""
+        try:
+            used_ns = cpu_ns(self.pid)
+        except OSError:
+            return ""  # it just died; its socket will say so
+        if started != self._base[0]:
+            self._base = (started, used_ns, now_s)
+        spent_s = (used_ns - self._base[1]) / clock.NS_PER_S
+        if spent_s > cpu_s:
+            return f"a hook call used more than {cpu_s:g} s of CPU"
+        if waited_s > wall_s:
+            return f"a hook call took more than {wall_s:g} s"
+        return ""
+
+    def close(self) -> None:
+        """Give both descriptors back; the host sees its end of input."""
+        self._progress.close()
+        self._socket.close()
