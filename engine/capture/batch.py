@@ -50,9 +50,11 @@ class Source(Protocol):
     """No more batches will come."""
     warning: str
     """Why the input ended before its end (a truncated tail), else empty."""
+    due_s: float
+    """Monotonic moment before which ``read`` has nothing (a paced replay); 0.0: whenever ``fileno`` says."""
 
     def read(self) -> Batch | None:
-        """The next batch; ``None`` when nothing is there now (look at ``ended``).
+        """The next batch; ``None`` when nothing is there now (look at ``ended``, then wait on ``fileno`` or ``due_s``).
 
         Raises:
             CaptureError: the source broke; what was read before stands.
