@@ -23,8 +23,8 @@ class Start(msgspec.Struct, tag="start"):
 class AttachHost(msgspec.Struct, tag="attach_host"):
     """A host is there.
 
-    To the broker with its end of the broker socket, as soon as the host was forked; to the worker with the events socket
-    and the progress page (two descriptors, in this order) once the host is ready.
+    To the broker with its end of the broker socket, as soon as the host was forked; to the worker with the events
+    socket and the progress page (two descriptors, in this order) once the host is ready.
     """
 
     host: int

@@ -24,6 +24,8 @@ from engine.scripting.options import ScriptOptions
 FIRST_BACKOFF_S, LAST_BACKOFF_S = 1.0, 300.0
 CRASH_WINDOW_S = 600.0
 PAGE_BYTES = 4096
+LOAD_WALL_S = 30.0
+"""A host that is not ready by then is ended; its CPU is bounded by ``scripting.loadCpu``."""
 
 
 class Outbox(Protocol):
@@ -44,6 +46,7 @@ class Host:
     broker: socket.socket
     """The broker's end; a copy stays here for a successor of the broker."""
     progress_fd: int
+    born_s: float
     pid: int = 0
     hooks: list[str] = field(default_factory=list)
     ready: bool = False
@@ -88,7 +91,7 @@ class ScriptSet:
 
     # -- the folder ----------------------------------------------------------------------------------------------------
 
-    def set_texts(self, texts: Mapping[str, bytes]) -> None:
+    def set_texts(self, texts: Mapping[str, bytes], now_s: float) -> None:
         """The folder holds exactly these scripts now: start what is new or changed, end what is gone."""
         for name in [name for name in self.scripts if name not in texts]:
             self._remove(self.scripts.pop(name))
@@ -98,7 +101,7 @@ class ScriptSet:
                 script = self.scripts.setdefault(name, Script(name, text))
                 script.text, script.digest, script.restart_s = text, hashlib.sha256(text).hexdigest()[:12], None
                 script.crashes_s.clear()
-                self._start(script)
+                self._start(script, now_s)
 
     def _remove(self, script: Script) -> None:
         for host in (script.host, script.candidate):
@@ -113,7 +116,7 @@ class ScriptSet:
 
     # -- starting ------------------------------------------------------------------------------------------------------
 
-    def _start(self, script: Script) -> None:
+    def _start(self, script: Script, now_s: float) -> None:
         if script.candidate is not None:
             self._retire(script.candidate, successor=True)
         self._numbers += 1
@@ -123,7 +126,7 @@ class ScriptSet:
         os.ftruncate(progress_fd, PAGE_BYTES)
         os.write(source_fd, script.text)
         os.lseek(source_fd, 0, os.SEEK_SET)
-        host = Host(self._numbers, script, events_ours, broker_ours, progress_fd)
+        host = Host(self._numbers, script, events_ours, broker_ours, progress_fd, now_s)
         script.candidate = self._hosts[host.number] = host
         spawn = SpawnHost(
             host.number, script.name, self._environment, self._node, self._options.memory_bytes, self._user
@@ -167,8 +170,10 @@ class ScriptSet:
     def refused(self, number: int, reasons: list[str]) -> None:
         """The host could not load its script; an older version keeps running."""
         host = self._hosts.get(number)
-        if host is None or host.retired:
-            return
+        if host is not None and not host.retired:
+            self._refuse(host, reasons)
+
+    def _refuse(self, host: Host, reasons: list[str]) -> None:
         script = host.script
         host.retired, script.candidate, script.reasons = True, None, reasons
         lines = "".join(f"\n  {reason}" for reason in reasons)
@@ -205,7 +210,12 @@ class ScriptSet:
         for end in (host.events, host.broker):
             end.close()
         os.close(host.progress_fd)
-        if not host.retired:
+        if host.retired:
+            return
+        script = host.script
+        if script.candidate is host and (script.state == "loading" or script.host is not None):
+            self._refuse(host, [f"it died while it was loaded ({_how(status)})"])
+        else:
             self._crashed(host, status, now_s)
 
     def _crashed(self, host: Host, status: int, now_s: float) -> None:
@@ -215,8 +225,7 @@ class ScriptSet:
             script.crashes_s.popleft()
         script.candidate = None if script.candidate is host else script.candidate
         script.host = None if script.host is host else script.host
-        how = signal.Signals(-status).name if status < 0 else f"exit status {status}"
-        count = len(script.crashes_s)
+        how, count = _how(status), len(script.crashes_s)
         if count >= self._options.quarantine_after:
             script.state, script.restart_s = "quarantined", None
             self._tell(f"script {script.name!r} died {count} times ({how}) and is out until its text changes")
@@ -230,11 +239,14 @@ class ScriptSet:
     # -- time and neighbours -------------------------------------------------------------------------------------------
 
     def take_due(self, now_s: float) -> None:
-        """Restart what has waited out its back-off."""
+        """Restart what has waited out its back-off, end what does not get ready."""
         for script in self.scripts.values():
+            if script.candidate is not None and now_s - script.candidate.born_s > LOAD_WALL_S:
+                script.candidate.born_s = now_s
+                self.kill(script.candidate.number, f"not loaded within {LOAD_WALL_S:g} s")
             if script.restart_s is not None and script.restart_s <= now_s:
                 script.restart_s = None
-                self._start(script)
+                self._start(script, now_s)
 
     def due_s(self) -> float | None:
         """When ``take_due`` has something to do."""
@@ -246,15 +258,15 @@ class ScriptSet:
             if host.pid:
                 self._introduce(host, taken_over=True)
 
-    def restart_all(self) -> None:
-        """The worker or the zygote died and a new one is up: every running script gets a new host. No crash of theirs."""
+    def restart_all(self, now_s: float) -> None:
+        """The worker or the zygote died and a new one is up: every running script gets a new host, without blame."""
         for host in list(self._hosts.values()):
             host.retired = True
             self.kill(host.number, "")
         for script in self.scripts.values():
             if script.state in ("running", "loading"):
                 script.host = script.candidate = None
-                self._start(script)
+                self._start(script, now_s)
 
     def forget_hosts(self) -> None:
         """The zygote died, and every host with it: nobody will report their exits."""
@@ -267,3 +279,7 @@ class ScriptSet:
         for host in self._hosts.values():
             host.retired = True
             self.kill(host.number, "")
+
+
+def _how(status: int) -> str:
+    return signal.Signals(-status).name if status < 0 else f"exit status {status}"

@@ -1,0 +1,402 @@
+"""`remora run`: starts the other processes, keeps them alive, carries a run from its first packet to its last upload.
+
+A run goes through phases, each begun by a message to one child and ended by its answer; a child that dies is started
+again and gets the message of the running phase once more::
+
+    starting ─ Up, scripts settled ─► running ─ Drained ─► finishing ─► sealing ─► flushing ─► over
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from engine import clock
+from engine.capture.live import open_packet_socket
+from engine.children import ChildProcess
+from engine.configure import Configuration
+from engine.controlsocket import ControlSocket
+from engine.errors import CaptureError, RemoraError
+from engine.frames.control import (
+    Begin,
+    ConsoleLine,
+    Drained,
+    Failed,
+    Finish,
+    Finished,
+    Flush,
+    FromChild,
+    FromZygote,
+    HostExited,
+    HostReady,
+    HostRefused,
+    HostStarted,
+    KillHost,
+    Quit,
+    Report,
+    Seal,
+    Start,
+    StopIntake,
+    Up,
+)
+from engine.process import nobody
+from engine.scripting.hosts import ScriptSet
+from engine.scripting.watch import FolderWatch, read_scripts
+from engine.segments.folder import lock_instance, open_folder
+
+SHUTDOWN_S, QUIT_S = 5.0, 3.0
+DEBOUNCE_S = 0.2
+TICK_S = 0.25
+MODULES = {
+    "worker": "engine.worker",
+    "broker": "engine.broker",
+    "recorder": "engine.recorder",
+    "shipper": "engine.shipper",
+    "zygote": "engine.scripting.zygote",
+}
+CLIENT_VARIABLES = (
+    "GOOGLE_APPLICATION_CREDENTIALS", "STORAGE_EMULATOR_HOST", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy",
+    "http_proxy", "no_proxy", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GOOGLE_CLOUD_PROJECT", "HOME",
+)  # fmt: skip
+"""Variables of the operator's environment that the storage client reads; only the shipper gets them."""
+
+log = logging.getLogger("remora.supervisor")
+
+
+class View(Protocol):
+    """Who watches the run: a terminal or a log."""
+
+    def progress(self, totals: Mapping[str, int], phase: str) -> None:
+        """Totals of all processes; called a few times a second."""
+
+    def tell(self, line: str) -> None:
+        """Something the operator should read."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended."""
+
+    exit_code: int
+    totals: Mapping[str, int]
+    remaining: int = 0
+    note: str = ""
+    errors: list[str] = field(default_factory=list)
+
+
+class Supervisor:
+    """One instance. ``run`` returns when everything has arrived, or says what did not."""
+
+    def __init__(self, configuration: Configuration, run_id: str, view: View) -> None:
+        self._configuration, self._settings = configuration, configuration.settings
+        self._run_id, self._view = run_id, view
+        self._data = Path(self._settings.data)
+        open_folder(self._data, self._settings.node.name, clock.wall_ns())
+        self._lock = lock_instance(self._data)
+        self._children = {
+            name: ChildProcess(name, module, FromZygote if name == "zygote" else FromChild)
+            for name, module in MODULES.items()
+        }
+        self._selector = selectors.DefaultSelector()
+        self._phase = "starting"
+        self._counters: dict[str, dict[str, int]] = {}
+        self._past: dict[str, int] = {}
+        self._outcome = Outcome(0, {})
+        self._interrupts = 0
+        self._input_ended = False
+        self._began = False
+        self._flush_until_s = 0.0
+        self._reload_s: float | None = None
+        user = nobody()[0] if os.getuid() == 0 else -1
+        self._scripts = ScriptSet(
+            self._settings.scripts,
+            configuration.script_env,
+            self._settings.node.name,
+            user,
+            {name: self._children[name].mailbox for name in ("zygote", "broker", "worker")},
+            view.tell,
+        )
+        self._watch: FolderWatch | None = None
+        self._control = ControlSocket(self._data / "control.sock", self._selector, self._answer)
+        self._handlers: dict[type[Any], Callable[[str, Any], None]] = {
+            Up: self._on_up,
+            Report: self._on_report,
+            HostReady: lambda _, m: self._scripts.ready(m.host, m.hooks, m.warnings),
+            HostRefused: lambda _, m: self._scripts.refused(m.host, m.reasons),
+            HostStarted: lambda _, m: self._scripts.started(m.host, m.pid),
+            HostExited: lambda _, m: self._scripts.exited(m.host, m.status, clock.monotonic_s()),
+            KillHost: lambda _, m: self._scripts.kill(m.host, m.reason),
+            ConsoleLine: self._on_console,
+            Drained: self._on_drained,
+            Finished: self._on_finished,
+            Failed: self._on_failed,
+        }
+
+    # -- the loop ------------------------------------------------------------------------------------------------------
+
+    def run(self) -> Outcome:
+        """Everything, from the first fork to the last upload."""
+        wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wake_write)
+        previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._selector.register(wake_read, selectors.EVENT_READ, lambda: _drain(wake_read))
+        self._log_read, self._log_write = os.pipe2(os.O_CLOEXEC)
+        self._selector.register(self._log_read, selectors.EVENT_READ, self._on_log)
+        try:
+            for child in self._children.values():
+                self._start_child(child)
+            self._load_scripts()
+            while self._phase != "over":
+                self._turn()
+        finally:
+            self._end()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(-1)
+        self._outcome.totals = self._totals()
+        return self._outcome
+
+    def _turn(self) -> None:
+        for key, _ in self._selector.select(TICK_S):
+            key.data()
+        now_s = clock.monotonic_s()
+        for child in self._children.values():
+            child.mailbox.flush()
+            if child.restart_s is not None and child.restart_s <= now_s:
+                self._start_child(child)
+        if self._reload_s is not None and self._reload_s <= now_s:
+            self._reload_s = None
+            self._load_scripts()
+        self._scripts.take_due(now_s)
+        self._advance()
+        self._view.progress(self._totals(), self._phase)
+
+    def _advance(self) -> None:
+        """Begin reading once every process is up and every script was loaded or refused."""
+        ready = all(child.up for child in self._children.values() if child.name != "zygote") and self._scripts.settled
+        if self._phase in ("starting", "running") and ready and not self._began:
+            refused = [script for script in self._scripts.scripts.values() if script.state == "refused"]
+            if self._phase == "starting" and refused and len(refused) == len(self._scripts.scripts) and self._replay:
+                self._give_up("no script could be loaded; nothing was read")
+                return
+            self._began, self._phase = True, "running"
+            self._children["worker"].mailbox.send(Begin())
+
+    @property
+    def _replay(self) -> bool:
+        return not any(source.startswith("iface:") for source in self._settings.sources)
+
+    # -- children ------------------------------------------------------------------------------------------------------
+
+    def _start_child(self, child: ChildProcess) -> None:
+        stdin = child.name == "worker" and "-" in self._settings.sources
+        try:
+            packets = self._packet_sockets() if child.name == "worker" else {}
+        except CaptureError as error:
+            self._give_up(str(error))
+            return
+        child.start(clock.monotonic_s(), self._log_write, stdin=stdin)
+        self._selector.register(child.endpoint, selectors.EVENT_READ, lambda: self._on_child(child))
+        if child.name == "zygote":
+            if child.deaths:
+                self._scripts.restart_all(clock.monotonic_s())
+            return
+        start = Start(
+            msgspec.Raw(msgspec.msgpack.encode(self._settings.without_secrets())),
+            self._shipper_secrets() if child.name == "shipper" else {},
+            self._run_id,
+            self._settings.node.name,
+            list(packets),
+        )
+        child.mailbox.send(start, tuple(sock.fileno() for sock in packets.values()))
+        for sock in packets.values():
+            sock.close()
+
+    def _packet_sockets(self) -> dict[str, socket.socket]:
+        names = [source.removeprefix("iface:") for source in self._settings.sources if source.startswith("iface:")]
+        return {f"packets:{name}": open_packet_socket(name) for name in names}
+
+    def _shipper_secrets(self) -> dict[str, str]:
+        passed = {name: os.environ[name] for name in CLIENT_VARIABLES if name in os.environ}
+        return {**passed, **self._configuration.secrets}
+
+    def _on_child(self, child: ChildProcess) -> None:
+        if not child.alive:
+            return
+        messages = child.receive()
+        if messages is None:
+            self._on_death(child)
+            return
+        for message in messages:
+            self._handlers[type(message)](child.name, message)
+
+    def _on_death(self, child: ChildProcess) -> None:
+        self._selector.unregister(child.endpoint)
+        status = child.bury(clock.monotonic_s())
+        for name, count in self._counters.pop(child.name, {}).items():
+            if name.endswith("_total") or "_total{" in name:
+                self._past[name] = self._past.get(name, 0) + count
+        if self._phase == "over" or (child.name == "worker" and self._phase not in ("starting", "running")):
+            child.restart_s = None
+            return
+        self._view.tell(f"{child.name} died ({_how(status)}); it starts again")
+        if child.name == "zygote":
+            self._scripts.forget_hosts()
+        if child.name == "worker":
+            self._began = False
+            if "-" in self._settings.sources:
+                self._outcome.errors.append("the worker died while it read standard input, which cannot be read again")
+                self._outcome.exit_code = 1
+                self._on_drained("worker", Drained(True))
+
+    def _on_up(self, name: str, _: Up) -> None:
+        child = self._children[name]
+        child.up = True
+        if name == "worker" and child.deaths:
+            self._scripts.restart_all(clock.monotonic_s())
+        if name == "worker" and self._interrupts:
+            child.mailbox.send(StopIntake())
+        if name == "broker" and child.deaths:
+            self._scripts.broker_replaced()
+        if (name, self._phase) in (("broker", "finishing"), ("recorder", "sealing"), ("shipper", "flushing")):
+            self._begin_phase(self._phase)
+
+    # -- phases --------------------------------------------------------------------------------------------------------
+
+    def _begin_phase(self, phase: str) -> None:
+        self._phase = phase
+        if phase == "finishing":
+            self._children["broker"].mailbox.send(Finish(jobs=self._input_ended, shutdown_s=SHUTDOWN_S))
+        elif phase == "sealing":
+            self._children["recorder"].mailbox.send(Seal())
+        elif phase == "flushing":
+            left_s = max(self._flush_until_s - clock.monotonic_s(), 0.0)
+            self._children["shipper"].mailbox.send(Flush(left_s))
+
+    def _on_drained(self, _: str, message: Drained) -> None:
+        if self._phase == "running":
+            self._input_ended = message.input_ended
+            self._begin_phase("finishing")
+
+    def _on_finished(self, name: str, message: Finished) -> None:
+        if name == "broker" and self._phase == "finishing":
+            self._begin_phase("sealing")
+        elif name == "recorder" and self._phase == "sealing":
+            self._flush_until_s = clock.monotonic_s() + self._settings.grace_s
+            self._begin_phase("flushing")
+        elif name == "shipper" and self._phase == "flushing":
+            self._outcome.remaining, self._outcome.note = message.remaining, message.note
+            if message.remaining:
+                self._outcome.exit_code = 1
+            self._phase = "over"
+
+    def _on_failed(self, name: str, message: Failed) -> None:
+        if name == "worker" and self._phase == "running":  # what was recorded before is still sealed and shipped
+            self._outcome.errors.append(message.message)
+            self._outcome.exit_code = 1
+            self._on_drained(name, Drained(True))
+        else:
+            self._give_up(message.message, 2 if message.wrong_use else 1)
+
+    def _give_up(self, message: str, exit_code: int = 1) -> None:
+        self._outcome.errors.append(message)
+        self._outcome.exit_code = exit_code
+        self._phase = "over"
+
+    def _on_signal(self, *_: object) -> None:
+        self._interrupts += 1
+        if self._interrupts > 1 or self._phase == "starting":
+            self._outcome.note = self._outcome.note or "stopped at once; what was sealed waits in the outbox"
+            self._outcome.exit_code = self._outcome.exit_code or (1 if self._phase != "starting" else 0)
+            self._phase = "over"
+        elif self._phase == "running":
+            self._view.tell("stopping: no more packets; delivering, sealing, uploading (once more to stop at once)")
+            self._children["worker"].mailbox.send(StopIntake())
+
+    def _end(self) -> None:
+        self._scripts.kill_all()
+        for child in self._children.values():
+            child.mailbox.send(Quit())
+        for child in self._children.values():
+            child.wait(QUIT_S)
+        self._control.close()
+        if self._watch is not None:
+            self._watch.close()
+        os.close(self._log_write)
+        self._on_log()
+        self._lock.close()
+
+    # -- scripts, counters, log ----------------------------------------------------------------------------------------
+
+    def _load_scripts(self) -> None:
+        if not self._settings.scripts.source:
+            return
+        folder = Path(self._settings.scripts.source)
+        try:
+            texts = read_scripts(folder)
+        except RemoraError as error:
+            if self._phase == "starting":
+                self._give_up(str(error), 2)
+            else:
+                self._view.tell(str(error))
+            return
+        if self._watch is None and self._settings.scripts.watch:
+            self._watch = FolderWatch(folder)
+            self._selector.register(self._watch, selectors.EVENT_READ, self._on_folder)
+        self._scripts.set_texts(texts, clock.monotonic_s())
+
+    def _on_folder(self) -> None:
+        assert self._watch is not None, "it called us"
+        self._watch.take()
+        self._reload_s = clock.monotonic_s() + DEBOUNCE_S
+
+    def _on_report(self, name: str, message: Report) -> None:
+        self._counters[name] = message.counters
+        if message.note:
+            self._view.tell(message.note)
+
+    def _totals(self) -> dict[str, int]:
+        totals = dict(self._past)
+        for counters in self._counters.values():
+            for name, count in counters.items():
+                totals[name] = totals.get(name, 0) + count
+        return totals
+
+    def _on_console(self, _: str, message: ConsoleLine) -> None:
+        level = "" if message.level == "log" else f":{message.level.upper()}"
+        self._view.tell(f"[{self._settings.node.name}-{message.script}{level}] {message.text}")
+
+    def _on_log(self) -> None:
+        for line in os.read(self._log_read, 1 << 20).decode(errors="replace").splitlines():
+            self._view.tell(line)
+
+    def _answer(self, operation: str, _: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Rows and closing of a request on the control socket."""
+        if operation != "status":
+            raise RemoraError(f"control socket: expected the operation 'status', got {operation!r}")
+        rows = [
+            {"process": child.name, "pid": child.pid, "up": child.alive, "deaths": child.deaths}
+            for child in self._children.values()
+        ]
+        scripts = [
+            {"script": script.name, "state": script.state, "digest": script.digest, "reasons": script.reasons}
+            for script in self._scripts.scripts.values()
+        ]
+        return rows + scripts, {"phase": self._phase, "run_id": self._run_id, "counters": self._totals()}
+
+
+def _drain(descriptor: int) -> None:
+    os.read(descriptor, 4096)
+
+
+def _how(status: int) -> str:
+    return signal.Signals(-status).name if status < 0 else f"exit status {status}"
