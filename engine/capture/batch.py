@@ -42,16 +42,25 @@ class Batch(NamedTuple):
 class Source(Protocol):
     """One place packets come from. Opened by its constructor, which raises ``CaptureError``."""
 
-    name: str
-    """For messages: a path, ``-`` or ``iface:eth0``."""
-    can_wait: bool
-    """Nothing is lost while nobody reads (files, standard input); false for live capture."""
-    ended: bool
-    """No more batches will come."""
-    warning: str
-    """Why the input ended before its end (a truncated tail), else empty."""
-    due_s: float
-    """Monotonic moment before which ``read`` has nothing (a paced replay); 0.0: whenever ``fileno`` says."""
+    @property
+    def name(self) -> str:
+        """For messages: a path, ``-`` or ``iface:eth0``."""
+
+    @property
+    def can_wait(self) -> bool:
+        """Nothing is lost while nobody reads (files, standard input); false for live capture."""
+
+    @property
+    def ended(self) -> bool:
+        """No more batches will come."""
+
+    @property
+    def warning(self) -> str:
+        """Why the input ended before its end (a truncated tail), else empty."""
+
+    @property
+    def due_s(self) -> float:
+        """Monotonic moment before which ``read`` has nothing (a paced replay); 0.0: whenever ``fileno`` says."""
 
     def read(self) -> Batch | None:
         """The next batch; ``None`` when nothing is there now (look at ``ended``, then wait on ``fileno`` or ``due_s``).

@@ -1,0 +1,115 @@
+"""Several captures read one after the other as one source: a folder of them, or the segments of a data folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from engine.capture.batch import Batch
+from engine.capture.pcapfile import PcapFile
+from engine.errors import CaptureError
+
+PATTERNS = ("*.pcap", "*.cap", "*.pcap.gz", "*.cap.gz")
+_PLACE = 1 << 40
+_NO_PACKETS = 1 << 63
+
+
+class CaptureSequence:
+    """A ``Source`` of files, in the order given.
+
+    ``Batch.resume`` is the file's place in that order times 2**40 plus the offset in that file, so that a damaged file,
+    which ends before its size, cannot shift those behind it.
+    """
+
+    can_wait = True
+    due_s = 0.0
+
+    def __init__(self, name: str, paths: Sequence[str], index: int, *, start: int = 0) -> None:
+        """``start`` is a ``Batch.resume``.
+
+        Raises:
+            CaptureError: the first file to read cannot be opened.
+        """
+        self.name, self.warning = name, ""
+        self._paths, self._index = paths, index
+        self._place, offset = divmod(start, _PLACE)
+        self.ended = self._place >= len(paths)
+        self._file = None if self.ended else PcapFile(paths[self._place], index, start=offset)
+
+    def read(self) -> Batch | None:
+        """The next batch of the current file, or the first of the next.
+
+        Raises:
+            CaptureError: a file cannot be opened or read.
+        """
+        while self._file is not None:
+            batch = self._file.read()
+            if batch is not None:
+                return batch._replace(resume=self._place * _PLACE + batch.resume)
+            self._open_next(self._file)
+        return None
+
+    def fileno(self) -> int:
+        """Files never have to wait."""
+        return -1
+
+    def lost(self) -> int:
+        """Files lose nothing."""
+        return 0
+
+    def close(self) -> None:
+        """Give the descriptor back; again is harmless."""
+        if self._file is not None:
+            self._file.close()
+        self._file, self.ended = None, True
+
+    def _open_next(self, finished: PcapFile) -> None:
+        self.warning = "; ".join(filter(None, (self.warning, finished.warning)))
+        self.close()
+        self._place += 1
+        if self._place < len(self._paths):
+            self._file, self.ended = PcapFile(self._paths[self._place], self._index), False
+
+
+def open_folder(path: str, index: int, *, start: int = 0) -> CaptureSequence:
+    """The captures directly in ``path``, in order of their first packets' times; those without packets come last.
+
+    Raises:
+        CaptureError: there are none, or one of them is no capture.
+    """
+    found = sorted({file for pattern in PATTERNS for file in Path(path).glob(pattern) if file.is_file()})
+    if not found:
+        raise CaptureError(path, f"a folder with captures ({', '.join(PATTERNS)})", "a folder without any")
+    ordered = sorted(map(str, found), key=lambda file: (first_packet_ns(file), file))
+    return CaptureSequence(path, ordered, index, start=start)
+
+
+def open_data_folder(path: str, index: int, *, start: int = 0) -> CaptureSequence:
+    """The segments of a Remora data folder, oldest first.
+
+    Raises:
+        CaptureError: it holds no segments.
+    """
+    segments = sorted(Path(path, "segments").glob("*.pcap"), key=lambda file: (len(file.name), file.name))
+    if not segments:
+        raise CaptureError(f"data:{path}", "a data folder with segments/*.pcap", "a folder without any")
+    return CaptureSequence(f"data:{path}", [str(file) for file in segments], index, start=start)
+
+
+def first_packet_ns(path: str) -> int:
+    """When the first packet of a file was captured.
+
+    Raises:
+        CaptureError: it is no capture.
+    """
+    file = PcapFile(path, 0)
+    try:
+        batch = file.read()
+    finally:
+        file.close()
+    if batch is None:
+        return _NO_PACKETS
+    seconds, nanoseconds = np.frombuffer(batch.buffer, "<u4", 2, int(batch.offsets[0])).tolist()
+    return int(seconds) * 1_000_000_000 + int(nanoseconds)

@@ -1,0 +1,105 @@
+"""The kernel's TPACKET_V3 ring (linux/if_packet.h, packet_mmap): blocks of packets, turned into pcap records in place.
+
+::
+
+    block     | … u64 | status u32 | packets u32 | first u32 | …              the first packet's header is at ``first``
+    packet    | next u32 | seconds u32 | ns u32 | captured u32 | wire u32 | status u32 | start u16 | …
+              | … tci u32 at 32 | tpid u16 at 36 | link-layer address from 48 on | padding | frame at ``start``
+
+Between the packet's header and its frame lies the link-layer address, which nobody needs: the 16 bytes before the frame
+become the record header of a batch, and a VLAN tag that the kernel took out of the frame goes back in.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.capture.batch import RECORD_HEADER_BYTES
+from engine.capture.pcapheader import MAX_CAPTURED_BYTES
+
+BLOCK_BYTES = 1 << 20
+BLOCKS = 64
+RING_BYTES = BLOCK_BYTES * BLOCKS
+RETIRE_MS = 25
+"""A block that is not full is handed over after this time: half of the 50 ms that a packet may wait."""
+
+Offsets = npt.NDArray[np.int64]
+_BLOCK_HEADER = Struct("<8xIII").unpack_from
+_BLOCK_STATUS = Struct("<I").pack_into
+_BLOCK_STATUS_AT = 8
+_USER, _KERNEL = 1, 0
+_NEXT = Struct("<I").unpack_from
+
+_HEADER = np.dtype(
+    {
+        "names": ["seconds", "ns", "captured", "wire", "status", "start", "tci", "tpid"],
+        "formats": ["<u4", "<u4", "<u4", "<u4", "<u4", "<u2", "<u4", "<u2"],
+        "offsets": [4, 8, 12, 16, 20, 24, 32, 36],
+        "itemsize": 48,
+    }
+)
+_RECORD = np.dtype([("seconds", "<u4"), ("ns", "<u4"), ("captured", "<u4"), ("wire", "<u4")])
+_TAG = np.dtype([("tpid", ">u2"), ("tci", ">u2")])
+_VLAN_VALID, _TPID_VALID = 1 << 4, 1 << 6
+_DOT1Q = 0x8100
+_ADDRESSES_BYTES, _TAG_BYTES = 12, 4
+
+
+def is_ours(ring: memoryview, block: int) -> bool:
+    """Whether the kernel has handed ``block`` over."""
+    return bool(_BLOCK_HEADER(ring, block * BLOCK_BYTES)[0] & _USER)
+
+
+def give_back(ring: memoryview, block: int) -> None:
+    """Let the kernel fill ``block`` again."""
+    _BLOCK_STATUS(ring, block * BLOCK_BYTES + _BLOCK_STATUS_AT, _KERNEL)
+
+
+def packets_of(ring: memoryview, block: int) -> list[int]:
+    """Offsets in the ring of the packet headers of ``block``."""
+    start = block * BLOCK_BYTES
+    _, count, first = _BLOCK_HEADER(ring, start)
+    offsets: list[int] = []
+    position = start + first
+    for _ in range(count):
+        offsets.append(position)
+        position += _NEXT(ring, position)[0]
+    return offsets
+
+
+def write_records(ring: memoryview, packets: Offsets) -> tuple[Offsets, int]:
+    """Make pcap records of the packets whose headers are at ``packets``: their offsets, and where the last one ends."""
+    headers = _window(ring, 48)[packets].view(_HEADER)
+    frames = packets + headers["start"]
+    captured = np.minimum(headers["captured"], MAX_CAPTURED_BYTES - _TAG_BYTES)
+    wire = headers["wire"].copy()
+    tagged = np.flatnonzero(((headers["status"] & _VLAN_VALID) != 0) & (captured >= _ADDRESSES_BYTES))
+    if tagged.size:
+        frames[tagged] -= _TAG_BYTES
+        captured[tagged] += _TAG_BYTES
+        wire[tagged] += _TAG_BYTES
+        _insert_tags(ring, frames[tagged], headers[tagged])
+    records = np.empty(len(packets), _RECORD)
+    records["seconds"], records["ns"] = headers["seconds"], headers["ns"]
+    records["captured"], records["wire"] = captured, wire
+    offsets = frames - RECORD_HEADER_BYTES
+    _window(ring, RECORD_HEADER_BYTES)[offsets] = records.view("V16")
+    return offsets, int(frames[-1]) + int(captured[-1])
+
+
+def _insert_tags(ring: memoryview, frames: Offsets, headers: npt.NDArray[np.void]) -> None:
+    """Move both addresses four bytes to the front and write the tag behind them (IEEE 802.1Q, 9.3)."""
+    addresses = _window(ring, _ADDRESSES_BYTES)
+    addresses[frames] = addresses[frames + _TAG_BYTES]
+    tags = np.empty(len(frames), _TAG)
+    tags["tpid"] = np.where(headers["status"] & _TPID_VALID, headers["tpid"], _DOT1Q)
+    tags["tci"] = headers["tci"]
+    _window(ring, _TAG_BYTES)[frames + _ADDRESSES_BYTES] = tags.view("V4")
+
+
+def _window(ring: memoryview, width: int) -> npt.NDArray[np.void]:
+    """The ring as overlapping pieces of ``width`` bytes, one at every offset."""
+    return np.ndarray((len(ring) - width + 1,), f"V{width}", ring, strides=(1,))
