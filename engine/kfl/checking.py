@@ -13,6 +13,7 @@ from engine.kfl.syntax import Call, Chain, Descend, Index, Key, Literal, Node, P
 HELPERS = {"startsWith": 1, "endsWith": 1, "contains": 1}
 """Helpers of a path and how many arguments each takes."""
 
+_A = {"text": "text", "number": "a number", "flag": "a flag", "record": "an object"}
 _WORDS = {"and", "or", "not", "true", "false", "nil"}
 
 
@@ -106,12 +107,13 @@ class _Checker:
         assert isinstance(parent, Key), "checked by the caller"
         kind = fields.KINDS.get(parent.name)
         if isinstance(step, Key | Descend) and kind in ("text", "number", "flag"):
-            raise self._mistake(f"{parent.name!r} is a {kind}; it has no field {step.name!r}", step.at)
-        if isinstance(step, Index) and kind != "list" and kind != "object":
-            raise self._mistake(f"{parent.name!r} is a {kind}, not a list", step.at)
-        known = fields.keys_of(parent.name)
-        if isinstance(step, Key) and kind == "record" and step.name not in known:
-            raise self._mistake(f"unknown field '{parent.name}.{step.name}'{fields.nearest(step.name, known)}", step.at)
+            raise self._mistake(f"{parent.name!r} is {_A[kind]}; it has no field {step.name!r}", step.at)
+        if isinstance(step, Index) and kind in _A:
+            raise self._mistake(f"{parent.name!r} is {_A[kind]}, not a list", step.at)
+        if isinstance(step, Key) and kind == "record" and f"{parent.name}.{step.name}" not in fields.KINDS:
+            full = f"{parent.name}.{step.name}"
+            known = (f"{parent.name}.{key}" for key in fields.keys_of(parent.name))
+            raise self._mistake(f"unknown field {full!r}{fields.nearest(full, known)}", step.at)
 
     def _lonely_call(self, call: Call) -> KflError:
         if call.name in HELPERS:

@@ -33,8 +33,8 @@ BUILT_IN = {
 }
 """As Kubeshark expands them, and those it added later."""
 
-MAX_EXPANSIONS = 10_000
-"""Macros replaced in one filter, those inside macros included."""
+MAX_EXPANDED_LENGTH = 128 * 1024
+"""Characters of all the macros replaced in one filter, those inside macros included."""
 
 _NAME = re.compile(r"[^\W\d]\w*")
 _RESERVED = {"and", "or", "true", "false", "nil"}
@@ -56,7 +56,7 @@ class _Expander:
     def __init__(self, macros: Mapping[str, str]) -> None:
         self.macros = macros
         self.parsed: dict[str, Node] = {}
-        self.count = 0
+        self.length = 0
 
     def text(self, text: str) -> Node:
         tree = parse(text)
@@ -84,9 +84,9 @@ class _Expander:
         return replace(step, arguments=tuple([self.node(node, where.deeper(step.at)) for node in step.arguments]))
 
     def macro(self, name: str, at: int, where: _Where) -> Node:
-        self.count += 1
-        if self.count > MAX_EXPANSIONS:
-            raise where.mistake(f"more than {MAX_EXPANSIONS} macros in one filter, counting those inside macros", at)
+        self.length += len(self.macros[name])
+        if self.length > MAX_EXPANDED_LENGTH:
+            raise where.mistake(f"its macros stand for more than {MAX_EXPANDED_LENGTH} characters", at)
         below = where.within(name, self.macros[name], at)
         return Scope(self.node(self.tree(name), below), at)
 

@@ -44,8 +44,7 @@ _HINTS = (
     (r"&&?|AND\b|And\b", "write 'and'"),
     (r"\|\|?|OR\b|Or\b", "write 'or'"),
     (r"-\w", 'a name with a dash is written in brackets: request.headers["Content-Type"]'),
-    (r"[\"'`]", "the string is not closed"),
-    (r"\[-", "an index counts from 0"),
+    (r"[\"'`]", "is this string closed?"),
 )
 
 
@@ -87,6 +86,8 @@ def _unexpected(found: UnexpectedInput, text: str) -> KflError:
     what = text[at] if token is None else str(token)
     if re.search(r"\bnot\s+$", text[:at]):
         return mistake(f"unexpected {what!r}", text, at, "write '!' for not")
+    if text[:at].endswith("["):
+        return mistake(f"unexpected {what!r}", text, at, 'brackets hold a number from 0, a "name" or *')
     hint = next((hint for pattern, hint in _HINTS if re.match(pattern, text[at:])), "")
     return mistake(f"unexpected {what!r}", text, at, hint)
 
@@ -126,7 +127,7 @@ class _Build(Transformer[Token, Any]):
         return Unary(tuple(map(str, operators)), operand, operators[0].start_pos) if operators else operand
 
     def scope(self, parts: list[Node]) -> Node:
-        return Scope(parts[0], parts[0].at)
+        return parts[0] if isinstance(parts[0], Pattern) else Scope(parts[0], parts[0].at)
 
     def pattern(self, parts: list[Token]) -> Node:
         return Pattern(str(parts[0])[2:-1], _at(parts[0]))

@@ -21,5 +21,7 @@ def compile_pattern(text: str) -> Callable[[str], object]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about constructs that may change their meaning one day
             return re.compile(text).search
-    except (re.error, OverflowError, RecursionError, ValueError) as error:
+    except RecursionError:
+        raise PatternError("nested too deeply") from None
+    except (re.error, OverflowError) as error:
         raise PatternError(str(error)) from None

@@ -50,10 +50,10 @@ def number(value: object) -> float:
 
 
 def truthy(value: object) -> bool:
-    """A string or array that is not empty, a number above zero, or true."""
+    """A string or array that is not empty, a number above zero, true, or any object; null is not."""
     if isinstance(value, int | float):
         return value > 0
-    return isinstance(value, str | list | tuple) and len(value) > 0
+    return len(value) > 0 if isinstance(value, str | list | tuple) else value is not None
 
 
 def equal(left: object, right: object) -> bool:

@@ -103,7 +103,7 @@ def holds(one: Any) -> bool:
         return one
     if is_number(one):
         return bool(one > 0)
-    return isinstance(one, str | list) and len(one) > 0
+    return isinstance(one, dict) or (isinstance(one, str | list) and len(one) > 0)
 
 
 def text(one: Any) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 PATHS = (
     "tls", "passed", "index", "error", "error.msg", "elapsedTime", "src.name", "src.port", "protocol.name",
     "protocol.ports", "request", "request.path", "request.headers.host", 'request.headers["User-Agent"]',
-    "request.headers.*", "request.list", "request.list[0]", "request.list[1].name", "request.list.*", "request.list[*].name", "request..name",
-    "response.status",
-    "response.headers", "response.body.a.b", "response", "data.payload", "event.list",
+    "request.headers.*", "request.list", "request.list[0]", "request.list[1].name", "request.list.*",
+    "request.list[*].name", "request..name", "response.status", "response.headers", "response.body.a.b", "response",
+    "data.payload", "event.list",
 )  # fmt: skip
 VALUES: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 200, 500, 0.5, -0.5, 500.0, 2**53 + 1, 1635190131000, "", "500", "true",
