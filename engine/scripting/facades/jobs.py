@@ -1,0 +1,57 @@
+"""``jobs``: functions of a script that run by the clock, between its hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from engine.scripting.calls import Calls, HelperError
+from engine.scripting.facades.facade import Facade, fill
+
+Task = tuple[Callable[..., Any], tuple[Any, ...]]
+
+
+class Jobs(Facade):
+    """The function stays here; the broker has the schedule and asks for a run by tag."""
+
+    __slots__ = ("_calls", "_tasks")
+
+    _calls: Calls
+    _tasks: dict[str, Task]
+
+    def __init__(self, calls: Calls, tasks: dict[str, Task]) -> None:
+        fill(self, _calls=calls, _tasks=tasks)
+
+    def schedule(self, tag: str, cron: str, task: Callable[..., Any], limit: int = 0, *arguments: Any) -> None:
+        """Run ``task(*arguments)`` by ``cron``: second, minute, hour, day, month, weekday; UTC.
+
+        ``limit`` runs, 0 for no end. The same tag again takes the place of the first; tags are the script's own.
+        """
+        if not callable(task):
+            raise HelperError(f"jobs.schedule: expected a function to run, got {type(task).__name__}")
+        self._calls.call("jobs.schedule", tag, cron, limit)
+        self._tasks[tag] = (task, arguments)
+
+    def remove(self, tag: str) -> Any:
+        """Forget the job ``tag``."""
+        answer = self._calls.call("jobs.remove", tag)
+        self._tasks.pop(tag, None)
+        return answer
+
+    def removeAll(self) -> Any:
+        """Forget every job of this script."""
+        answer = self._calls.call("jobs.removeAll")
+        self._tasks.clear()
+        return answer
+
+    def list(self) -> Any:
+        """The tags of this script's jobs."""
+        return self._calls.call("jobs.list")
+
+    def run(self, tag: str) -> Any:
+        """Run the job ``tag`` once, soon: after the running hook or job."""
+        return self._calls.call("jobs.run", tag)
+
+    def runAll(self) -> Any:
+        """Run every job of this script once, soon."""
+        return self._calls.call("jobs.runAll")

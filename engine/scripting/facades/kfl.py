@@ -1,0 +1,70 @@
+"""``kfl``: filters, compiled and evaluated in the script's own process, so that a match costs no message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine import kfl
+from engine.scripting.calls import HelperError
+from engine.scripting.facades.facade import Facade, fill
+
+MAX_FILTERS = 256
+MAX_QUERY_CHARACTERS = 16 * 1024
+
+
+class KflError(HelperError):
+    """A filter that cannot be read; the text points at the place."""
+
+
+class Kfl(Facade):
+    """Remembers the filters it has compiled, and whether one has matched since it was asked."""
+
+    __slots__ = ("_filters", "_matched")
+
+    _filters: dict[str, kfl.Filter]
+    _matched: bool
+
+    def __init__(self) -> None:
+        fill(self, _filters={}, _matched=False)
+
+    def match(self, query: str, data: Any) -> bool:
+        """Whether ``data`` (an item, or a dict like one) matches the filter ``query``.
+
+        Raises:
+            KflError: ``query`` is no filter.
+        """
+        found = self._filters.get(query) if type(query) is str else None
+        if (found or self._compile(query)).matches(data):
+            fill(self, _matched=True)
+            return True
+        return False
+
+    def validate(self, query: str) -> bool:
+        """Whether ``query`` is a filter."""
+        try:
+            self._compile(query)
+        except KflError:
+            return False
+        return True
+
+    def _compile(self, query: str) -> kfl.Filter:
+        if type(query) is not str:
+            raise KflError(f"kfl: expected the text of a filter, got {type(query).__name__}")
+        if len(query) > MAX_QUERY_CHARACTERS:
+            raise KflError(f"kfl: expected a filter of at most {MAX_QUERY_CHARACTERS} characters, got {len(query)}")
+        try:
+            compiled = kfl.compile(query)
+        except kfl.KflError as error:
+            raise KflError(str(error)) from None
+        if len(self._filters) >= MAX_FILTERS:
+            self._filters.clear()
+        self._filters[query] = compiled
+        return compiled
+
+
+def take_matched(facade: Kfl) -> bool:
+    """Whether a filter has matched since the last time; for the host, not for scripts."""
+    matched = facade._matched
+    if matched:
+        fill(facade, _matched=False)
+    return matched

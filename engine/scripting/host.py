@@ -1,0 +1,284 @@
+"""The inside of one script's process: load the script, then call its hooks and jobs until the input ends.
+
+Nothing here returns to the zygote's code: the process ends in this file.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import msgspec
+
+from engine.errors import ScriptRejected
+from engine.frames.control import SpawnHost
+from engine.frames.endpoint import Endpoint
+from engine.frames.host import (
+    ACKNOWLEDGEMENT,
+    BROKER_FD,
+    ENTRY_HEADER,
+    EVENTS_FD,
+    FRAME_HEADER,
+    KIND_ITEMS,
+    KIND_PACKETS,
+    PROGRESS,
+    PROGRESS_FD,
+    SOURCE_FD,
+    JobDone,
+    Ready,
+    Refused,
+    RunJob,
+    Shutdown,
+    ShutdownDone,
+    ToHost,
+)
+from engine.scripting.budget import Budget
+from engine.scripting.calls import Calls
+from engine.scripting.complaints import Complaints, describe
+from engine.scripting.facades.kfl import take_matched
+from engine.scripting.facades.scope import Scope, build_scope
+from engine.scripting.jail import Jail, JailBroken, confine
+from engine.scripting.loading import MAX_SOURCE_BYTES, compile_script, run_top_level
+from engine.scripting.options import ScriptOptions
+from hooks.items import Item, PacketInfo
+
+JOB_SOFT_CPU_S = 10.0
+ACKNOWLEDGE_AFTER_S = 0.05
+HARD_LOAD_FACTOR = 3
+
+_OPTIONS = ScriptOptions()
+_HOOKS = {KIND_ITEMS: "onItemCaptured", KIND_PACKETS: "onPacketCaptured"}
+_DECODERS: dict[int, Callable[[bytes], Any]] = {
+    KIND_ITEMS: Item.decode,
+    KIND_PACKETS: msgspec.msgpack.Decoder(PacketInfo).decode,
+}
+
+
+def main(spawn: SpawnHost, parent: int) -> NoReturn:
+    """Be the host of ``spawn``; descriptors 3 to 6 are in place, everything else is closed."""
+    calls = Calls(Endpoint(socket.socket(fileno=BROKER_FD), ToHost))
+    progress = mmap.mmap(PROGRESS_FD, PROGRESS.size)
+    try:
+        layers = confine(Jail(spawn.memory_bytes, spawn.user, parent))
+    except JailBroken as error:
+        refuse(calls, [str(error)])
+    scope = build_scope(spawn.script, spawn.environment, spawn.node, calls)
+    budget = Budget(scope.names)
+    budget.start()
+    hooks = load(spawn.script, scope, budget, calls, layers)
+    host = Host(spawn.script, socket.socket(fileno=EVENTS_FD), calls, progress, scope, budget, hooks)
+    host.run()
+
+
+# -- loading -----------------------------------------------------------------------------------------------------------
+
+
+def load(name: str, scope: Scope, budget: Budget, calls: Calls, layers: list[str]) -> dict[str, Callable[..., Any]]:
+    """Read, compile and run the top level; tell the broker. Does not return when the script is refused."""
+    source = read_source()
+    signal.setitimer(signal.ITIMER_VIRTUAL, HARD_LOAD_FACTOR * _OPTIONS.load_cpu_s)  # SIGVTALRM ends the process
+    try:
+        budget.begin(_OPTIONS.load_cpu_s, anywhere=True)
+        script = compile_script(source, name)
+        budget.begin(_OPTIONS.load_cpu_s)
+        hooks = run_top_level(script, scope.names)
+        budget.end()
+    except ScriptRejected as error:
+        budget.end()
+        refuse(calls, list(error.reasons))
+    except BaseException as error:
+        budget.end()
+        refuse(calls, [describe(error, name, budget.cpu_s)])
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    calls.send(Ready(list(hooks), layers, list(script.report.warnings)))
+    return hooks
+
+
+def read_source() -> bytes:
+    """The whole text, and a byte more than the cap where it is longer."""
+    chunks, size = [], 0
+    while size <= MAX_SOURCE_BYTES and (chunk := os.read(SOURCE_FD, 65536)):
+        chunks.append(chunk)
+        size += len(chunk)
+    os.close(SOURCE_FD)
+    return b"".join(chunks)
+
+
+def refuse(calls: Calls, reasons: list[str]) -> NoReturn:
+    """Say why the script was not loaded, and end."""
+    calls.send(Refused(reasons))
+    os._exit(0)
+
+
+# -- serving -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the next acknowledgement says."""
+
+    done: int = 0
+    errors: int = 0
+    matched: int = 0
+    sent_s: float = 0.0
+
+
+class Host:
+    """Owns the events socket. Hooks, jobs and ``onShutdown`` take turns; none interrupts another."""
+
+    def __init__(
+        self,
+        name: str,
+        events: socket.socket,
+        calls: Calls,
+        progress: mmap.mmap,
+        scope: Scope,
+        budget: Budget,
+        hooks: dict[str, Callable[..., Any]],
+    ) -> None:
+        self._name, self._events, self._calls, self._progress = name, events, calls, progress
+        self._scope, self._budget, self._hooks = scope, budget, hooks
+        self._complaints = Complaints()
+        self._started = 0
+        self._poll = select.poll()
+        self._poll.register(events, select.POLLIN)
+        self._poll.register(calls.fileno(), select.POLLIN)
+
+    def run(self) -> NoReturn:
+        """Until the events socket ends, or after ``Shutdown``."""
+        while True:
+            self._serve_requests()
+            for descriptor, _ in self._poll.poll():
+                if descriptor == self._calls.fileno():
+                    self._calls.receive()
+                elif not self._calls.requests:
+                    self._serve_frame()
+
+    # -- entries ---------------------------------------------------------------------------------------------------
+
+    def _serve_frame(self) -> None:
+        size, kind, count, sequence = FRAME_HEADER.unpack(self._read(FRAME_HEADER.size))
+        body = memoryview(self._read(size + 4 - FRAME_HEADER.size))
+        hook, decode = self._hooks.get(_HOOKS[kind], _ignore), _DECODERS[kind]
+        tally = Tally(sent_s=time.monotonic())
+        for blob in _entries(body, count):
+            self._call(hook, decode, blob, tally)
+            tally.done += 1
+            if tally.done < count and time.monotonic() - tally.sent_s > ACKNOWLEDGE_AFTER_S:
+                self._acknowledge(sequence, tally)
+                self._serve_waiting_requests()
+        self._acknowledge(sequence, tally)
+
+    def _call(self, hook: Callable[[Any], Any], decode: Callable[[bytes], Any], blob: bytes, tally: Tally) -> None:
+        self._started += 1
+        PROGRESS.pack_into(self._progress, 0, self._started)
+        budget = self._budget
+        try:
+            value = decode(blob)
+            budget.begin(_OPTIONS.soft_cpu_s)
+            hook(value)
+            budget.end()
+        except BaseException as error:
+            budget.end()
+            tally.errors += 1
+            self._complain(hook, error)
+        if take_matched(self._scope.kfl):
+            tally.matched += 1
+
+    def _complain(self, hook: Callable[[Any], Any], error: BaseException) -> None:
+        hook_name = next(name for name, function in self._hooks.items() if function is hook)
+        text = f"{hook_name}: {describe(error, self._name, self._budget.cpu_s)}"
+        line = self._complaints.line(text, time.monotonic())
+        if line is not None:
+            self._calls.log("error", line)
+
+    def _acknowledge(self, sequence: int, tally: Tally) -> None:
+        """Say how far we are. The worker reads or is gone; in the latter case so are we."""
+        # The clock of our only thread: that of the process moves in steps of 4 ms while a timer runs on it.
+        record = ACKNOWLEDGEMENT.pack(sequence, tally.done, tally.errors, tally.matched, time.thread_time_ns())
+        try:
+            self._events.sendall(record)
+        except (BrokenPipeError, ConnectionResetError):
+            os._exit(0)
+        tally.errors = tally.matched = 0
+        tally.sent_s = time.monotonic()
+
+    def _read(self, size: int) -> bytearray:
+        """Exactly ``size`` bytes; the end of the input is the end of this process."""
+        data = bytearray(size)
+        view, filled = memoryview(data), 0
+        while filled < size:
+            try:
+                received = self._events.recv_into(view[filled:])
+            except ConnectionResetError:
+                received = 0
+            if received == 0:
+                os._exit(0)
+            filled += received
+        return data
+
+    # -- what the broker asks for ----------------------------------------------------------------------------------
+
+    def _serve_waiting_requests(self) -> None:
+        waiting = select.poll()
+        waiting.register(self._calls.fileno(), select.POLLIN)
+        while waiting.poll(0):
+            self._calls.receive()
+        self._serve_requests()
+
+    def _serve_requests(self) -> None:
+        while self._calls.requests:
+            request = self._calls.requests.popleft()
+            if isinstance(request, Shutdown):
+                self._shut_down()
+            self._run_job(request)
+
+    def _run_job(self, request: RunJob) -> None:
+        before_ns = time.thread_time_ns()
+        task, arguments = self._scope.tasks.get(request.tag, (None, ()))
+        if task is None:
+            error = f"expected the tag of a job that this script has scheduled, got {request.tag!r}"
+        else:
+            error = self._attempt(lambda: task(*arguments))
+        self._calls.send(JobDone(request.run, error, time.thread_time_ns() - before_ns))
+
+    def _shut_down(self) -> NoReturn:
+        hook = self._hooks.get("onShutdown", _nothing)
+        self._calls.send(ShutdownDone(self._attempt(hook)))
+        os._exit(0)
+
+    def _attempt(self, function: Callable[[], Any]) -> str:
+        """Call ``function`` under the budget of a job; what went wrong, or nothing."""
+        try:
+            self._budget.begin(JOB_SOFT_CPU_S)
+            function()
+            self._budget.end()
+        except BaseException as error:
+            self._budget.end()
+            return describe(error, self._name, self._budget.cpu_s)
+        return ""
+
+
+def _entries(body: memoryview, count: int) -> Iterator[bytes]:
+    """Each entry, copied, so that a script that keeps one keeps no frame."""
+    position = 0
+    for _ in range(count):
+        (size,) = ENTRY_HEADER.unpack_from(body, position)
+        position += ENTRY_HEADER.size
+        yield bytes(body[position : position + size])
+        position += size
+
+
+def _ignore(_value: Any) -> None:
+    """What a host without the hook does with an entry."""
+
+
+def _nothing() -> None:
+    """What a host without ``onShutdown`` does."""
