@@ -52,7 +52,7 @@ _HELPERS = {
 class Predicate(Protocol):
     """What a filter becomes."""
 
-    def __call__(self, item: Mapping[str, Any], recordings: Container[str] = (), /) -> bool:
+    def __call__(self, item: Mapping[str, Any], recordings: Container[str] = ()) -> bool:
         """Whether ``item``, which belongs to ``recordings``, matches; never raises."""
 
 

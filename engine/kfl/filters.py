@@ -17,7 +17,7 @@ Dialect = Literal["kfl", "auto"]
 CACHED_FILTERS = 512
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Filter:
     """A compiled filter."""
 
@@ -25,7 +25,7 @@ class Filter:
     """As it was written."""
     protocols: frozenset[str] | None = field(repr=False)
     """The ``protocol.name`` of every item that can match; None is any."""
-    matches: Predicate = field(repr=False, compare=False)
+    matches: Predicate = field(repr=False)
     """``matches(item, recordings=())``: a plain function, since a method around it would cost half as much again."""
 
 
