@@ -43,6 +43,8 @@ class _Given:
     key: str
     value: Any
     origin: str
+    base: Path = Path()
+    """What a relative path in it is relative to."""
 
 
 def configure(file: Path | None, sets: Sequence[str], environment: Mapping[str, str], **run: Any) -> Configuration:
@@ -96,17 +98,17 @@ def _from_file(file: Path | None) -> Iterator[_Given]:
         return
     if not isinstance(content, dict):
         raise ConfigError(str(file), "a mapping of keys", content)
-    yield from _flatten(content, "", f"file {file}")
+    yield from _flatten(content, "", file)
 
 
-def _flatten(content: Mapping[Any, Any], prefix: str, origin: str) -> Iterator[_Given]:
+def _flatten(content: Mapping[Any, Any], prefix: str, file: Path) -> Iterator[_Given]:
     whole = {key.name.lower() for _, _, key, _ in all_keys() if key.kind == "map"} - {"scripting.env"}
     for name, value in content.items():
         key = f"{prefix}{name}"
         if isinstance(value, dict) and key.lower() not in whole:
-            yield from _flatten(value, key + ".", origin)
+            yield from _flatten(value, key + ".", file)
         else:
-            yield _Given(key, value, origin)
+            yield _Given(key, value, f"file {file}", file.parent)
 
 
 def _from_environment(environment: Mapping[str, str]) -> Iterator[_Given]:
@@ -150,7 +152,10 @@ def _convert(item: _Given, key: Key) -> Any:
         if not isinstance(value, dict):
             raise ConfigError(where, "a mapping", value)
         return value
-    return "" if value is None else _as_text(value)
+    text = "" if value is None else _as_text(value)
+    if key.kind == "path" and text and not text.startswith("gs://"):
+        return str((item.base / text).absolute())
+    return text
 
 
 def _flag(where: str, value: Any) -> bool:

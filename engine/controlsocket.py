@@ -52,7 +52,7 @@ class ControlSocket:
                 for row in rows:
                     _send(connection, {"row": row})
                 _send(connection, {"done": done})
-            except (RemoraError, msgspec.DecodeError) as error:
+            except (RemoraError, msgspec.DecodeError, UnicodeDecodeError) as error:
                 _send(connection, {"error": str(error)})
             except (TimeoutError, ConnectionError):
                 return  # the asker is gone or stuck; nobody is told

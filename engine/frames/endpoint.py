@@ -75,7 +75,7 @@ class Endpoint(Generic[In]):
             if len(data) > MAX_MESSAGE_BYTES or flags & socket.MSG_TRUNC:
                 raise ProtocolViolation(f"a message of more than {MAX_MESSAGE_BYTES} bytes")
             return self._decoder.decode(data), descriptors
-        except (msgspec.DecodeError, RecursionError, ProtocolViolation) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ProtocolViolation) as error:
             for descriptor in descriptors:
                 os.close(descriptor)
             raise ProtocolViolation(f"expected one of our messages, got {str(error)[:200]}") from None

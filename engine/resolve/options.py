@@ -11,4 +11,6 @@ from engine.options import option
 class ResolveOptions:
     """The embedded resolver is a file; the Kubernetes API can take its place behind the same interface."""
 
-    names: str = option("", "resolve.names", "YAML file that gives addresses their names (see docs/configuration.md).")
+    names: str = option(
+        "", "resolve.names", "YAML file that gives addresses their names (see docs/configuration.md).", kind="path"
+    )

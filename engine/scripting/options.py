@@ -12,7 +12,7 @@ from engine.options import option
 class ScriptOptions:
     """Where scripts come from, what they see, and what they may use."""
 
-    source: str = option("", "scripting.source", "Folder of scripts (*.py); watched while running.")
+    source: str = option("", "scripting.source", "Folder of scripts (*.py); watched while running.", kind="path")
     watch: bool = option(True, "scripting.watchScripts", "Load, replace and unload scripts when the folder changes.")
     env: dict[str, Any] = option(
         {}, "scripting.env", "What scripts see as env; KEY, TOKEN, SECRET, PASSWORD are hidden."

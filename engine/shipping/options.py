@@ -15,6 +15,7 @@ class ShippingOptions:
         "",
         "recording.destination",
         "Where batches go: gs://bucket/prefix or a folder; default: GCS_BUCKET, else <data>/recordings.",
+        kind="path",
     )
     bucket: str = option(
         "", "scripting.env.GCS_BUCKET", "Bucket for recordings.", environment=("GCS_BUCKET", "SNAPSHOT_GCS_BUCKET")

@@ -1,0 +1,132 @@
+"""`remora show`, `remora status`, `remora data clean`: what lies in a data folder."""
+
+from __future__ import annotations
+
+import ipaddress
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from engine import controlsocket
+from engine.cli.arguments import DEFAULT_DATA, Data
+from engine.errors import ConfigError, NoSuchStream, RemoraError
+from engine.items.encoding import json_line, unpack
+from engine.segments import folder
+from engine.segments.reader import SegmentReader
+from engine.segments.records import STATES, StreamRecord
+from engine.streams.stream import PROTOCOL_NAMES, stream_id_of
+from engine.units import format_bytes
+
+
+def show(
+    name: Annotated[str, typer.Argument(metavar="ID|STREAM", help="An item's id or a stream's name.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The item's JSON, or a JSON line per item of the stream.")
+    ] = False,
+    pcap: Annotated[
+        Path | None, typer.Option("--pcap", metavar="FILE", help="Write the stream's packets to FILE.")
+    ] = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Show an item or a stream, or write a stream's PCAP.
+
+    Example: remora show 000000000144.pcap --pcap stream.pcap
+    """
+    reader = SegmentReader(_existing(data))
+    stream_id, index = _parse(name)
+    if pcap is not None:
+        count = reader.materialise(stream_id, pcap)
+        typer.echo(f"{pcap}: {count} packets")
+        return
+    if index is not None:
+        blob = reader.item(stream_id, index)
+        if blob is None:
+            raise NoSuchStream(name)
+        sys.stdout.buffer.write(json_line(unpack(blob)))
+        return
+    if as_json:
+        for blob in reader.items_of(stream_id):
+            sys.stdout.buffer.write(json_line(unpack(blob)))
+        return
+    record = reader.stream(stream_id)
+    if record is None:
+        raise reader.why_missing(stream_id)
+    sys.stdout.buffer.write(json_line(_row(record)))
+
+
+def _parse(name: str) -> tuple[int, int | None]:
+    """``(stream, item index)`` of ``<worker>/<stream>-<index>``, ``<stream>-<index>`` or ``<stream>``."""
+    last = name.rsplit("/", 1)[-1]
+    stream, separator, index = last.rpartition("-")
+    try:
+        return (stream_id_of(stream), int(index)) if separator else (stream_id_of(last), None)
+    except ValueError:
+        raise NoSuchStream(name) from None
+
+
+def _row(record: StreamRecord) -> dict[str, Any]:
+    return {
+        "stream": record.name,
+        "protocol": PROTOCOL_NAMES.get(record.protocol, str(record.protocol)),
+        "client": _endpoint(record.client_ip, record.client_port),
+        "server": _endpoint(record.server_ip, record.server_port),
+        "packets": record.packets,
+        "bytes": record.bytes,
+        "payload_bytes": record.payload_bytes,
+        "state": STATES[record.state],
+    }
+
+
+def _endpoint(address: bytes, port: int) -> str:
+    parsed = ipaddress.IPv6Address(address)
+    return f"{parsed.ipv4_mapped}:{port}" if parsed.ipv4_mapped else f"[{parsed}]:{port}"
+
+
+def status(data: Data = DEFAULT_DATA) -> None:
+    """Say what runs on a data folder, and how much lies in it.
+
+    Example: remora status --data /var/lib/remora
+    """
+    console = Console(soft_wrap=True)
+    _print_running(console, _existing(data))
+    table = Table(box=None, pad_edge=False)
+    table.add_column("folder")
+    table.add_column("size", justify="right")
+    for part, size in folder.sizes(data).items():
+        table.add_row(part, format_bytes(size))
+    console.print(table)
+
+
+def _print_running(console: Console, data: Path) -> None:
+    try:
+        rows, done = controlsocket.ask(data / "control.sock", "status", {})
+    except (FileNotFoundError, ConnectionRefusedError):
+        console.print(f"nothing runs on {data}")
+        return
+    except OSError as error:
+        raise RemoraError(f"{data / 'control.sock'}: expected an answer, got {error}") from None
+    console.print(f"{done['run_id']} is {done['phase']}")
+    for row in rows:
+        console.print("  " + "  ".join(f"{name}={value}" for name, value in row.items()), markup=False)
+    for name, count in sorted(done["counters"].items()):
+        console.print(f"  {name} {count}", markup=False)
+
+
+def clean(data: Data = DEFAULT_DATA) -> None:
+    """Empty a data folder: segments, items, work folders, what was not uploaded, local recordings.
+
+    Example: remora data clean --data ./remora-data
+    """
+    before = sum(folder.sizes(_existing(data)).values())
+    folder.clean(data)
+    typer.echo(f"{data}: {format_bytes(before)} removed")
+
+
+def _existing(data: Path) -> Path:
+    if not (data / "instance.json").is_file():
+        raise ConfigError("--data", "a data folder of Remora", str(data), "remora run makes one")
+    return data

@@ -1,0 +1,82 @@
+"""`remora config`, `remora kfl check`, `remora scripts check`: what would happen, without doing it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from engine import kfl
+from engine.cli.arguments import ConfigFile, Sets, load
+from engine.config import all_keys
+from engine.errors import KflError, ScriptRejected
+from engine.options import Key
+from engine.scripting.loading import check_script
+from engine.units import format_bytes, format_duration
+
+
+def config(config: ConfigFile = None, sets: Sets = None) -> None:
+    """Print the configuration in force and where each value came from.
+
+    Example: remora config --set tap.misc.pcapTTL=30s
+    """
+    configuration = load(config, sets)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("key", "value", "from"):
+        table.add_column(heading, overflow="fold")
+    for stage, attribute, key, _ in all_keys():
+        value = getattr(getattr(configuration.settings, stage), attribute)
+        if key.name == "scripting.env":
+            value = dict(configuration.script_env)
+        table.add_row(key.name, _shown(key, value), configuration.origins[key.name])
+    console = Console(soft_wrap=True)
+    console.print(table)
+    for name in configuration.without_effect:
+        console.print(f"{name}: a key of Kubeshark, without effect here", style="yellow", markup=False)
+
+
+def _shown(key: Key, value: Any) -> str:
+    if key.secret:
+        return "(set)" if value else ""
+    if key.kind == "duration":
+        return format_duration(value)
+    if key.kind == "size":
+        return format_bytes(value)
+    if key.kind == "map":
+        return ", ".join(f"{name}={part}" for name, part in value.items())
+    return ", ".join(value) if isinstance(value, list) else str(value).lower() if key.kind == "flag" else str(value)
+
+
+def kfl_check(text: Annotated[str, typer.Argument(help="A filter.")]) -> None:
+    """Say whether a filter is valid, and what it can match.
+
+    Example: remora kfl check 'http and response.status >= 500'
+    """
+    try:
+        checked = kfl.compile(text)
+    except KflError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    protocols = "any protocol" if checked.protocols is None else ", ".join(sorted(checked.protocols)) or "nothing"
+    typer.echo(f"valid; can match {protocols}")
+
+
+def scripts_check(file: Annotated[Path, typer.Argument(help="A script.")]) -> None:
+    """Say everything that is wrong with a script, without running it.
+
+    Example: remora scripts check scripts/top.py
+    """
+    try:
+        report = check_script(file.read_bytes(), file.name)
+    except OSError as error:
+        typer.echo(f"{file}: expected a readable script, got {error.strerror}", err=True)
+        raise typer.Exit(1) from None
+    except ScriptRejected as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    for warning in report.warnings:
+        typer.echo(f"warning: {warning}")
+    typer.echo(f"valid; hooks: {', '.join(report.hooks) or 'none'}")

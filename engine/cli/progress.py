@@ -1,0 +1,84 @@
+"""What an operator sees while a run goes on: one line that moves on a terminal, a log line every ten seconds elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from engine import clock
+
+LOG_STEP_S = 10.0
+REDRAW_STEP_S = 0.1
+
+COLUMNS = (
+    ("packets", "capture_packets_total"),
+    ("streams", "streams_started_total"),
+    ("items", "items_total"),
+    ("matched", "scripts_matched_total"),
+    ("kept", "recorder_streams_kept_total"),
+    ("uploaded", "shipper_batches_total"),
+)
+
+
+class TerminalView:
+    """One live line below whatever is told."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, soft_wrap=True, highlight=False)
+        self._live = Live(console=self._console, auto_refresh=False, transient=False)
+        self._live.start()
+        self._due_s = 0.0
+
+    def progress(self, totals: Mapping[str, int], phase: str) -> None:
+        """Redraw, ten times a second at most."""
+        now_s = clock.monotonic_s()
+        if now_s < self._due_s and phase != "over":
+            return
+        self._due_s = now_s + REDRAW_STEP_S
+        line = Text(f"{phase:<10}", style="bold cyan")
+        for label, name in COLUMNS:
+            line.append(f"  {label} ", style="dim").append(f"{totals.get(name, 0):,}", style="bold")
+        dropped = _dropped(totals)
+        if dropped:
+            line.append("  dropped ", style="red").append(f"{dropped:,}", style="bold red")
+        self._live.update(line, refresh=True)
+
+    def tell(self, line: str) -> None:
+        """Print above the live line."""
+        self._console.print(line, markup=False)
+
+    def close(self) -> None:
+        """Leave the last line standing."""
+        self._live.stop()
+
+
+class LogView:
+    """Without a terminal."""
+
+    def __init__(self) -> None:
+        self._due_s = clock.monotonic_s() + LOG_STEP_S
+
+    def progress(self, totals: Mapping[str, int], phase: str) -> None:
+        """A line every ten seconds."""
+        now_s = clock.monotonic_s()
+        if now_s < self._due_s:
+            return
+        self._due_s = now_s + LOG_STEP_S
+        pairs = " ".join(f"{label}={totals.get(name, 0)}" for label, name in COLUMNS)
+        self.tell(f"progress phase={phase} {pairs} dropped={_dropped(totals)}")
+
+    def tell(self, line: str) -> None:
+        """One line on standard error."""
+        print(line, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Nothing to leave."""
+
+
+def _dropped(totals: Mapping[str, int]) -> int:
+    """What is lost to somebody: not the frames that belong to no stream."""
+    return sum(count for name, count in totals.items() if "_dropped_total{" in name and not name.startswith("decode_"))

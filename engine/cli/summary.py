@@ -1,0 +1,68 @@
+"""The last words of a run: what happened, where the result is, how to look at it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from engine.config import Settings
+from engine.shipping.choose import destination_text
+from engine.supervisor import Outcome
+
+MANIFESTS_SHOWN = 4
+
+
+def print_summary(settings: Settings, outcome: Outcome) -> None:
+    """To standard error; results are files."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    totals = outcome.totals
+    console.print(_story(totals), markup=False)
+    for reason, count in _losses(totals).items():
+        console.print(f"  dropped: {count:,} ({reason})", markup=False)
+    for error in outcome.errors:
+        console.print(f"error: {error}", style="red", markup=False)
+    if outcome.note:
+        console.print(outcome.note, style="yellow" if outcome.remaining else "", markup=False)
+    if totals.get("shipper_batches_total"):
+        _print_result(console, settings, outcome)
+    sys.stderr.flush()
+
+
+def _story(totals: Mapping[str, int]) -> str:
+    def count(name: str) -> str:
+        return f"{totals.get(name, 0):,}"
+
+    story = f"{count('capture_packets_total')} packets in {count('streams_started_total')} streams"
+    if totals.get("scripts_entries_total"):
+        story += f" gave {count('items_total')} items; {count('scripts_matched_total')} matched"
+        story += f", {count('recorder_streams_kept_total')} streams were kept"
+        story += f", {count('shipper_batches_total')} batches uploaded."
+        return story
+    return story + ". No script asked for items, so none were made."
+
+
+def _losses(totals: Mapping[str, int]) -> dict[str, int]:
+    return {
+        name.removesuffix("}").replace("_dropped_total{reason=", ": "): count
+        for name, count in sorted(totals.items())
+        if "_dropped_total{" in name and count
+    } | ({"capture: the kernel's ring was full": lost} if (lost := totals.get("capture_lost_total", 0)) else {})
+
+
+def _print_result(console: Console, settings: Settings, outcome: Outcome) -> None:
+    where = destination_text(settings)
+    console.print(f"\nThe recording is in {where}", markup=False)
+    if where.startswith("gs://"):
+        console.print(f"  gsutil ls -r {where}/", markup=False)
+        return
+    manifests = sorted(
+        Path(where).glob("recording=*/manifest/*/*/*/*/*.manifest.json"), key=lambda p: p.stat().st_mtime
+    )
+    for manifest in manifests[-MANIFESTS_SHOWN:]:
+        stem = str(manifest).removesuffix(".manifest.json")
+        packets, items = (stem.replace("/manifest/", f"/{kind}/") for kind in ("pcap", "items"))
+        console.print(f"  tshark -r {packets}.pcap.gz | head", markup=False)
+        console.print(f"  zcat {items}.items.jsonl.gz | head -1 | python3 -m json.tool", markup=False)

@@ -1,0 +1,123 @@
+"""Where the packet stages meet: decode, streams, reassembly, dissection. No disk, no clock, no scripts.
+
+``worker`` drives it with disk and scripts around it, ``query`` without either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.capture.batch import Batch
+from engine.clock import NS_PER_S
+from engine.counters import Counters, Drop
+from engine.decode.columns import Columns
+from engine.decode.decode import decode
+from engine.dissect.options import DissectOptions
+from engine.dissect.table import ProtocolRow
+from engine.items.dissection import Dissection
+from engine.items.item import LazyItem
+from engine.resolve.resolver import Resolver
+from engine.streams.options import StreamOptions
+from engine.streams.reassembly import Reassembler
+from engine.streams.stream import Stream
+from engine.streams.table import Assigned, StreamTable
+
+EXPIRY_STEP_NS = NS_PER_S
+"""Timeouts are looked at once per second of the capture clock."""
+
+
+class Node(NamedTuple):
+    """Who dissected: stands in every item."""
+
+    name: str
+    ip: str
+
+
+class Step(NamedTuple):
+    """What became of one batch."""
+
+    columns: Columns
+    assigned: Assigned
+
+
+class Pipeline:
+    """One worker's packet stages. Feed a batch to ``packets``, then, if anybody listens, to ``items``."""
+
+    def __init__(
+        self,
+        streams: StreamOptions,
+        dissect: DissectOptions,
+        rows: Sequence[ProtocolRow],
+        resolver: Resolver,
+        node: Node,
+        counters: Counters,
+        next_id: Callable[[], int],
+    ) -> None:
+        self.counters = counters
+        self.capture_ns = 0
+        """The capture clock: the largest timestamp seen."""
+        self._table = StreamTable(streams, counters, next_id)
+        self._reassembler = Reassembler(streams, counters)
+        self._dissection = Dissection(rows, dissect, resolver, node.name, node.ip, counters)
+        self._expired_ns = 0
+
+    def packets(self, batch: Batch) -> Step:
+        """Decode a batch and give each packet its stream."""
+        columns = decode(batch)
+        self._count(columns)
+        self.capture_ns = max(self.capture_ns, int(columns.timestamp_ns.max(initial=0)))
+        return Step(columns, self._table.assign(columns))
+
+    def _count(self, columns: Columns) -> None:
+        self.counters.add("capture_packets_total", len(columns.drop))
+        self.counters.add("capture_bytes_total", int(columns.captured_length.sum()))
+        if columns.drop.any():
+            for code, count in enumerate(np.bincount(columns.drop)):
+                if code and count:
+                    self.counters.drop("decode", Drop(code), int(count))
+
+    def items(self, batch: Batch, step: Step) -> list[LazyItem]:
+        """The exchanges that this batch finished."""
+        items: list[LazyItem] = []
+        feed = self._dissection.feed
+        for chunk in self._reassembler.feed(batch, step.columns, step.assigned, self._dissection.wants):
+            items += feed(chunk)
+        self._end(step.assigned.ended, items)
+        return self._counted(items)
+
+    def expire(self) -> tuple[list[Stream], list[LazyItem]]:
+        """``(streams that timed out, the items that brought)``: cheap to call after every batch."""
+        if self.capture_ns - self._expired_ns < EXPIRY_STEP_NS:
+            return [], []
+        self._expired_ns = self.capture_ns
+        items: list[LazyItem] = []
+        for chunk in self._reassembler.expire(self.capture_ns):
+            items += self._dissection.feed(chunk)
+        ended = self._table.expire(self.capture_ns)
+        self._end(ended, items)
+        items += self._dissection.expire(self.capture_ns)
+        return ended, self._counted(items)
+
+    def finish(self) -> tuple[list[Stream], list[LazyItem]]:
+        """The end of input: what is still open, and the items of its half exchanges."""
+        left = self._table.finish()
+        items: list[LazyItem] = []
+        self._end(left, items)
+        items += self._dissection.finish()
+        return left, self._counted(items)
+
+    def _end(self, streams: Iterable[Stream], items: list[LazyItem]) -> None:
+        for stream in streams:
+            if stream.reassembly is not None:
+                for chunk in self._reassembler.close(stream):
+                    items += self._dissection.feed(chunk)
+            if stream.conversation is not None:
+                items += self._dissection.ended(stream)
+
+    def _counted(self, items: list[LazyItem]) -> list[LazyItem]:
+        if items:
+            self.counters.add("items_total", len(items))
+        return items

@@ -1,0 +1,298 @@
+"""The worker: packets in, segments and items out, items on to the scripts. Waits for nobody but a source that can wait.
+
+Write before tell: the packets and extents of a batch are in the segment before any item of it leaves.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine import clock
+from engine.capture.batch import Batch, Source
+from engine.capture.sources import open_source
+from engine.dissect.registry import load_rows
+from engine.errors import CaptureError
+from engine.frames.control import AttachHost, Begin, DetachHost, Drained, Failed, KillHost, Quit, StopIntake
+from engine.frames.host import KIND_ITEMS, KIND_PACKETS
+from engine.items.item import LazyItem
+from engine.pipeline import Node, Pipeline, Step
+from engine.process import Child, run
+from engine.resolve.static import load_resolver
+from engine.scripting.delivery import Delivery
+from engine.scripting.line import Line
+from engine.segments.copied import Copied
+from engine.segments.folder import StreamIds
+from engine.segments.items import ItemShelf
+from engine.segments.records import END, ERROR, StreamRecord
+from engine.segments.shelf import Shelf
+from engine.streams.stream import Stream
+
+IDLE_S = 0.05
+"""Longest sleep: also the latency of a budget check."""
+BUDGET_STEP_S = 0.05
+EXPIRY_STEP_S = 0.5
+RESUME = struct.Struct("<16sQq")
+
+
+class Worker:
+    """One capture worker; the loop is ``run``."""
+
+    def __init__(self, child: Child) -> None:
+        self._child, self._settings, self._counters = child, child.settings, child.counters
+        self._resume = _Resume(child.data / "keep" / "worker-0.resume", child.start.run_id)
+        self._sources = self._open_sources()
+        self._lossless = all(source.can_wait for source in self._sources)
+        resolver = load_resolver(self._settings.resolve)
+        rows = load_rows()
+        child.up()
+        now_s = clock.monotonic_s()
+        self._shelf = Shelf(child.data, self._settings.storage, self._counters, now_s)
+        self._items = ItemShelf(child.data, self._settings.storage, self._counters)
+        node = Node(child.start.node, self._settings.node.ip)
+        self._pipeline = Pipeline(
+            self._settings.streams,
+            self._settings.dissect,
+            rows,
+            resolver,
+            node,
+            self._counters,
+            StreamIds(child.data).next,
+        )
+        self._delivery = Delivery(
+            self._settings.scripts, self._counters, self._shelf, lossless=self._lossless, kill=self._ask_to_kill
+        )
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(child.endpoint, selectors.EVENT_READ)
+        self._reading = self._stopped = self._drained = self._over = False
+        self._due_s = {"budgets": now_s, "expiry": now_s}
+
+    def _open_sources(self) -> list[Source]:
+        first, offset = self._resume.read()
+        sources = []
+        for index, spec in enumerate(self._settings.sources):
+            if index < first:
+                continue
+            name = spec.removeprefix("iface:")
+            fd = self._child.descriptors.get(f"packets:{name}")
+            packet_socket = socket.socket(fileno=fd) if fd is not None else None
+            start = offset if index == first else 0
+            sources.append(open_source(spec, index, packet_socket=packet_socket, pace=self._settings.pace, start=start))
+        return sources
+
+    # -- the loop ------------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Until the supervisor says ``Quit``."""
+        while not self._over:
+            self._wait()
+            now_s = clock.monotonic_s()
+            if self._reading and self._delivery.room():
+                self._read(now_s)
+            self._delivery.flush(now_s)
+            self._tick(now_s)
+            self._child.report(now_s)
+
+    def _wait(self) -> None:
+        """Sleep until something can be done: a packet, an acknowledgement, a message."""
+        self._watch_lines()
+        busy = self._reading and self._lossless and self._delivery.room() and not self._paced()
+        for key, _ in self._selector.select(0 if busy else IDLE_S):
+            if key.fileobj is self._child.endpoint:
+                self._on_message()
+            elif isinstance(key.fileobj, Line):
+                key.fileobj.write()
+                self._delivery.readable(key.fileobj, clock.monotonic_s())
+
+    def _paced(self) -> bool:
+        return bool(self._sources) and getattr(self._sources[0], "due_s", 0.0) > clock.monotonic_s()
+
+    def _watch_lines(self) -> None:
+        """Watch exactly the hosts there are, for writing only where a frame is stuck."""
+        wanted = {
+            line: selectors.EVENT_READ | (selectors.EVENT_WRITE if line.wants_write else 0)
+            for line in self._delivery.lines()
+        }
+        for key in [key for key in self._selector.get_map().values() if isinstance(key.fileobj, Line)]:
+            events = wanted.pop(key.fileobj, 0)
+            if not events:
+                self._selector.unregister(key.fileobj)
+            elif events != key.events:
+                self._selector.modify(key.fileobj, events)
+        for line, events in wanted.items():
+            self._selector.register(line, events)
+
+    # -- packets -------------------------------------------------------------------------------------------------------
+
+    def _read(self, now_s: float) -> None:
+        """One batch from each source that has one; files one after the other, interfaces side by side."""
+        for source in self._sources[:1] if self._lossless else list(self._sources):
+            batch = source.read()
+            if batch is not None:
+                self._take(batch, now_s)
+            elif source.ended:
+                if source.warning:
+                    self._child.report(now_s, source.warning)
+                source.close()
+                self._sources.remove(source)
+        if not self._sources:
+            self._stop()
+
+    def _take(self, batch: Batch, now_s: float) -> None:
+        step = self._pipeline.packets(batch)
+        records = {stream.id: stream for stream in step.assigned.streams}
+        self._shelf.append(
+            batch, step.assigned.stream_ids, step.columns.timestamp_ns, lambda number: _record(records[number]), now_s
+        )
+        self._resume.write(batch)
+        if self._delivery.wanted("onPacketCaptured"):
+            self._deliver_packets(step)
+        if self._delivery.wanted("onItemCaptured"):
+            self._deliver(self._pipeline.items(batch, step), now_s)
+        self._log_ends(step.assigned.ended)
+        ended, items = self._pipeline.expire()
+        self._deliver(items, now_s)
+        self._log_ends(ended)
+
+    def _deliver(self, items: Sequence[LazyItem], now_s: float) -> None:
+        if items:
+            entries = [(item.stream.id, item.index, item.timestamp_ns, item.encode()) for item in items]
+            self._items.append(entries, now_s)
+            self._delivery.put(KIND_ITEMS, "onItemCaptured", [(entry[0], entry[3]) for entry in entries])
+
+    def _deliver_packets(self, step: Step) -> None:
+        columns = step.columns
+        rows = zip(
+            columns.timestamp_ns.tolist(), columns.captured_length.tolist(), columns.wire_length.tolist(), columns.drop.tolist(),
+            strict=True,
+        )  # fmt: skip
+        self._delivery.put(KIND_PACKETS, "onPacketCaptured", [(0, packet_blob(*row)) for row in rows])
+
+    def _log_ends(self, streams: Sequence[Stream]) -> None:
+        for stream in streams:
+            self._shelf.log(ERROR if stream.error else END, _record(stream, at_end=True))
+
+    def _stop(self) -> None:
+        """No more packets: what is still open becomes items with an error, then the scripts get the rest."""
+        if self._stopped:
+            return
+        self._stopped, self._reading = True, False
+        left, items = self._pipeline.finish()
+        self._deliver(items, clock.monotonic_s())
+        self._log_ends(left)
+
+    # -- time ----------------------------------------------------------------------------------------------------------
+
+    def _tick(self, now_s: float) -> None:
+        if now_s >= self._due_s["budgets"]:
+            self._due_s["budgets"] = now_s + BUDGET_STEP_S
+            self._delivery.check_budgets(now_s)
+            self._counters.set("scripts_queue", self._delivery.depth())
+        if now_s >= self._due_s["expiry"]:
+            self._due_s["expiry"] = now_s + EXPIRY_STEP_S
+            self._expire(now_s)
+        if self._stopped and not self._drained and self._delivery.idle():
+            self._drained = True
+            self._child.report(now_s)
+            self._child.endpoint.send(Drained(input_ended=not self._sources))
+
+    def _expire(self, now_s: float) -> None:
+        data = self._child.data
+        journals = {path.name: path.stat().st_size for path in (data / "keep").glob("*.log")}
+        self._shelf.expire(now_s, Copied.read(data), journals)
+        self._items.expire(now_s)
+        if not self._lossless:
+            self._counters.set("capture_lost_total", sum(source.lost() for source in self._sources))
+
+    # -- the supervisor ------------------------------------------------------------------------------------------------
+
+    def _on_message(self) -> None:
+        received = self._child.endpoint.receive()
+        message, descriptors = received if received is not None else (Quit(), [])
+        if isinstance(message, AttachHost):
+            line = Line(message.host, message.pid, descriptors[0], descriptors[1], clock.monotonic_s())
+            self._delivery.attach(message.script, line, message.hooks)
+        elif isinstance(message, DetachHost):
+            self._delivery.detach(message.script, message.host, successor=message.successor)
+        elif isinstance(message, Begin):
+            self._reading = not self._stopped
+            self._register_sources()
+        elif isinstance(message, StopIntake):
+            self._stop()
+        elif isinstance(message, Quit):
+            self._over = True
+
+    def _register_sources(self) -> None:
+        for source in self._sources:
+            if source.fileno() >= 0 and not source.can_wait:
+                self._selector.register(source.fileno(), selectors.EVENT_READ, source)
+
+    def _ask_to_kill(self, host: int, reason: str) -> None:
+        self._child.endpoint.send(KillHost(host, reason))
+
+    def fail(self, message: str) -> None:
+        """A source broke in the middle: what was read before stands and is delivered."""
+        self._stop()
+        self._child.endpoint.send(Failed(message))
+
+
+class _Resume:
+    """How far a replay got, so that the successor of a killed worker goes on there; of this run only.
+
+    +---------------+------------+------------+
+    | run id, 16 B  | source u64 | offset i64 |
+    +---------------+------------+------------+
+    """
+
+    def __init__(self, path: Path, run_id: str) -> None:
+        self._path, self._run = path, run_id[-16:].encode()
+        self._fd = -1
+
+    def read(self) -> tuple[int, int]:
+        """``(source, offset in its uncompressed input)`` to begin at."""
+        try:
+            run_id, source, offset = RESUME.unpack(self._path.read_bytes())
+        except (OSError, struct.error):
+            return 0, 0
+        return (source, offset) if run_id == self._run else (0, 0)
+
+    def write(self, batch: Batch) -> None:
+        """This batch is in the segment."""
+        if batch.resume >= 0:
+            if self._fd < 0:
+                self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
+            os.pwrite(self._fd, RESUME.pack(self._run, batch.source, batch.resume), 0)
+
+
+def _record(stream: Stream, *, at_end: bool = False) -> StreamRecord:
+    return StreamRecord(
+        stream.id,
+        stream.end_ns if at_end else stream.start_ns,
+        stream.packets,
+        stream.bytes,
+        stream.payload_bytes,
+        stream.client_ip,
+        stream.server_ip,
+        stream.client_port,
+        stream.server_port,
+        stream.protocol,
+        stream.state,
+    )
+
+
+def body(child: Child) -> None:
+    """Main of the worker process."""
+    worker = Worker(child)
+    try:
+        worker.run()
+    except CaptureError as error:
+        worker.fail(str(error))
+        worker.run()
+
+
+if __name__ == "__main__":
+    run("worker", body)

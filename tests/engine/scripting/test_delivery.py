@@ -1,0 +1,339 @@
+"""The worker's side of script hosts, held against a host that speaks raw frames."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import random
+import socket
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from engine.counters import Counters
+from engine.frames.host import ACKNOWLEDGEMENT, ENTRY_HEADER, FRAME_HEADER, KIND_ITEMS, KIND_PACKETS, PROGRESS
+from engine.scripting.delivery import Delivery
+from engine.scripting.line import Line
+from engine.scripting.options import ScriptOptions
+
+ITEM = "onItemCaptured"
+
+
+class Leases:
+    """A model of leases: how often each stream is held."""
+
+    def __init__(self) -> None:
+        self.held: Counter[int] = Counter()
+
+    def lease(self, stream_id: int) -> None:
+        self.held[stream_id] += 1
+
+    def release(self, stream_id: int) -> None:
+        assert self.held[stream_id] > 0, "released more often than taken"
+        self.held[stream_id] -= 1
+
+
+class RawHost:
+    """The other end of a line, moved by hand."""
+
+    numbers = 0
+
+    def __init__(self) -> None:
+        RawHost.numbers += 1
+        ours, self.socket = socket.socketpair()
+        progress_fd = os.memfd_create("progress")
+        os.ftruncate(progress_fd, mmap.PAGESIZE)
+        self.progress = mmap.mmap(progress_fd, mmap.PAGESIZE)
+        self.line = Line(RawHost.numbers, os.getpid(), ours.detach(), progress_fd, 0.0)
+        self.socket.setblocking(False)
+        self._data = b""
+
+    def frame(self) -> tuple[int, int, list[bytes]] | None:
+        """``(kind, sequence, entries)`` of the next whole frame."""
+        try:
+            while data := self.socket.recv(1 << 20):
+                self._data += data
+        except BlockingIOError:
+            pass
+        if len(self._data) < FRAME_HEADER.size:
+            return None
+        length, kind, count, sequence = FRAME_HEADER.unpack_from(self._data)
+        if len(self._data) < length + 4:
+            return None
+        body, self._data = self._data[FRAME_HEADER.size : length + 4], self._data[length + 4 :]
+        entries = []
+        for _ in range(count):
+            (size,) = ENTRY_HEADER.unpack_from(body)
+            entries.append(body[4 : 4 + size])
+            body = body[4 + size :]
+        assert body == b""
+        return kind, sequence, entries
+
+    def acknowledge(self, sequence: int, done: int, errors: int = 0, matched: int = 0) -> None:
+        self.socket.send(ACKNOWLEDGEMENT.pack(sequence, done, errors, matched, 0))
+
+    def started(self, count: int) -> None:
+        PROGRESS.pack_into(self.progress, 0, count)
+
+    def close(self) -> None:
+        self.socket.close()
+        self.progress.close()
+
+
+class Scene:
+    """A delivery with its model of leases and what it asked to kill."""
+
+    def __init__(self, *, lossless: bool = True, queue_items: int = 8) -> None:
+        self.leases, self.counters = Leases(), Counters()
+        self.kills: list[tuple[int, str]] = []
+        self.delivery = Delivery(
+            ScriptOptions(queue_items=queue_items),
+            self.counters,
+            self.leases,
+            lossless=lossless,
+            kill=lambda host, reason: self.kills.append((host, reason)),
+        )
+        self.hosts: list[RawHost] = []
+
+    def host(self, script: str = "a.py", hooks: tuple[str, ...] = (ITEM,)) -> RawHost:
+        host = RawHost()
+        self.hosts.append(host)
+        self.delivery.attach(script, host.line, hooks)
+        return host
+
+    def put(self, *numbers: int) -> None:
+        self.delivery.put(KIND_ITEMS, ITEM, [(number, b"item %d" % number) for number in numbers])
+
+    def sums_up(self) -> bool:
+        """In = out + dropped + still here."""
+        total = self.counters.get("scripts_entries_total")
+        here = self.delivery.depth() + sum(len(line.under_way) - line._done for line in self.delivery.lines())
+        return total == self.counters.get("scripts_delivered_total") + self.counters.dropped("scripts") + here
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    made = Scene()
+    yield made
+    for host in made.hosts:
+        host.close()
+    for line in list(made.delivery.lines()):
+        line.close()
+
+
+def test_an_idle_host_gets_its_items_at_once_and_the_rest_after_its_answer(scene: Scene) -> None:
+    host = scene.host()
+    scene.put(1)
+    scene.delivery.flush(0.0)
+    scene.put(2, 3)
+    scene.delivery.flush(0.0)
+    assert host.frame() == (KIND_ITEMS, 1, [b"item 1"])
+    assert host.frame() is None
+    host.acknowledge(1, 1)
+    scene.delivery.readable(host.line, 0.0)
+    scene.delivery.flush(0.0)
+    assert host.frame() == (KIND_ITEMS, 2, [b"item 2", b"item 3"])
+
+
+def test_a_lease_lasts_from_enqueue_to_the_acknowledgement_of_its_entry(scene: Scene) -> None:
+    host = scene.host()
+    scene.put(1, 2)
+    assert scene.leases.held == {1: 1, 2: 1}
+    scene.delivery.flush(0.0)
+    host.acknowledge(1, 1)
+    scene.delivery.readable(host.line, 0.0)
+    assert scene.leases.held == {1: 0, 2: 1}
+    assert not scene.delivery.idle()
+    host.acknowledge(1, 2, errors=1, matched=1)
+    scene.delivery.readable(host.line, 0.0)
+    assert scene.leases.held == {1: 0, 2: 0}
+    assert scene.delivery.idle()
+    assert (scene.counters.get("scripts_errors_total"), scene.counters.get("scripts_matched_total")) == (1, 1)
+
+
+def test_when_a_host_dies_the_running_item_is_abandoned_and_the_rest_goes_to_its_successor_in_order(
+    scene: Scene,
+) -> None:
+    host = scene.host()
+    scene.put(1, 2, 3, 4)
+    scene.delivery.flush(0.0)
+    scene.put(5)
+    host.acknowledge(1, 1)
+    scene.delivery.readable(host.line, 0.0)
+    host.started(2)  # item 2 is running
+    host.close()
+    scene.delivery.readable(host.line, 0.0)
+    assert scene.leases.held == {1: 0, 2: 0, 3: 1, 4: 1, 5: 1}
+    scene.delivery.detach("a.py", host.line.host, successor=True)
+    successor = scene.host()
+    scene.delivery.flush(0.0)
+    assert successor.frame() == (KIND_ITEMS, 1, [b"item 3", b"item 4", b"item 5"])
+    assert scene.counters.dropped("scripts") == 1
+    assert scene.sums_up()
+
+
+@pytest.mark.parametrize("lie", [0, 2**63, 2**64 - 1], ids=["nothing", "huge", "minus one"])
+def test_a_lying_progress_page_only_moves_the_blame_within_the_frame(scene: Scene, lie: int) -> None:
+    host = scene.host()
+    scene.put(1, 2, 3)
+    scene.delivery.flush(0.0)
+    host.started(lie)
+    host.close()
+    scene.delivery.readable(host.line, 0.0)
+    assert scene.sums_up()
+    assert scene.delivery.depth() in (2, 3)
+
+
+def test_without_a_successor_items_are_dropped_counted_and_their_leases_returned(scene: Scene) -> None:
+    host = scene.host()
+    scene.put(1, 2, 3)
+    scene.delivery.flush(0.0)
+    scene.delivery.detach("a.py", host.line.host, successor=False)
+    assert not +scene.leases.held
+    assert scene.counters.dropped("scripts") == 3
+    assert scene.delivery.idle()
+
+
+def test_a_replaced_host_finishes_its_frame_and_the_new_one_gets_the_next(scene: Scene) -> None:
+    old = scene.host()
+    scene.put(1)
+    scene.delivery.flush(0.0)
+    new = scene.host()
+    scene.put(2)
+    scene.delivery.flush(0.0)
+    assert new.frame() == (KIND_ITEMS, 1, [b"item 2"])
+    old.acknowledge(1, 1)
+    scene.delivery.readable(old.line, 0.0)
+    old.frame()
+    assert old.socket.recv(1) == b"", "the old host sees its end of input"
+
+
+def test_a_lossless_source_is_asked_to_wait_and_a_live_one_loses_the_newest(scene: Scene) -> None:
+    scene.host()
+    scene.put(*range(1, 9))
+    assert not scene.delivery.room()
+    live = Scene(lossless=False)
+    host = live.host()
+    live.put(*range(1, 20))
+    assert live.counters.dropped("scripts") == 11
+    live.delivery.flush(0.0)
+    frame = host.frame()
+    assert frame is not None
+    assert frame[2] == [b"item %d" % number for number in range(1, 9)]
+    assert live.sums_up()
+    host.line.close()
+    host.close()
+
+
+def test_packets_hold_no_lease_and_never_share_a_frame_with_items(scene: Scene) -> None:
+    host = scene.host(hooks=(ITEM, "onPacketCaptured"))
+    scene.delivery.put(KIND_PACKETS, "onPacketCaptured", [(7, b"p1"), (7, b"p2")])
+    scene.put(1)
+    assert scene.leases.held == {1: 1}
+    scene.delivery.flush(0.0)
+    assert host.frame() == (KIND_PACKETS, 1, [b"p1", b"p2"])
+    assert host.frame() is None
+
+
+@pytest.mark.parametrize(("sequence", "done"), [(2, 1), (0, 0), (1, 3), (1, 2**32 - 1), (2**64 - 1, 0)], ids=str)
+def test_an_acknowledgement_of_what_was_never_sent_ends_the_host(scene: Scene, sequence: int, done: int) -> None:
+    host = scene.host()
+    scene.put(1, 2)
+    scene.delivery.flush(0.0)
+    host.acknowledge(sequence, done)
+    scene.delivery.readable(host.line, 0.0)
+    ((number, reason),) = scene.kills
+    assert number == host.line.host
+    assert "broke the protocol" in reason
+
+
+def test_a_hook_that_sleeps_is_over_its_budget_only_by_wall_time(scene: Scene) -> None:
+    host = scene.host()
+    scene.put(1, 2)
+    scene.delivery.flush(100.0)
+    host.started(1)
+    scene.delivery.check_budgets(159.0)
+    assert not scene.kills
+    host.acknowledge(1, 1)
+    scene.delivery.readable(host.line, 159.0)
+    host.started(2)
+    scene.delivery.check_budgets(200.0)
+    assert not scene.kills, "each call has its own minute"
+    scene.delivery.check_budgets(220.0)
+    assert scene.kills == [(host.line.host, "a hook call took more than 60 s")]
+
+
+def test_cpu_is_counted_per_hook_call(scene: Scene) -> None:
+    host = scene.host()
+    scene.put(1, 2)
+    scene.delivery.flush(0.0)
+    clock_ns = {"now": 0}
+
+    def overdue() -> str:
+        return host.line.overdue(1.0, 1.0, 60.0, 600.0, lambda _: clock_ns["now"])
+
+    assert overdue() == "", "not begun: a job may be running"
+    host.started(1)
+    assert overdue() == ""
+    clock_ns["now"] = 900_000_000
+    assert overdue() == ""
+    host.started(2)
+    assert overdue() == ""
+    clock_ns["now"] = 1_800_000_000
+    assert overdue() == ""
+    clock_ns["now"] = 2_000_000_000
+    assert overdue() == "a hook call used more than 1 s of CPU"
+
+
+def test_a_frame_larger_than_the_socket_goes_out_in_parts(scene: Scene) -> None:
+    host = scene.host()
+    blobs = [bytes([number]) * 700_000 for number in range(8)]
+    scene.delivery.put(KIND_ITEMS, ITEM, list(enumerate(blobs, 1)))
+    scene.delivery.flush(0.0)
+    assert host.line.wants_write
+    frame = None
+    while frame is None:
+        frame = host.frame()
+        host.line.write()
+    assert frame[2] == blobs
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_whatever_happens_every_entry_is_delivered_dropped_or_here_and_no_lease_leaks(seed: int) -> None:
+    randomness = random.Random(seed)
+    scene = Scene(lossless=bool(seed % 2), queue_items=20)
+    alive: dict[str, RawHost] = {}
+    number = 0
+    for _ in range(300):
+        script = randomness.choice(["a.py", "b.py"])
+        host = alive.get(script)
+        match randomness.randrange(6):
+            case 0 if host is None:
+                alive[script] = scene.host(script)
+            case 1 if host is not None and randomness.random() < 0.3:
+                host.started(randomness.randrange(number + 2))
+                host.close()
+                scene.delivery.readable(host.line, 0.0)
+                scene.delivery.detach(script, host.line.host, successor=randomness.random() < 0.7)
+                del alive[script]
+            case 2 if host is not None and host.line.under_way:
+                done = randomness.randrange(host.line._done, len(host.line.under_way) + 1)
+                host.acknowledge(host.line._sequence, done)
+                scene.delivery.readable(host.line, 0.0)
+            case 3:
+                scene.delivery.flush(0.0)
+                for other in alive.values():
+                    other.frame()
+            case _:
+                number += 1
+                scene.put(*range(number, number + randomness.randrange(1, 5)))
+        assert scene.sums_up()
+    for script, host in alive.items():
+        scene.delivery.detach(script, host.line.host, successor=False)
+    for script in ("a.py", "b.py"):
+        scene.delivery.detach(script, -1, successor=False)
+    assert scene.delivery.idle()
+    assert not +scene.leases.held
+    for made in scene.hosts:
+        made.close()

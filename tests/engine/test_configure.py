@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from engine.config import Settings, all_keys
+from engine.configure import configure
+from engine.errors import ConfigError
+from engine.kubeshark import known_to_kubeshark
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "remora.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_flags_beat_environment_beats_file_beats_default(tmp_path: Path) -> None:
+    file = write(tmp_path, "tap: {misc: {pcapTTL: 20s, jsonTTL: 20s, pcapErrorTTL: 20s}}")
+    environment = {"PCAP_TTL": "30s", "JSON_TTL": "30s"}
+    configuration = configure(file, ["tap.misc.pcapTTL=40s"], environment)
+    storage = configuration.settings.storage
+    assert (storage.pcap_ttl_s, storage.json_ttl_s, storage.pcap_error_ttl_s) == (40, 30, 20)
+    assert configuration.origins["tap.misc.pcapTTL"] == "--set"
+    assert configuration.origins["tap.misc.jsonTTL"] == "environment JSON_TTL"
+    assert configuration.origins["tap.misc.pcapErrorTTL"] == f"file {file}"
+    assert configuration.origins["tap.storageLimit"] == "default"
+
+
+def test_keys_have_no_case_and_every_key_has_its_own_variable() -> None:
+    environment = {"REMORA_TAP_STORAGELIMIT": "1Gi"}
+    assert configure(None, ["TAP.MISC.PCAPTTL=1s"], environment).settings.storage.pcap_ttl_s == 1
+    assert configure(None, [], environment).settings.storage.storage_limit_bytes == 1 << 30
+
+
+def test_a_key_of_kubeshark_is_accepted_and_named(tmp_path: Path) -> None:
+    file = write(
+        tmp_path, "tap:\n  docker: {registry: x, tag: y}\n  regex: .*\nheadless: true\nscripting: {enabled: true}\n"
+    )
+    named = configure(file, [], {}).without_effect
+    assert named == ("tap.docker.registry", "tap.docker.tag", "tap.regex", "headless", "scripting.enabled")
+
+
+def test_an_unknown_key_is_an_error_that_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=re.escape("got 'tap.misc.pcapTL'; did you mean 'tap.misc.pcapTTL'?")):
+        configure(None, ["tap.misc.pcapTL=1s"], {})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tap: [", "expected YAML"),
+        ("- a", "expected a mapping of keys"),
+        ("tap: {storageLimit: lots}", "tap.storageLimit (file {file}): expected a size such as '500Mi', got 'lots'"),
+        ("scripting: {watchScripts: perhaps}", "expected true or false, got 'perhaps'"),
+        ("scripting: {queue: many}", "expected a whole number, got 'many'"),
+    ],
+)
+def test_a_wrong_file_is_one_message(tmp_path: Path, text: str, message: str) -> None:
+    file = write(tmp_path, text)
+    with pytest.raises(ConfigError, match=re.escape(message.replace("{file}", str(file)))):
+        configure(file, [], {})
+
+
+def test_an_unreadable_file_is_one_message(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="expected a readable YAML file, got 'No such file or directory'"):
+        configure(tmp_path / "missing.yaml", [], {})
+
+
+def test_a_script_sees_handles_instead_of_secrets(tmp_path: Path) -> None:
+    file = write(
+        tmp_path, "scripting: {env: {GCS_SA_KEY_JSON: '{}', SLACK_TOKEN: s, db_password: p, LEVEL: 5, LOUD: true}}"
+    )
+    environment = {"RECORDING_KFL": "http", "GCS_BUCKET": "b", "UNRELATED": "x"}
+    configuration = configure(file, [], environment)
+    assert configuration.secrets == {"GCS_SA_KEY_JSON": "{}", "SLACK_TOKEN": "s", "db_password": "p"}
+    assert configuration.script_env == {
+        "GCS_SA_KEY_JSON": "secret:GCS_SA_KEY_JSON",
+        "SLACK_TOKEN": "secret:SLACK_TOKEN",
+        "db_password": "secret:db_password",
+        "LEVEL": "5",
+        "LOUD": "true",
+        "RECORDING_KFL": "http",
+        "GCS_BUCKET": "b",
+    }
+    assert configuration.settings.shipping.bucket == "b"
+
+
+def test_no_secret_is_left_in_what_children_get() -> None:
+    configuration = configure(None, [], {"GCS_SA_KEY_JSON": "{very secret}"})
+    assert configuration.secrets["GCS_SA_KEY_JSON"] == "{very secret}"
+    assert "very secret" not in repr(configuration.settings.without_secrets())
+
+
+def test_a_path_in_a_file_is_relative_to_the_file(tmp_path: Path) -> None:
+    file = write(tmp_path, "scripting: {source: mine}\nrecording: {destination: 'gs://b/p'}")
+    settings = configure(file, [], {}).settings
+    assert settings.scripts.source == str(tmp_path / "mine")
+    assert settings.shipping.destination == "gs://b/p"
+    assert configure(None, ["scripting.source=mine"], {}).settings.scripts.source == str(Path("mine").absolute())
+
+
+def test_every_option_has_help_and_no_two_share_a_key() -> None:
+    keys = [key for _, _, key, _ in all_keys()]
+    assert all(key.help.endswith((".", ").")) for key in keys)
+    assert len({key.name.lower() for key in keys}) == len(keys)
+
+
+def test_the_groups_of_kubeshark_are_known_as_groups() -> None:
+    assert known_to_kubeshark("tap.resources.hub.limits.cpu")
+    assert known_to_kubeshark("pcapdump.maxTime")
+    assert not known_to_kubeshark("tap.misc.nonsense")
+    assert not known_to_kubeshark("tapp.regex")
+
+
+def test_settings_survive_the_way_to_a_child() -> None:
+    import msgspec
+
+    settings = configure(None, [], {}, sources=("-",), data="/d").settings
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(settings), type=Settings) == settings
