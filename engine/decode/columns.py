@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ class Columns(NamedTuple):
     protocol: npt.NDArray[np.uint8]
     """IP protocol number of the transport: 6 TCP, 17 UDP."""
     source_high: npt.NDArray[np.uint64]
-    """Upper half of the source address; IPv4 is held as the IPv4-mapped IPv6 address ``::ffff:a.b.c.d`` (RFC 4291, 2.5.5.2)."""
+    """Upper half of the source address; IPv4 is held as ``::ffff:a.b.c.d``, mapped into IPv6 (RFC 4291, 2.5.5.2)."""
     source_low: npt.NDArray[np.uint64]
     target_high: npt.NDArray[np.uint64]
     target_low: npt.NDArray[np.uint64]
@@ -41,3 +42,17 @@ class Columns(NamedTuple):
     """Payload bytes that the IP packet had and the capture cut off (snap length)."""
     drop: npt.NDArray[np.uint8]
     """A ``Drop`` code, 0 for a packet that goes on."""
+
+    def put(self, rows: npt.NDArray[np.int64] | int, values: Iterable[npt.ArrayLike]) -> None:
+        """Write rows; ``values`` has one entry per column."""
+        for name, entry in zip(self._fields, values, strict=True):
+            getattr(self, name)[rows] = entry
+
+
+COLUMN_TYPES = ("i8", "i8", "i8", "u1", "u8", "u8", "u8", "u8", "u2", "u2", "u1", "u4", "u4", "i8", "i8", "i8", "u1")
+"""NumPy type of each column."""
+
+
+def blank(rows: int) -> Columns:
+    """Columns of zeros, to be filled."""
+    return Columns(*(np.zeros(rows, kind) for kind in COLUMN_TYPES))
