@@ -1,0 +1,122 @@
+"""Which packets of a batch share a five-tuple.
+
+One value sort of ``hash | row`` groups a batch in about 5 ns a packet, where a stable argsort of the five-tuples takes
+about 150. The hash is keyed, so nobody outside can aim at collisions; the full five-tuples of neighbours are compared
+all the same, and a batch with a collision is sorted by them instead.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.decode.columns import Columns
+
+U64 = npt.NDArray[np.uint64]
+HASH_WORDS = 6
+KEY_BYTES = 40
+
+
+class Groups(NamedTuple):
+    """Packets by five-tuple; ``lower`` and ``upper`` are its endpoints in numeric order, whoever speaks."""
+
+    order: npt.NDArray[np.int64]
+    """Rows of the batch, five-tuple by five-tuple, in capture order within one."""
+    starts: npt.NDArray[np.int64]
+    """Where each five-tuple begins in ``order``."""
+    upper: npt.NDArray[np.bool_]
+    """Per entry of ``order``: the upper endpoint sent it."""
+    keys: list[bytes]
+    """Each five-tuple as ``KEY_BYTES`` bytes."""
+
+
+class _Pairs(NamedTuple):
+    """Both endpoints of each packet, by numeric order; together the columns of the key."""
+
+    lower_high: U64
+    lower_low: U64
+    upper_high: U64
+    upper_low: U64
+    rest: U64
+    """Lower port, upper port and protocol, 16 bits each."""
+
+
+def group(columns: Columns, rows: npt.NDArray[np.int64], words: U64) -> Groups:
+    """Group ``rows`` of ``columns``; ``words`` are the ``HASH_WORDS`` odd numbers that key the hash."""
+    if not rows.size:
+        return Groups(rows, rows[:0], np.zeros(0, np.bool_), [])
+    kept: slice | npt.NDArray[np.int64] = slice(None) if rows.size == columns.drop.size else rows
+    pairs, upper = _pairs(columns, kept)
+    position, pairs, differs = _sorted(pairs, words)
+    starts = np.flatnonzero(differs)
+    order = position if isinstance(kept, slice) else rows[position]
+    return Groups(order, starts, upper[position], _keys(pairs, starts))
+
+
+def _pairs(columns: Columns, kept: slice | npt.NDArray[np.int64]) -> tuple[_Pairs, npt.NDArray[np.bool_]]:
+    source_high, source_low = columns.source_high[kept], columns.source_low[kept]
+    target_high, target_low = columns.target_high[kept], columns.target_low[kept]
+    source_port, target_port = columns.source_port[kept], columns.target_port[kept]
+    upper = (source_low > target_low) | ((source_low == target_low) & (source_port > target_port))
+    apart = source_high != target_high
+    if apart.any():
+        np.copyto(upper, source_high > target_high, where=apart)
+    ports = (source_port.astype(np.uint64) << np.uint64(16)) | target_port
+    turned = (target_port.astype(np.uint64) << np.uint64(16)) | source_port
+    rest = (np.where(upper, turned, ports) << np.uint64(16)) | columns.protocol[kept]
+    return (
+        _Pairs(
+            np.where(upper, target_high, source_high),
+            np.where(upper, target_low, source_low),
+            np.where(upper, source_high, target_high),
+            np.where(upper, source_low, target_low),
+            rest,
+        ),
+        upper,
+    )
+
+
+def _sorted(pairs: _Pairs, words: U64) -> tuple[npt.NDArray[np.int64], _Pairs, npt.NDArray[np.bool_]]:
+    """Rows by five-tuple, the sorted pairs, and where a row differs from the one before."""
+    count = pairs.rest.size
+    row_bits = np.uint64(max(count - 1, 1).bit_length())
+    mixed = (_hash(pairs, words) >> row_bits << row_bits) | np.arange(count, dtype=np.uint64)
+    mixed.sort()
+    position = (mixed & ((np.uint64(1) << row_bits) - np.uint64(1))).astype(np.int64)
+    hashes = mixed >> row_bits
+    taken = _Pairs(*(column[position] for column in pairs))
+    differs = _differs(taken)
+    if np.any(differs[1:] & (hashes[1:] == hashes[:-1])):
+        position = np.lexsort(pairs)
+        taken = _Pairs(*(column[position] for column in pairs))
+        differs = _differs(taken)
+    return position, taken, differs
+
+
+def _hash(pairs: _Pairs, words: U64) -> U64:
+    """Multiply and fold, column by column; overflow is meant."""
+    mixed = np.zeros(pairs.rest.size, np.uint64)
+    for column, word in zip(pairs, words, strict=False):
+        mixed += column
+        mixed *= word
+        mixed ^= mixed >> np.uint64(32)
+    mixed *= words[-1]
+    return mixed
+
+
+def _differs(pairs: _Pairs) -> npt.NDArray[np.bool_]:
+    differs = np.ones(pairs.rest.size, np.bool_)
+    np.not_equal(pairs.rest[1:], pairs.rest[:-1], out=differs[1:])
+    for column in pairs[:-1]:
+        differs[1:] |= column[1:] != column[:-1]
+    return differs
+
+
+def _keys(pairs: _Pairs, starts: npt.NDArray[np.int64]) -> list[bytes]:
+    table = np.empty((starts.size, len(pairs)), np.uint64)
+    for index, column in enumerate(pairs):
+        table[:, index] = column[starts]
+    keys: list[bytes] = table.view(f"V{KEY_BYTES}")[:, 0].tolist()
+    return keys

@@ -1,0 +1,208 @@
+"""One direction of a TCP stream, one segment at a time (RFC 9293, 3.4): the careful path.
+
+The quick path of ``reassembly`` only moves ``next``; whatever is not plainly in order comes here.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from engine.streams.chunk import Chunk
+from engine.streams.entry import FIN, SYN
+from engine.streams.holding import Hold, Island, Piece
+from engine.streams.stream import Stream
+
+ACKED_WAIT_NS = 50_000_000
+"""Bytes that the receiver has acknowledged will not be sent again; they can only come late from the capture itself,
+which reorders by milliseconds where a network card has several queues."""
+_SEQUENCE_MASK = 0xFFFFFFFF
+
+
+class Half:
+    """One direction."""
+
+    __slots__ = ("hold", "next")
+
+    def __init__(self) -> None:
+        self.next = -1
+        """Absolute position of the next byte in order; its low 32 bits are the sequence number. -1: nothing seen."""
+        self.hold: Hold | None = None
+
+    @property
+    def ordinary(self) -> bool:
+        """Nothing is held or untold, so that the quick path may go on."""
+        return self.hold is None or self.hold.settled
+
+
+State = tuple[Half, Half]
+"""Both directions of a stream; ``CLIENT`` and ``SERVER`` are the indices."""
+
+
+class Taken(NamedTuple):
+    """What became of the payload bytes of one segment; the rest was delivered or is held."""
+
+    duplicate: int
+    late_by_time: int
+    late_by_limit: int
+
+
+class Draft:
+    """Chunks of one stream in the making."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self.chunks: list[Chunk] = []
+        self.delivered = 0
+        self._parts: list[bytes] = []
+        self._starts: list[int] = []
+        self._times_ns: list[int] = []
+        self._direction, self._missing, self._size = -1, 0, 0
+
+    def add(self, direction: int, data: bytes, time_ns: int, missing: int = 0) -> None:
+        """Append in-order bytes; ``missing`` bytes lie before them."""
+        if direction != self._direction or missing:
+            self._cut()
+            self._direction, self._missing = direction, missing
+        self._starts.append(self._size)
+        self._times_ns.append(time_ns)
+        self._parts.append(data)
+        self._size += len(data)
+
+    def finish(self) -> list[Chunk]:
+        """All chunks."""
+        self._cut()
+        return self.chunks
+
+    def _cut(self) -> None:
+        if self._parts:
+            data = b"".join(self._parts)
+            self.delivered += len(data)
+            self.chunks.append(Chunk(self._stream, self._direction, data, self._starts, self._times_ns, self._missing))
+        self._parts, self._starts, self._times_ns = [], [], []
+        self._size, self._missing, self._direction = 0, 0, -1
+
+
+def absolute(position: int, sequence: int) -> int:
+    """The position nearest to ``position`` whose low 32 bits are ``sequence``."""
+    return position + ((sequence - position + 0x80000000) & _SEQUENCE_MASK) - 0x80000000
+
+
+def accept(
+    half: Half, direction: int, sequence: int, flags: int, data: bytes, span: int, time_ns: int, draft: Draft
+) -> Taken:
+    """Take one segment. ``span`` is its payload length on the wire, at least ``len(data)``."""
+    if half.next < 0:
+        half.next = sequence
+    start = absolute(half.next, sequence)
+    if flags & SYN:
+        half.next += start == half.next
+        start += 1
+    taken = _discard_old(half, start, data)
+    begin, end = max(start, half.next), start + span
+    if begin < end:
+        taken = _place(half, direction, Piece(begin, end, data[begin - start :], time_ns), draft, taken)
+    if flags & FIN and end >= half.next:
+        hold_of(half).fin_at = end
+        _reach_fin(half)
+    return taken
+
+
+def hold_of(half: Half) -> Hold:
+    """The half's hold, made when it is first needed."""
+    if half.hold is None:
+        half.hold = Hold()
+    return half.hold
+
+
+def _discard_old(half: Half, start: int, data: bytes) -> Taken:
+    """Bytes below ``next``: seen before, or given up before."""
+    old = min(max(half.next - start, 0), len(data))
+    if not old:
+        return Taken(0, 0, 0)
+    late = half.hold.late(start, start + old) if half.hold is not None else (0, 0)
+    return Taken(old - late[0] - late[1], late[0], late[1])
+
+
+def _place(half: Half, direction: int, piece: Piece, draft: Draft, taken: Taken) -> Taken:
+    if piece.start == half.next and (half.hold is None or not half.hold.islands):
+        _deliver(half, direction, piece, draft)
+        half.next = piece.end
+        _reach_fin(half)
+        return taken
+    hold = hold_of(half)
+    before = half.next
+    kept = hold.insert(piece)
+    release(half, direction, draft)
+    if half.next > before:
+        hold.progress_ns, hold.acked_ns = piece.time_ns, -1
+    return taken._replace(duplicate=taken.duplicate + len(piece.data) - kept)
+
+
+def release(half: Half, direction: int, draft: Draft) -> None:
+    """Deliver what is held and now in order."""
+    hold = half.hold
+    while hold is not None and hold.islands and hold.islands[0].start == half.next:
+        island: Island = hold.take_first()
+        for piece in island.pieces:
+            _deliver(half, direction, piece, draft)
+        half.next = island.end
+    _reach_fin(half)
+
+
+def _deliver(half: Half, direction: int, piece: Piece, draft: Draft) -> None:
+    if piece.data:
+        missing = 0
+        if half.hold is not None:
+            missing, half.hold.missing = half.hold.missing, 0
+        draft.add(direction, piece.data, piece.time_ns, missing)
+    cut_off = piece.end - piece.start - len(piece.data)
+    if cut_off:
+        hold_of(half).missing += cut_off
+
+
+def _reach_fin(half: Half) -> None:
+    hold = half.hold
+    if hold is not None and 0 <= hold.fin_at <= half.next:
+        half.next += hold.fin_at == half.next
+        hold.fin_at = -1
+
+
+def note_acknowledgement(half: Half, acknowledgement: int, time_ns: int) -> None:
+    """The other side has received everything of ``half`` up to ``acknowledgement``."""
+    hold = half.hold
+    if hold is None or not hold.islands or hold.acked_ns >= 0:
+        return
+    if absolute(half.next, acknowledgement) >= hold.islands[0].start:
+        hold.acked_ns = time_ns
+
+
+def deadline_ns(half: Half, wait_ns: int) -> int | None:
+    """When the first hole is given up; ``None`` when nothing waits."""
+    hold = half.hold
+    if hold is None or not hold.islands:
+        return None
+    deadline = max(hold.islands[0].since_ns, hold.progress_ns) + wait_ns
+    return deadline if hold.acked_ns < 0 else min(deadline, hold.acked_ns + ACKED_WAIT_NS)
+
+
+def skip_hole(half: Half, direction: int, draft: Draft, by_limit: bool = False) -> None:
+    """Give up the first hole and deliver what lies behind it."""
+    hold = hold_of(half)
+    start = hold.islands[0].start
+    hold.give_up(half.next, start, by_limit)
+    half.next, hold.acked_ns = start, -1
+    release(half, direction, draft)
+
+
+def flush(half: Half, direction: int, time_ns: int, draft: Draft) -> None:
+    """Deliver all that is held; bytes missing at the very end are told by an empty chunk."""
+    hold = half.hold
+    if hold is None:
+        return
+    while hold.islands:
+        skip_hole(half, direction, draft)
+    if hold.fin_at > half.next:
+        hold.give_up(half.next, hold.fin_at, False)
+    if hold.missing:
+        draft.add(direction, b"", time_ns, hold.missing)
+        hold.missing = 0

@@ -1,0 +1,280 @@
+"""The stream table: five-tuples, reuse, direction, states, timeouts."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from engine.counters import Counters, Drop
+from engine.streams.entry import LINGER_NS
+from engine.streams.grouping import HASH_WORDS
+from engine.streams.options import StreamOptions
+from engine.streams.stream import Stream
+from engine.streams.table import Assigned, StreamTable
+from tests.support.columns import ACK, FIN, RST, START_NS, SYN, Row, batch_of
+
+S = 1_000_000_000
+CLIENT = Row(source="10.0.0.1", source_port=40000, target="10.0.0.2", target_port=80)
+SERVER = Row(source="10.0.0.2", source_port=80, target="10.0.0.1", target_port=40000)
+SHAKE = [
+    replace(CLIENT, flags=SYN, sequence=100),
+    replace(SERVER, flags=SYN | ACK, sequence=900, acknowledgement=101),
+    replace(CLIENT, sequence=101, acknowledgement=901),
+]
+REQUEST = replace(CLIENT, sequence=101, acknowledgement=901, payload=b"question")
+RESPONSE = replace(SERVER, sequence=901, acknowledgement=109, payload=b"answer")
+CLIENT_FIN = replace(CLIENT, flags=FIN | ACK, sequence=109, acknowledgement=907)
+SERVER_FIN = replace(SERVER, flags=FIN | ACK, sequence=907, acknowledgement=110)
+CLIENT_RST = replace(CLIENT, flags=RST, sequence=109)
+SERVER_RST = replace(SERVER, flags=RST | ACK, sequence=0, acknowledgement=101)
+LAST_ACK = replace(CLIENT, sequence=110, acknowledgement=908)
+WHOLE = [*SHAKE, REQUEST, RESPONSE, CLIENT_FIN, SERVER_FIN, LAST_ACK]
+
+
+def table(**options: float) -> tuple[StreamTable, Counters]:
+    counters = Counters()
+    return StreamTable(StreamOptions(**options), counters, itertools.count(1).__next__), counters  # type: ignore[arg-type]
+
+
+def assign(rows: Sequence[Row], **options: float) -> Assigned:
+    return table(**options)[0].assign(batch_of(rows)[1])
+
+
+def timed(rows: Sequence[Row], begin_ns: int = START_NS, step_ns: int = 1000) -> list[Row]:
+    return [replace(row, timestamp_ns=begin_ns + index * step_ns) for index, row in enumerate(rows)]
+
+
+def reused(rows: Sequence[Row], by: int) -> list[Row]:
+    """The same conversation with other initial sequence numbers."""
+    return [
+        replace(row, sequence=row.sequence + by, acknowledgement=row.acknowledgement + by * bool(row.flags & ACK))
+        for row in rows
+    ]
+
+
+def facts(stream: Stream) -> tuple[int, int, str, str]:
+    return stream.packets, stream.payload_bytes, stream.state, stream.error
+
+
+def test_both_directions_are_one_stream() -> None:
+    assigned = assign(timed(WHOLE))
+    assert [facts(stream) for stream in assigned.streams] == [(8, 14, "closed", "")]
+    assert assigned.stream_ids.tolist() == [1] * 8
+    assert assigned.from_client.tolist() == [True, False, True, True, False, True, False, True]
+    assert assigned.started == assigned.ended == assigned.streams
+
+
+def test_a_stream_knows_its_endpoints_and_times() -> None:
+    (stream,) = assign(timed(WHOLE)).streams
+    assert stream.client_ip == bytes(10) + b"\xff\xff" + bytes([10, 0, 0, 1])
+    assert (stream.client_port, stream.server_port, stream.server_ip[-1]) == (40000, 80, 2)
+    assert (stream.start_ns, stream.end_ns) == (START_NS, START_NS + 7000)
+    assert stream.bytes == 8 * 54 + 14
+
+
+def test_the_end_is_the_largest_time_when_the_clock_goes_back() -> None:
+    rows = [replace(row, timestamp_ns=START_NS - index) for index, row in enumerate(SHAKE)]
+    (stream,) = assign(rows).streams
+    assert (stream.start_ns, stream.end_ns) == (START_NS, START_NS)
+
+
+@pytest.mark.parametrize(
+    ("rows", "state", "error"),
+    [
+        pytest.param(SHAKE[:1], "half_open", "", id="a SYN alone"),
+        pytest.param([SHAKE[0], SHAKE[0]], "half_open", "", id="a SYN sent twice"),
+        pytest.param(SHAKE[:2], "open", "", id="answered"),
+        pytest.param([REQUEST], "open", "", id="without handshake"),
+        pytest.param([*SHAKE, CLIENT_FIN], "open", "", id="one FIN"),
+        pytest.param(WHOLE, "closed", "", id="FIN both ways"),
+        pytest.param([SHAKE[0], SERVER_RST], "reset", "reset", id="refused"),
+        pytest.param([*SHAKE, REQUEST, CLIENT_RST], "reset", "reset", id="reset"),
+        pytest.param([*SHAKE, CLIENT_FIN, SERVER_RST], "reset", "reset", id="reset after one FIN"),
+        pytest.param([*SHAKE, CLIENT_RST, CLIENT_FIN, SERVER_FIN], "reset", "reset", id="FINs after the reset"),
+        pytest.param([*WHOLE, CLIENT_RST], "closed", "", id="reset after the end"),
+    ],
+)
+def test_states_do_not_depend_on_where_the_batch_ends(rows: list[Row], state: str, error: str) -> None:
+    for cut in range(len(rows)):
+        streams, _ = table()
+        first = streams.assign(batch_of(timed(rows)[:cut])[1])
+        second = streams.assign(batch_of(timed(rows)[cut:])[1])
+        (stream,) = second.streams
+        assert (stream.state, stream.error, stream.packets) == (state, error, len(rows))
+        assert len(first.started + second.started) == 1
+        assert len(first.ended + second.ended) == (state in {"closed", "reset"})
+
+
+@pytest.mark.parametrize(
+    ("row", "client_port"),
+    [
+        pytest.param(SHAKE[0], 40000, id="SYN"),
+        pytest.param(SHAKE[1], 40000, id="SYN-ACK"),
+        pytest.param(replace(SHAKE[0], source_port=80, target_port=40000), 80, id="SYN from a low port"),
+        pytest.param(RESPONSE, 40000, id="well-known port answers"),
+        pytest.param(REQUEST, 40000, id="well-known port asked"),
+        pytest.param(replace(REQUEST, source_port=5432), 5432, id="low port against well-known port"),
+        pytest.param(replace(REQUEST, source_port=9092, target_port=40000), 40000, id="service port answers"),
+        pytest.param(replace(REQUEST, source_port=40001, target_port=40000), 40001, id="two ephemeral ports"),
+        pytest.param(replace(REQUEST, source_port=8080, target_port=9090), 8080, id="two service ports"),
+        pytest.param(replace(REQUEST, source_port=53, target_port=5353, protocol=17, flags=0), 5353, id="UDP"),
+        pytest.param(replace(REQUEST, source_port=7, target_port=9000, protocol=1, flags=0), 7, id="ICMP"),
+    ],
+)
+def test_who_is_the_client(row: Row, client_port: int) -> None:
+    assigned = assign([row])
+    assert assigned.streams[0].client_port == client_port
+    assert assigned.from_client.tolist() == [row.source_port == client_port]
+
+
+@pytest.mark.parametrize(
+    ("rows", "packets"),
+    [
+        pytest.param([*WHOLE, *reused(WHOLE, 5000)], [8, 8], id="closed, then the port again"),
+        pytest.param([*WHOLE, *reused(WHOLE, 50), *reused(WHOLE, 9)], [8, 8, 8], id="twice"),
+        pytest.param([*SHAKE, SHAKE[0], REQUEST], [5], id="SYN retransmitted late"),
+        pytest.param([*WHOLE, SHAKE[0]], [9], id="SYN duplicated after the end"),
+        pytest.param([SHAKE[0], *reused(SHAKE[:1], 77)], [1, 1], id="SYN with another number, unanswered"),
+        pytest.param([*SHAKE, *reused(SHAKE, 77)], [3, 3], id="SYN with another number, open"),
+        pytest.param([SHAKE[1], SHAKE[0], SHAKE[2]], [3], id="SYN-ACK captured first"),
+        pytest.param([REQUEST, SHAKE[0], RESPONSE], [3], id="data captured before its SYN"),
+        pytest.param([RESPONSE, SHAKE[0]], [2], id="answer captured before the SYN"),
+        pytest.param([REQUEST, replace(SHAKE[0], sequence=1 << 30)], [1, 1], id="data of another number before"),
+        pytest.param([SHAKE[0], replace(SERVER, flags=SYN, sequence=900)], [2], id="simultaneous open"),
+        pytest.param([*SHAKE, REQUEST, CLIENT_RST, *reused(WHOLE, 3000)], [5, 8], id="reset, then the port again"),
+        pytest.param([*SHAKE, replace(SERVER, flags=SYN, sequence=4)], [3, 1], id="SYN the other way round"),
+    ],
+)
+def test_a_new_syn_splits_wherever_the_batch_ends(rows: list[Row], packets: list[int]) -> None:
+    for cut in range(len(rows)):
+        streams, counters = table()
+        assigned = [streams.assign(batch_of(part)[1]) for part in (timed(rows)[:cut], timed(rows)[cut:])]
+        started = [stream for part in assigned for stream in part.started]
+        ended = [stream for part in assigned for stream in part.ended]
+        assert [stream.packets for stream in started] == packets
+        assert [stream.id for stream in started] == list(range(1, len(packets) + 1))
+        assert set(started) - set(ended) <= {started[-1]}
+        assert len(ended) == len(set(ended)) == counters.get("streams_ended_total")
+        assert counters.get("streams_live") == streams.live == len(started) - len(ended)
+
+
+def test_groups_come_by_their_first_packet() -> None:
+    ports = [40003, 40001, 40002, 40001, 40003, 40004]
+    assigned = assign(timed([replace(CLIENT, source_port=port) for port in ports]))
+    assert [stream.client_port for stream in assigned.streams] == [40003, 40001, 40002, 40004]
+    assert assigned.order.tolist() == [0, 4, 1, 3, 2, 5]
+    assert assigned.starts.tolist() == [0, 2, 4, 5]
+
+
+def test_dropped_rows_belong_to_no_stream() -> None:
+    rows = [replace(CLIENT, drop=int(Drop.NOT_IP)), CLIENT, replace(SERVER, drop=int(Drop.FRAGMENT)), SERVER]
+    streams, counters = table()
+    assigned = streams.assign(batch_of(rows)[1])
+    assert assigned.stream_ids.tolist() == [0, 1, 0, 1]
+    assert assigned.order.tolist() == [1, 3]
+    assert counters.get("streams_packets_total") == 2
+
+
+def test_a_batch_without_packets_is_fine() -> None:
+    for rows in ([], [replace(CLIENT, drop=1)]):
+        assigned = assign(rows)
+        assert assigned.streams == []
+        assert assigned.order.size == assigned.starts.size == assigned.from_client.size == 0
+        assert assigned.stream_ids.tolist() == [0] * len(rows)
+
+
+def test_protocols_and_address_families_are_kept_apart() -> None:
+    rows = [
+        CLIENT,
+        replace(CLIENT, protocol=17, flags=0),
+        replace(CLIENT, source="::a00:1", target="::a00:2"),
+        replace(CLIENT, source="fd00::1", target="fd00::2"),
+        replace(CLIENT, source="fd00::2", target="fd00::1"),
+    ]
+    assert [stream.packets for stream in assign(rows).streams] == [1] * 5
+
+
+def test_a_collision_of_hashes_separates_streams_all_the_same() -> None:
+    rows = timed([replace(CLIENT, source_port=40000 + index * 7 % 50) for index in range(500)])
+    columns = batch_of(rows)[1]
+    options, counters = StreamOptions(), Counters()
+    honest = StreamTable(options, counters, itertools.count(1).__next__).assign(columns)
+    useless = np.zeros(HASH_WORDS, np.uint64)
+    collided = StreamTable(options, counters, itertools.count(1).__next__, useless).assign(columns)
+    assert collided.order.tolist() == honest.order.tolist()
+    assert collided.stream_ids.tolist() == honest.stream_ids.tolist()
+
+
+@pytest.mark.parametrize(("protocol", "timeout_s"), [(6, 30), (17, 20), (1, 20)])
+def test_idle_streams_end_after_their_protocols_timeout(protocol: int, timeout_s: int) -> None:
+    streams, counters = table(tcp_timeout_s=30.0, udp_timeout_s=20.0)
+    streams.assign(batch_of([replace(REQUEST, protocol=protocol)])[1])
+    assert streams.expire(START_NS + timeout_s * S) == []
+    (stream,) = streams.expire(START_NS + (timeout_s + 1) * S)
+    assert facts(stream) == (1, 8, "idle", "")
+    assert streams.live == counters.get("streams_live") == 0
+    assert streams.expire(START_NS + 1000 * S) == streams.finish() == []
+
+
+def test_a_packet_puts_the_timeout_off() -> None:
+    streams, _ = table(tcp_timeout_s=30.0)
+    streams.assign(batch_of([REQUEST])[1])
+    streams.assign(batch_of([replace(RESPONSE, timestamp_ns=START_NS + 29 * S)])[1])
+    assert streams.expire(START_NS + 58 * S) == []
+    assert len(streams.expire(START_NS + 60 * S)) == 1
+
+
+@pytest.mark.parametrize("one_batch", [True, False])
+@pytest.mark.parametrize("expiring", [True, False])
+@pytest.mark.parametrize(("pause_s", "packets"), [(29, [2]), (31, [1, 1])])
+def test_a_packet_after_the_timeout_begins_a_stream(
+    pause_s: int, packets: list[int], one_batch: bool, expiring: bool
+) -> None:
+    rows = [REQUEST, replace(RESPONSE, timestamp_ns=START_NS + pause_s * S)]
+    streams, _ = table(tcp_timeout_s=30.0)
+    started, ended = [], []
+    for part in [rows] if one_batch else [rows[:1], rows[1:]]:
+        assigned = streams.assign(batch_of(part)[1])
+        started += assigned.started
+        ended += assigned.ended + (streams.expire(part[-1].timestamp_ns) if expiring else [])
+    assert [stream.packets for stream in started] == packets
+    assert [stream.state for stream in ended] == ["idle"] * (len(packets) - 1)
+
+
+@pytest.mark.parametrize("one_batch", [True, False])
+@pytest.mark.parametrize(("pause_ns", "packets"), [(LINGER_NS - 1, [9]), (LINGER_NS + S, [8, 1])])
+def test_late_packets_belong_to_the_closed_stream_for_a_while(
+    pause_ns: int, packets: list[int], one_batch: bool
+) -> None:
+    rows = [*timed(WHOLE, step_ns=0), replace(SERVER_FIN, timestamp_ns=START_NS + pause_ns)]
+    streams, _ = table()
+    parts = [rows] if one_batch else [rows[:-1], rows[-1:]]
+    started = [stream for part in parts for stream in streams.assign(batch_of(part)[1]).started]
+    assert [stream.packets for stream in started] == packets
+
+
+def test_a_closed_stream_is_forgotten_and_ends_once() -> None:
+    streams, counters = table()
+    assigned = streams.assign(batch_of(timed(WHOLE))[1])
+    assert len(assigned.ended) == 1
+    assert streams.expire(START_NS + LINGER_NS + 2 * S) == streams.finish() == []
+    assert counters.get("streams_started_total") == counters.get("streams_ended_total") == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "finished", "expired"),
+    [
+        pytest.param(SHAKE[:1], ("half_open", "half_open"), ("idle", "half_open"), id="unanswered"),
+        pytest.param(SHAKE, ("open", ""), ("idle", ""), id="answered"),
+    ],
+)
+def test_a_syn_without_answer_is_an_error(rows: list[Row], finished: tuple[str, str], expired: tuple[str, str]) -> None:
+    for end, expected in (("finish", finished), ("expire", expired)):
+        streams, _ = table()
+        streams.assign(batch_of(rows)[1])
+        (stream,) = streams.finish() if end == "finish" else streams.expire(START_NS + 2000 * S)
+        assert (stream.state, stream.error) == expected
