@@ -35,3 +35,10 @@ class StorageOptions:
         kind="size",
         environment=("STORAGE_LIMIT",),
     )
+    window_s: float = option(
+        0.0,
+        "pcapdump.maxTime",
+        "How long packets stay beyond their TTL while the storage limit allows; the first to go when it does not.",
+        kind="duration",
+        environment=("PCAP_MAX_TIME",),
+    )

@@ -1,0 +1,321 @@
+"""The shelf: packets of all streams, appended to segments, found by extents, gone after their time.
+
+One file per stream would cost 13 to 115 us a stream and melts ext4; a segment costs about 2 us. The worker owns the
+shelf. Others read the files (``engine.segments.reader``); nobody asks the worker.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.capture.batch import Batch
+from engine.counters import Counters, Drop
+from engine.errors import StorageError
+from engine.segments.copied import Copied
+from engine.segments.expired import PCAP_ERROR_TTL, PCAP_TTL, Expired, ExpiredLog
+from engine.segments.expiry import Holds
+from engine.segments.extents import Packets, extents_of, gather, packets_of
+from engine.segments.options import StorageOptions
+from engine.segments.records import (
+    ERROR,
+    PCAP_HEADER_BYTES,
+    SEEN,
+    STREAM_RECORD,
+    StreamRecord,
+    pack_stream_record,
+)
+from engine.segments.recovery import highest_number, recover
+from engine.segments.segment import Segment, SegmentWriter
+
+MAX_SEGMENT_BYTES = 16 << 20
+SEGMENTS_IN_BUDGET = 32
+SEGMENT_AGE_S = 5.0
+RETRY_S = 0.5
+"""How long a disk that refused a write is left alone."""
+COMPLAIN_S = 10.0
+MAX_UNLOGGED_BYTES = 8 << 20
+"""Ends and errors that wait in memory while the disk takes nothing (100,000 of them)."""
+
+log = logging.getLogger(__name__)
+
+
+class Shelf:
+    """Stores packets and lets them expire. One owner; times are monotonic seconds."""
+
+    def __init__(self, data: Path, options: StorageOptions, counters: Counters, now_s: float) -> None:
+        """Open ``data/segments`` with what an earlier process left there.
+
+        Raises:
+            StorageError: the folder is missing or read-only.
+        """
+        self._folder = data / "segments"
+        self._options = options
+        self._counters = counters
+        self._holds = Holds(options.pcap_ttl_s, options.pcap_error_ttl_s)
+        self._segment_bytes = min(MAX_SEGMENT_BYTES, options.storage_limit_bytes // SEGMENTS_IN_BUDGET)
+        self._writer: SegmentWriter | None = None
+        self._link_type = 1
+        self._now_s = now_s
+        self._extra_bytes = 0
+        self._unlogged = bytearray()
+        self._retry_s = now_s
+        self._full = False
+        self._complain_s = now_s
+        self._refused = 0
+        try:
+            highest = highest_number(self._folder)
+            self._expired = ExpiredLog(self._folder)
+            self._segments = self._open_found(now_s)
+        except OSError as error:
+            raise StorageError(f"{self._folder}: expected a folder to write packets to, got {error}") from error
+        self._next = max(highest, self._expired.last_segment) + 1
+        self._closed_bytes = sum(segment.size_bytes for segment in self._segments)
+
+    def _open_found(self, now_s: float) -> list[Segment]:
+        found = recover(self._folder, now_s)
+        for segment, errors in found:
+            self._holds.read(segment.streams, now_s)
+            self._holds.errors |= errors
+            segment.due_s = now_s + self._options.pcap_ttl_s
+        return [segment for segment, _ in found]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all segments and the log of what expired."""
+        current = self._writer.size_bytes if self._writer else 0
+        return self._closed_bytes + current + self._expired.size_bytes
+
+    def has_room(self, size_bytes: int, now_s: float) -> bool:
+        """Whether a batch of about this size would be stored: a source that can wait, waits until it would."""
+        room = self._options.storage_limit_bytes - self._extra_bytes - self.size_bytes
+        return now_s >= self._retry_s and 2 * size_bytes + self._segment_bytes // 8 <= room
+
+    # ---- storing --------------------------------------------------------------------------------------------------
+
+    def append(
+        self,
+        batch: Batch,
+        stream_ids: npt.NDArray[np.uint64],
+        timestamp_ns: npt.NDArray[np.int64],
+        describe: Callable[[int], StreamRecord],
+        now_s: float,
+    ) -> None:
+        """Store the packets of a batch before anybody is told of them.
+
+        Never raises for want of space: what is not stored is counted as ``Drop.STORAGE_FULL``.
+
+        Args:
+            batch: packets in capture order.
+            stream_ids: one per packet; 0: belongs to no stream and is not stored.
+            timestamp_ns: one per packet.
+            describe: the ``seen`` record of a stream, called once per stream and segment.
+            now_s: monotonic.
+        """
+        self._now_s, self._link_type = now_s, batch.link_type
+        packets = packets_of(batch, stream_ids, timestamp_ns)
+        count = len(packets.stream)
+        self._counters.add("segments_offered_total", count)
+        first = 0
+        while first < count:
+            last = self._last_that_fits(packets, first, now_s)
+            part = packets.part(first, last)
+            stored = self._store(batch.buffer, part, describe, now_s)
+            self._counters.add("segments_stored_total", stored)
+            if stored < last - first:
+                self._refuse(last - first - stored, now_s)
+            first = last
+
+    def _last_that_fits(self, packets: Packets, first: int, now_s: float) -> int:
+        """Where the part of the batch ends that goes into the current segment; may begin a new one."""
+        writer = self._writer
+        if writer and (writer.link_type != self._link_type or now_s - writer.opened_s >= SEGMENT_AGE_S):
+            self._rotate()
+            writer = None
+        used = writer.packet_bytes if writer else PCAP_HEADER_BYTES
+        before = int(packets.stop[first] - packets.length[first])
+        last = int(np.searchsorted(packets.stop, before + self._segment_bytes - used, side="right"))
+        if last == first and used > PCAP_HEADER_BYTES:
+            self._rotate()
+            return self._last_that_fits(packets, first, now_s)
+        return max(last, first + 1)
+
+    def _store(
+        self, buffer: memoryview, packets: Packets, describe: Callable[[int], StreamRecord], now_s: float
+    ) -> int:
+        """How many of the packets are stored, from the first on."""
+        if now_s < self._retry_s:
+            return 0
+        number, offset = (
+            (self._writer.number, self._writer.packet_bytes) if self._writer else (self._next, PCAP_HEADER_BYTES)
+        )
+        extents, first = extents_of(packets, number, offset)
+        streams = dict.fromkeys(extents["stream"].tolist())
+        known = self._writer.streams if self._writer else frozenset()
+        seen = [stream for stream in streams if stream not in known]
+        wanted = int(packets.length.sum()) + extents.nbytes + len(seen) * STREAM_RECORD.itemsize
+        self._full = wanted + self.size_bytes + self._extra_bytes > self._options.storage_limit_bytes
+        if self._full or not (writer := self._open_writer(now_s)):
+            return 0
+        records = b"".join([pack_stream_record(describe(stream), SEEN) for stream in seen])
+        stored = writer.append(gather(buffer, packets), extents, seen, records, now_s)
+        if stored < len(extents):
+            self._broken(writer.error, now_s)
+            streams = dict.fromkeys(extents["stream"][:stored].tolist())
+        self._holds.read(streams, now_s)
+        return int(first[stored]) if stored < len(extents) else len(packets.stream)
+
+    def _open_writer(self, now_s: float) -> SegmentWriter | None:
+        if self._writer is None:
+            try:
+                self._writer = SegmentWriter(self._folder, self._next, self._link_type, now_s)
+            except OSError as error:
+                self._broken(error, now_s)
+                return None
+            self._next += 1
+        return self._writer
+
+    def _rotate(self) -> None:
+        if self._writer is not None:
+            segment = self._writer.close(self._options.pcap_ttl_s)
+            self._writer = None
+            self._segments.append(segment)
+            self._closed_bytes += segment.size_bytes
+
+    def _broken(self, error: OSError | None, now_s: float) -> None:
+        """The disk refused a write: say so and leave it alone for a moment."""
+        self._retry_s = now_s + RETRY_S
+        self._complain(f"disk error={error}", now_s, 0)
+
+    def _refuse(self, packets: int, now_s: float) -> None:
+        self._counters.drop("segments", Drop.STORAGE_FULL, packets)
+        self._complain("storage_limit" if self._full else "disk", now_s, packets)
+
+    def _complain(self, reason: str, now_s: float, packets: int) -> None:
+        """One warning per 10 s, with the packets refused since the last."""
+        self._refused += packets
+        if now_s < self._complain_s:
+            return
+        log.warning(
+            "storage_full reason=%s packets_refused=%d size_bytes=%d limit_bytes=%d; "
+            "raise tap.storageLimit or free disk space",
+            reason,
+            self._refused,
+            self.size_bytes + self._extra_bytes,
+            self._options.storage_limit_bytes,
+        )
+        self._complain_s, self._refused = now_s + COMPLAIN_S, 0
+
+    # ---- streams --------------------------------------------------------------------------------------------------
+
+    def log(self, event: int, record: StreamRecord) -> None:
+        """Append ``END`` or ``ERROR`` of a stream to the stream log. What the disk refuses is written later."""
+        if event == ERROR:
+            self._holds.errors.add(record.stream)
+        self._unlogged += pack_stream_record(record, event)
+        if len(self._unlogged) > MAX_UNLOGGED_BYTES:
+            del self._unlogged[: STREAM_RECORD.itemsize]
+            self._counters.drop("stream_log", Drop.STORAGE_FULL)
+        self._log_waiting(self._now_s)
+
+    def _log_waiting(self, now_s: float) -> None:
+        if not self._unlogged or now_s < self._retry_s or not (writer := self._open_writer(now_s)):
+            return
+        taken = writer.log(bytes(self._unlogged), now_s)
+        if taken < len(self._unlogged):
+            self._broken(writer.error, now_s)
+        del self._unlogged[:taken]
+
+    def lease(self, stream_id: int) -> None:
+        """Keep the stream's packets until ``release``; counted."""
+        self._holds.lease(stream_id)
+
+    def release(self, stream_id: int) -> None:
+        """Give one lease back; with the last one the TTL begins again.
+
+        Raises:
+            KeyError: the stream has no lease.
+        """
+        self._holds.release(stream_id)
+
+    # ---- expiry ---------------------------------------------------------------------------------------------------
+
+    def expire(
+        self,
+        now_s: float,
+        copied: Copied | None,
+        keep_bytes: Mapping[str, int],
+        *,
+        wall_ns: int,
+        extra_bytes: int = 0,
+    ) -> None:
+        """Delete the segments that nobody needs any more; call about once a second.
+
+        Args:
+            now_s: monotonic.
+            copied: how far the recorder has read; ``None``: nothing ever keeps.
+            keep_bytes: sizes of the keep journals now.
+            wall_ns: wall time, for the log of what expired.
+            extra_bytes: item segments and work folders, which share the storage limit.
+        """
+        self._now_s, self._extra_bytes = now_s, extra_bytes
+        if self._writer and now_s - self._writer.opened_s >= SEGMENT_AGE_S:
+            self._rotate()
+        self._holds.settle(now_s)
+        self._expired.flush()
+        self._log_waiting(now_s)
+        unread = copied is not None and not copied.knows(keep_bytes)
+        free = [] if unread else self._free(now_s, copied)
+        for segment in free:
+            in_window = segment.written_s + self._options.window_s > now_s
+            if not in_window or self._pressed():
+                self._remove(segment, wall_ns, now_s)
+        self._counters.set("segments_bytes", self.size_bytes)
+        self._counters.set("segments_leases", len(self._holds.leases))
+
+    def _free(self, now_s: float, copied: Copied | None) -> list[Segment]:
+        """Segments past every TTL, not leased, copied; oldest first."""
+        return [
+            segment
+            for segment in self._segments
+            if segment.due_s <= now_s
+            and (copied is None or copied.has_segment(segment.number, segment.index_bytes))
+            and not self._holds.leased(segment.streams)
+            and self._past_ttl(segment, now_s)
+        ]
+
+    def _past_ttl(self, segment: Segment, now_s: float) -> bool:
+        segment.due_s = max(segment.written_s + self._options.pcap_ttl_s, self._holds.due_s(segment.streams))
+        return segment.due_s <= now_s
+
+    def _pressed(self) -> bool:
+        """Less than two segments are left of the budget: packets that wait only for the window go."""
+        room = self._options.storage_limit_bytes - self._extra_bytes - self.size_bytes
+        return room < 2 * self._segment_bytes
+
+    def _remove(self, segment: Segment, wall_ns: int, now_s: float) -> None:
+        errors = segment.streams & self._holds.errors
+        ttls = {
+            PCAP_TTL: (self._holds.ttl_s, list(segment.streams - errors)),
+            PCAP_ERROR_TTL: (self._holds.error_ttl_s, list(errors)),
+        }
+        self._expired.add(Expired(segment.number, wall_ns, ttls))
+        try:
+            segment.remove(self._folder)
+        except OSError as error:
+            self._broken(error, now_s)
+            return
+        self._segments.remove(segment)
+        self._closed_bytes -= segment.size_bytes
+        self._holds.forget(segment.streams)
+        self._counters.add("segments_expired_total")
+
+    def close(self) -> None:
+        """Close the files; everything stays where it is."""
+        self._log_waiting(self._retry_s)
+        self._rotate()
+        self._expired.close()
