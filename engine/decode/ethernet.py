@@ -11,8 +11,9 @@ import numpy.typing as npt
 from engine.capture.batch import RECORD_HEADER_BYTES
 from engine.capture.links import ETHERNET
 from engine.decode.columns import Columns
-from engine.decode.general import decode_general
+from engine.decode.general import GENERAL_FROM, decode_general
 from engine.decode.layout import FRAGMENT_MASK, MAPPED, TCP, TCP_FLAGS_MASK, UDP, WIDE, Offsets, Records, gather
+from engine.decode.scalar import decode_scalar
 
 _KIND, _KIND_MASK = 0x0800_45_00, 0xFFFF_FF_00
 _IP_AT, _TRANSPORT_AT = 14, 34
@@ -24,7 +25,8 @@ def decode_ethernet(buffer: memoryview, offsets: Offsets) -> Columns:
     columns, good = _decode_common(headers, offsets)
     rest = np.flatnonzero(~good)
     if rest.size:
-        columns.put(rest, decode_general(buffer, offsets[rest], ETHERNET))
+        decode = decode_general if rest.size >= GENERAL_FROM else decode_scalar
+        columns.put(rest, decode(buffer, offsets[rest], ETHERNET))
     return columns
 
 

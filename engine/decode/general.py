@@ -34,6 +34,9 @@ from engine.decode.layout import (
 )
 from engine.decode.scalar import decode_one
 
+GENERAL_FROM = 50
+"""Packets from which this is the faster way: 110 to 160 us and 0.1 us each, against 2.7 us each one at a time."""
+
 _ODD = 255
 """In place of a ``Drop`` code: the slow lane decides."""
 _ODD_HEADERS = (0, 43, 60, 44, 51, 135, 139, 140)

@@ -15,11 +15,11 @@ from struct import Struct
 
 import numpy as np
 
-from engine.capture.batch import RECORD_HEADER_BYTES, Batch
+from engine.capture.batch import RECORD_HEADER_BYTES
 from engine.capture.links import LINKS, Link
 from engine.counters import Drop
 from engine.decode.columns import COLUMN_TYPES, Columns
-from engine.decode.layout import FRAGMENT_MASK, IPV4, IPV6, MAPPED, TCP, TCP_FLAGS_MASK, UDP, VLAN_TYPES
+from engine.decode.layout import FRAGMENT_MASK, IPV4, IPV6, MAPPED, TCP, TCP_FLAGS_MASK, UDP, VLAN_TYPES, Offsets
 
 MAX_VLAN_TAGS = 8
 MAX_EXTENSION_HEADERS = 16
@@ -45,12 +45,12 @@ Found = tuple[int, ...]
 """A row from ``protocol`` to ``payload_missing``; ``payload_start`` still counts from the frame."""
 
 
-def decode_scalar(batch: Batch) -> Columns:
+def decode_scalar(buffer: memoryview, offsets: Offsets, link_type: int) -> Columns:
     """Total: every record becomes a row with a payload or a row with a ``Drop`` reason."""
-    table = bytearray(_ROW.size * len(batch.offsets))
+    table = bytearray(_ROW.size * len(offsets))
     position = 0
-    for offset in batch.offsets.tolist():
-        _ROW.pack_into(table, position, *decode_one(batch.buffer, offset, batch.link_type))
+    for offset in offsets.tolist():
+        _ROW.pack_into(table, position, *decode_one(buffer, offset, link_type))
         position += _ROW.size
     rows = np.frombuffer(table, _ROW_TYPE)
     return Columns(*(np.ascontiguousarray(rows[name]) for name in Columns._fields))
