@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from engine.errors import ProtocolViolation, RemoraError
+from engine.errors import RemoraError
 from engine.frames.control import MAX_STREAM_FRAME_BYTES
 
 LENGTH = struct.Struct("<I")
@@ -45,17 +46,19 @@ class ControlSocket:
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
         connection.settimeout(1.0)
-        with connection:
-            try:
-                request = msgspec.msgpack.decode(_receive(connection, MAX_REQUEST_BYTES), type=_Request)
-                rows, done = self._answer(request.op, request.args)
-                for row in rows:
-                    _send(connection, {"row": row})
-                _send(connection, {"done": done})
-            except (RemoraError, msgspec.DecodeError, UnicodeDecodeError) as error:
-                _send(connection, {"error": str(error)})
-            except (TimeoutError, ConnectionError):
-                return  # the asker is gone or stuck; nobody is told
+        with connection, contextlib.suppress(TimeoutError, ConnectionError):  # an asker that is gone or stuck
+            for message in self._reply(_receive(connection, MAX_REQUEST_BYTES)):
+                _send(connection, message)
+
+    def _reply(self, data: bytes) -> Iterator[dict[str, Any]]:
+        try:
+            request = msgspec.msgpack.decode(data, type=_Request)
+            rows, done = self._answer(request.op, request.args)
+        except (RemoraError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            yield {"error": str(error)}
+            return
+        yield from ({"row": row} for row in rows)
+        yield {"done": done}
 
     def close(self) -> None:
         """Answer no more; the path disappears."""
@@ -69,6 +72,7 @@ def ask(path: Path, operation: str, arguments: Mapping[str, Any]) -> tuple[list[
 
     Raises:
         FileNotFoundError, ConnectionRefusedError: nothing runs there.
+        OSError: it runs and does not answer.
         RemoraError: the instance refused.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -99,7 +103,7 @@ def _send(connection: socket.socket, message: Mapping[str, Any]) -> None:
 def _receive(connection: socket.socket, limit_bytes: int) -> bytes:
     (length,) = LENGTH.unpack(_exactly(connection, LENGTH.size))
     if length > limit_bytes:
-        raise ProtocolViolation(f"control socket: {length} bytes exceed the limit of {limit_bytes}")
+        raise ConnectionAbortedError(f"a frame of {length} bytes exceeds the limit of {limit_bytes}")
     return _exactly(connection, length)
 
 

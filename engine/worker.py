@@ -15,20 +15,22 @@ from pathlib import Path
 from engine import clock
 from engine.capture.batch import Batch, Source
 from engine.capture.sources import open_source
+from engine.counters import Drop
 from engine.dissect.registry import load_rows
 from engine.errors import CaptureError
 from engine.frames.control import AttachHost, Begin, DetachHost, Drained, Failed, KillHost, Quit, StopIntake
 from engine.frames.host import KIND_ITEMS, KIND_PACKETS
+from engine.items.encoding import packet_blob
 from engine.items.item import LazyItem
 from engine.pipeline import Node, Pipeline, Step
 from engine.process import Child, run
 from engine.resolve.static import load_resolver
 from engine.scripting.delivery import Delivery
 from engine.scripting.line import Line
-from engine.segments.copied import Copied
+from engine.segments.copied import keep_sizes, read_copied
 from engine.segments.folder import StreamIds
 from engine.segments.items import ItemShelf
-from engine.segments.records import END, ERROR, StreamRecord
+from engine.segments.records import END, ERROR, SEEN, STATES, StreamRecord
 from engine.segments.shelf import Shelf
 from engine.streams.stream import Stream
 
@@ -36,6 +38,8 @@ IDLE_S = 0.05
 """Longest sleep: also the latency of a budget check."""
 BUDGET_STEP_S = 0.05
 EXPIRY_STEP_S = 0.5
+READ_BYTES = 4 << 20
+"""More than one batch of a file; so much room must be on the shelf before the next is read."""
 RESUME = struct.Struct("<16sQq")
 
 
@@ -91,7 +95,7 @@ class Worker:
         while not self._over:
             self._wait()
             now_s = clock.monotonic_s()
-            if self._reading and self._delivery.room():
+            if self._may_read(now_s):
                 self._read(now_s)
             self._delivery.flush(now_s)
             self._tick(now_s)
@@ -100,7 +104,7 @@ class Worker:
     def _wait(self) -> None:
         """Sleep until something can be done: a packet, an acknowledgement, a message."""
         self._watch_lines()
-        busy = self._reading and self._lossless and self._delivery.room() and not self._paced()
+        busy = self._lossless and self._may_read(clock.monotonic_s())
         for key, _ in self._selector.select(0 if busy else IDLE_S):
             if key.fileobj is self._child.endpoint:
                 self._on_message()
@@ -108,8 +112,12 @@ class Worker:
                 key.fileobj.write()
                 self._delivery.readable(key.fileobj, clock.monotonic_s())
 
-    def _paced(self) -> bool:
-        return bool(self._sources) and getattr(self._sources[0], "due_s", 0.0) > clock.monotonic_s()
+    def _may_read(self, now_s: float) -> bool:
+        """Live capture never waits; a source that can wait does, for scripts, for disk space, for its pace."""
+        if not self._reading or not self._sources or not self._lossless:
+            return self._reading
+        paced = getattr(self._sources[0], "due_s", 0.0) > now_s
+        return not paced and self._delivery.room() and self._shelf.has_room(READ_BYTES, now_s)
 
     def _watch_lines(self) -> None:
         """Watch exactly the hosts there are, for writing only where a frame is stuck."""
@@ -146,7 +154,11 @@ class Worker:
         step = self._pipeline.packets(batch)
         records = {stream.id: stream for stream in step.assigned.streams}
         self._shelf.append(
-            batch, step.assigned.stream_ids, step.columns.timestamp_ns, lambda number: _record(records[number]), now_s
+            batch,
+            step.assigned.stream_ids,
+            step.columns.timestamp_ns,
+            lambda number: _record(records[number], SEEN),
+            now_s,
         )
         self._resume.write(batch)
         if self._delivery.wanted("onPacketCaptured"):
@@ -166,15 +178,15 @@ class Worker:
 
     def _deliver_packets(self, step: Step) -> None:
         columns = step.columns
-        rows = zip(
-            columns.timestamp_ns.tolist(), columns.captured_length.tolist(), columns.wire_length.tolist(), columns.drop.tolist(),
-            strict=True,
-        )  # fmt: skip
-        self._delivery.put(KIND_PACKETS, "onPacketCaptured", [(0, packet_blob(*row)) for row in rows])
+        fragments = columns.drop == Drop.FRAGMENT
+        rows = zip(columns.timestamp_ns, columns.captured_length, columns.wire_length, fragments, strict=True)
+        blobs = [packet_blob(int(at), int(got), int(sent), fragmented=bool(part)) for at, got, sent, part in rows]
+        self._delivery.put(KIND_PACKETS, "onPacketCaptured", [(0, blob) for blob in blobs])
 
     def _log_ends(self, streams: Sequence[Stream]) -> None:
         for stream in streams:
-            self._shelf.log(ERROR if stream.error else END, _record(stream, at_end=True))
+            event = ERROR if stream.error else END
+            self._shelf.log(event, _record(stream, event))
 
     def _stop(self) -> None:
         """No more packets: what is still open becomes items with an error, then the scripts get the rest."""
@@ -201,10 +213,10 @@ class Worker:
             self._child.endpoint.send(Drained(input_ended=not self._sources))
 
     def _expire(self, now_s: float) -> None:
-        data = self._child.data
-        journals = {path.name: path.stat().st_size for path in (data / "keep").glob("*.log")}
-        self._shelf.expire(now_s, Copied.read(data), journals)
-        self._items.expire(now_s)
+        copied, journals = read_copied(self._child.data), keep_sizes(self._child.data)
+        wall_ns, packets_bytes = clock.wall_ns(), self._shelf.size_bytes
+        self._shelf.expire(now_s, copied, journals, wall_ns=wall_ns, extra_bytes=self._items.size_bytes)
+        self._items.expire(now_s, copied, journals, wall_ns=wall_ns, extra_bytes=packets_bytes)
         if not self._lossless:
             self._counters.set("capture_lost_total", sum(source.lost() for source in self._sources))
 
@@ -268,10 +280,10 @@ class _Resume:
             os.pwrite(self._fd, RESUME.pack(self._run, batch.source, batch.resume), 0)
 
 
-def _record(stream: Stream, *, at_end: bool = False) -> StreamRecord:
+def _record(stream: Stream, event: int) -> StreamRecord:
     return StreamRecord(
         stream.id,
-        stream.end_ns if at_end else stream.start_ns,
+        stream.start_ns if event == SEEN else stream.end_ns,
         stream.packets,
         stream.bytes,
         stream.payload_bytes,
@@ -280,7 +292,8 @@ def _record(stream: Stream, *, at_end: bool = False) -> StreamRecord:
         stream.client_port,
         stream.server_port,
         stream.protocol,
-        stream.state,
+        event,
+        STATES.index(stream.state),
     )
 
 

@@ -1,0 +1,29 @@
+"""Items and rows as bytes: JSON Lines for people, msgpack between processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from hooks.items import PacketInfo
+
+_json = msgspec.json.Encoder()
+_msgpack = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(dict[str, Any])
+
+
+def json_line(value: Mapping[str, Any]) -> bytes:
+    """One line of JSON, newline included."""
+    return _json.encode(value) + b"\n"
+
+
+def unpack(blob: bytes) -> dict[str, Any]:
+    """The item in a msgpack map."""
+    return _decoder.decode(blob)
+
+
+def packet_blob(timestamp_ns: int, captured: int, length: int, *, fragmented: bool) -> bytes:
+    """A ``PacketInfo`` on its way to a script."""
+    return _msgpack.encode(PacketInfo(timestamp_ns, captured, length, captured < length, fragmented))

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import selectors
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.controlsocket import LENGTH, ControlSocket, ask
+from engine.errors import RemoraError
+
+
+def answer(operation: str, arguments: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    if operation != "count":
+        raise RemoraError(f"expected 'count', got {operation!r}")
+    return [{"n": n} for n in range(arguments["to"])], {"total": arguments["to"]}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Iterator[Path]:
+    selector = selectors.DefaultSelector()
+    server = ControlSocket(tmp_path / "control.sock", selector, answer)
+    over = threading.Event()
+
+    def serve() -> None:
+        while not over.is_set():
+            for key, _ in selector.select(0.01):
+                key.data()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield tmp_path / "control.sock"
+    over.set()
+    thread.join()
+    server.close()
+    selector.close()
+    assert not (tmp_path / "control.sock").exists()
+
+
+def test_rows_come_before_the_closing(path: Path) -> None:
+    assert ask(path, "count", {"to": 3}) == ([{"n": 0}, {"n": 1}, {"n": 2}], {"total": 3})
+
+
+def test_what_the_instance_refuses_is_an_error_with_its_words(path: Path) -> None:
+    with pytest.raises(RemoraError, match="expected 'count', got 'nonsense'"):
+        ask(path, "nonsense", {})
+
+
+def test_only_the_owner_may_connect(path: Path) -> None:
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\xff\xff\xff\xff", LENGTH.pack(3) + b"\xc1\xc1\xc1", LENGTH.pack(9) + b"x"],
+    ids=["silence", "giant", "garbage", "half"],
+)
+def test_a_hostile_request_does_not_stop_the_next_one(path: Path, data: bytes) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as hostile:
+        hostile.connect(str(path))
+        hostile.sendall(data)
+    assert ask(path, "count", {"to": 1})[1] == {"total": 1}
+
+
+def test_a_path_longer_than_a_socket_address_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / ("x" * 60) / ("y" * 60)
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep)
+    selector = selectors.DefaultSelector()
+    ControlSocket(deep / "control.sock", selector, answer).close()
+    selector.close()
