@@ -1,0 +1,89 @@
+"""What scripts write: limited, escaped, kept in ``<data>/console.log`` and shown by the supervisor."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.clock import NS_PER_S
+from engine.counters import Counters
+from engine.frames.control import ConsoleLine
+from engine.log import printable
+
+MAX_BYTES = 16 << 20
+"""Size at which ``console.log`` becomes ``console.log.1``."""
+
+
+class TokenBucket:
+    """``rate`` a second, as many at once. Pure: the time is an argument."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate, self._tokens, self._then_s = rate, rate, 0.0
+
+    def take(self, now_s: float) -> bool:
+        """Whether there is one; then it is taken."""
+        if self._then_s:
+            self._tokens = min(self._rate, self._tokens + (now_s - self._then_s) * self._rate)
+        self._then_s = now_s
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+class Console:
+    """The console of all scripts."""
+
+    def __init__(self, data: Path, node: str, tell: Callable[[ConsoleLine], None], counters: Counters) -> None:
+        self._path, self._node, self._tell, self._counters = data / "console.log", node, tell, counters
+        self._descriptor = self._open()
+
+    def write(self, script: str, level: str, text: str, wall_ns: int) -> None:
+        """One line, in Kubeshark's form."""
+        line = printable(text)
+        mark = ":ERROR" if level == "error" else ""
+        date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(wall_ns // NS_PER_S))
+        os.write(self._descriptor, f"[{self._node}-{printable(script, 300)}{mark}] {date}: {line}\n".encode())
+        if os.fstat(self._descriptor).st_size > MAX_BYTES:
+            self._path.replace(self._path.with_name("console.log.1"))
+            self.close()
+            self._descriptor = self._open()
+        self._counters.add("broker_log_lines_total")
+        self._tell(ConsoleLine(script, level, line))
+
+    def _open(self) -> int:
+        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        os.close(self._descriptor)
+
+
+class ScriptConsole:
+    """One script's lines, at most so many a second; what is left out is counted and said once a second."""
+
+    def __init__(self, console: Console, script: str, lines_per_s: int, counters: Counters) -> None:
+        self._console, self._script, self._counters = console, script, counters
+        self._bucket, self._suppressed, self._since_s = TokenBucket(max(lines_per_s, 1)), 0, 0.0
+
+    def write(self, level: str, text: str, now_s: float, wall_ns: int) -> None:
+        """A line of the script; dropped and counted when it writes too many."""
+        self.say_suppressed(now_s, wall_ns)
+        if self._bucket.take(now_s):
+            self._console.write(self._script, level, text, wall_ns)
+            return
+        self._since_s = self._since_s if self._suppressed else now_s
+        self._suppressed += 1
+        self._counters.add("broker_log_suppressed_total")
+
+    def say(self, text: str, wall_ns: int) -> None:
+        """An error line of ours about the script; never dropped."""
+        self._console.write(self._script, "error", text, wall_ns)
+
+    def say_suppressed(self, now_s: float, wall_ns: int, *, at_once: bool = False) -> None:
+        """Say how many lines were dropped in the second that is over."""
+        if self._suppressed and (at_once or now_s - self._since_s >= 1):
+            self._console.write(self._script, "error", f"suppressed {self._suppressed} lines", wall_ns)
+            self._suppressed = 0

@@ -1,0 +1,277 @@
+"""A script's work folder: opened once, everything below it reached through its descriptor, its size limited.
+
+New content is written beside the folder, in ``tmp``, and renamed into it: a script sees all of a file or none. Files
+and folders are charged in blocks of 4 KiB, so that a million empty files do not come free.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from engine.clock import monotonic_s
+from engine.errors import QuotaExceeded
+from engine.helpers.confine import MAX_DEPTH, WorkPathError, open_beneath
+
+BLOCK_BYTES = 4096
+RECOUNT_INTERVAL_S = 10.0
+"""A full folder is counted again at most this often: somebody else may have made room."""
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY
+
+
+def charge_of(size_bytes: int) -> int:
+    """What a file of this size costs."""
+    return BLOCK_BYTES * (1 + size_bytes // BLOCK_BYTES)
+
+
+class Draft:
+    """A file that is being made, outside the work folder and in the same file system."""
+
+    def __init__(self, name: str, descriptor: int) -> None:
+        self.name, self.descriptor = name, descriptor
+
+
+def write_all(descriptor: int, data: bytes | bytearray | mmap.mmap) -> None:
+    """All of ``data``; a disk that fills up takes the first part of it and then raises."""
+    with memoryview(data) as view:
+        at = 0
+        while at < len(view):
+            at += os.write(descriptor, view[at:])
+
+
+class WorkFolder:
+    """``<data>/scripts/<script>/work``, shared by the hosts of one script; owned by the broker."""
+
+    def __init__(self, home: Path, limit_bytes: int) -> None:
+        """``home`` is ``<data>/scripts/<script>``; made where missing, its ``tmp`` emptied."""
+        for folder in (home / "work", home / "tmp"):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.limit_bytes = limit_bytes
+        self._root = os.open(home / "work", _FOLDER | os.O_CLOEXEC)
+        self._tmp = os.open(home / "tmp", _FOLDER | os.O_CLOEXEC)
+        _empty(self._tmp)
+        self._used_bytes = self._count(())
+        self._recount_due_s = 0.0
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        os.close(self._root)
+        os.close(self._tmp)
+
+    @property
+    def used_bytes(self) -> int:
+        """What lies in it, as charged."""
+        return self._used_bytes
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def opened(self, parts: tuple[str, ...], flags: int) -> Iterator[int]:
+        """A regular file below the folder.
+
+        Raises:
+            PathEscape, WorkPathError: not such a path, or not a regular file.
+            OSError: as ``open``.
+        """
+        descriptor = open_beneath(self._root, parts, flags)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise WorkPathError("/".join(parts), "expected a file, got a folder or a special file")
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def folder(self, parts: tuple[str, ...]) -> Iterator[int]:
+        """A folder below the folder, or itself."""
+        descriptor = open_beneath(self._root, parts, _FOLDER)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def state(self, parts: tuple[str, ...]) -> os.stat_result | None:
+        """What lies there, links not followed; ``None``: nothing."""
+        if not parts:
+            return os.fstat(self._root)
+        try:
+            with self.folder(parts[:-1]) as parent:
+                return os.stat(parts[-1], dir_fd=parent, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def is_folder(self, parts: tuple[str, ...]) -> bool:
+        """Whether a folder lies there."""
+        state = self.state(parts)
+        return state is not None and stat.S_ISDIR(state.st_mode)
+
+    def files(self, parts: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], os.stat_result]]:
+        """Everything below a folder except links and special files, folders before what they hold, in order of name."""
+        with self.folder(parts) as descriptor:
+            names = sorted(entry.name for entry in os.scandir(descriptor))
+            states = [(name, os.stat(name, dir_fd=descriptor, follow_symlinks=False)) for name in names]
+        for name, state in states:
+            if stat.S_ISREG(state.st_mode) or stat.S_ISDIR(state.st_mode):
+                yield (*parts, name), state
+            if stat.S_ISDIR(state.st_mode):
+                yield from self.files((*parts, name))
+
+    # -- changing ------------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def draft(self) -> Iterator[Draft]:
+        """A new file to fill; removed at the end unless it was published."""
+        name = secrets.token_hex(8)
+        descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=self._tmp)
+        try:
+            yield Draft(name, descriptor)
+        finally:
+            os.close(descriptor)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=self._tmp)
+
+    def publish(self, draft: Draft, parts: tuple[str, ...], *, durable: bool, replace: bool = True) -> None:
+        """Give the draft its name; with ``durable`` it is on the disk when this returns.
+
+        Raises:
+            QuotaExceeded: it does not fit.
+            FileExistsError: the name is taken and ``replace`` is false.
+            OSError: no such folder, or the disk is full.
+        """
+        if not parts:
+            raise WorkPathError("", "expected the name of a file")
+        before = self.state(parts)
+        if before is not None and stat.S_ISDIR(before.st_mode):
+            raise WorkPathError("/".join(parts), "expected a file, got a folder")
+        size = os.stat(draft.name, dir_fd=self._tmp).st_size
+        with self.claimed("/".join(parts), charge_of(size) - _charge(before)), self.folder(parts[:-1]) as parent:
+            if durable:
+                _sync(draft.name, self._tmp)
+            act = os.rename if replace else os.link
+            act(draft.name, parts[-1], src_dir_fd=self._tmp, dst_dir_fd=parent)
+            if durable:
+                os.fsync(parent)
+
+    def publish_as(self, draft: Draft, stem: str, ending: str) -> str:
+        """Publish durably in the root as ``stem + ending``; where that is taken ``stem_2``, ``stem_3`` and so on."""
+        number = 1
+        while True:
+            name = f"{stem}{ending}" if number == 1 else f"{stem}_{number}{ending}"
+            try:
+                self.publish(draft, (name,), durable=True, replace=False)
+                return name
+            except (FileExistsError, WorkPathError):
+                number += 1
+
+    def append(self, parts: tuple[str, ...], data: bytes) -> None:
+        """Add to a file, or make it; where not everything fits on the disk, nothing is added."""
+        before = self.state(parts)
+        size = before.st_size if before is not None else 0
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        with (
+            self.claimed("/".join(parts), charge_of(size + len(data)) - _charge(before)),
+            self.opened(parts, flags) as file,
+        ):
+            try:
+                write_all(file, data)
+            except OSError:
+                os.ftruncate(file, size)
+                raise
+
+    def move(self, source: tuple[str, ...], target: tuple[str, ...]) -> None:
+        """Rename; an existing file at ``target`` is replaced."""
+        moved, replaced = self.state(source), self.state(target)
+        if moved is None:
+            raise FileNotFoundError(2, "no such file or folder", "/".join(source))
+        if stat.S_ISDIR(moved.st_mode):
+            height = max((len(parts) for parts, _ in self.files(source)), default=len(source)) - len(source)
+            if len(target) + height > MAX_DEPTH:
+                raise WorkPathError("/".join(target), f"expected at most {MAX_DEPTH} folders below one another")
+        with self.folder(source[:-1]) as old, self.folder(target[:-1]) as new:
+            os.rename(source[-1], target[-1], src_dir_fd=old, dst_dir_fd=new)
+        if replaced is not None and replaced.st_ino != moved.st_ino:
+            self._used_bytes -= _charge(replaced)
+
+    def make_folder(self, parts: tuple[str, ...], *, exist_ok: bool = True) -> None:
+        """Make a folder and its parents."""
+        for depth in range(1, len(parts) + 1):
+            last = depth == len(parts)
+            with self.folder(parts[: depth - 1]) as parent, self.claimed("/".join(parts), BLOCK_BYTES) as claim:
+                try:
+                    os.mkdir(parts[depth - 1], 0o700, dir_fd=parent)
+                except FileExistsError:
+                    if (last and not exist_ok) or not self.is_folder(parts[:depth]):
+                        raise
+                    claim(-BLOCK_BYTES)
+
+    def delete(self, parts: tuple[str, ...]) -> None:
+        """Remove a file, or a folder with all it holds; nothing there is fine."""
+        state = self.state(parts)
+        if state is None:
+            return
+        with self.folder(parts[:-1]) as parent:
+            if stat.S_ISDIR(state.st_mode):
+                charge = self._count(parts) + BLOCK_BYTES
+                shutil.rmtree(parts[-1], dir_fd=parent)
+            else:
+                charge = _charge(state)
+                os.unlink(parts[-1], dir_fd=parent)
+        self._used_bytes -= charge
+
+    # -- space ---------------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def claimed(self, what: str, more_bytes: int) -> Iterator[Callable[[int], None]]:
+        """Claim space for what the block does; given back where it fails. The value adjusts the claim.
+
+        Raises:
+            QuotaExceeded: there is none.
+        """
+        if more_bytes > 0 and self._used_bytes + more_bytes > self.limit_bytes:
+            self._recount()
+            if self._used_bytes + more_bytes > self.limit_bytes:
+                raise QuotaExceeded(f"work folder, {what!r}", self.limit_bytes, self._used_bytes + more_bytes)
+        before = self._used_bytes
+        self._used_bytes += more_bytes
+        try:
+            yield self._adjust
+        except BaseException:
+            self._used_bytes = before
+            raise
+
+    def _adjust(self, more_bytes: int) -> None:
+        self._used_bytes += more_bytes
+
+    def _recount(self) -> None:
+        now_s = monotonic_s()
+        if now_s >= self._recount_due_s:
+            self._recount_due_s = now_s + RECOUNT_INTERVAL_S
+            self._used_bytes = self._count(())
+
+    def _count(self, parts: tuple[str, ...]) -> int:
+        return sum(_charge(state) for _, state in self.files(parts))
+
+
+def _charge(state: os.stat_result | None) -> int:
+    if state is None:
+        return 0
+    return BLOCK_BYTES if stat.S_ISDIR(state.st_mode) else charge_of(state.st_size)
+
+
+def _sync(name: str, folder: int) -> None:
+    descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _empty(folder: int) -> None:
+    for entry in list(os.scandir(folder)):
+        os.unlink(entry.name, dir_fd=folder)

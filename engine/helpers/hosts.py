@@ -1,0 +1,239 @@
+"""All attached hosts: what they say, what they are answered. Each of their messages is hostile until decoded."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+from collections.abc import Callable
+
+import msgspec
+
+from engine.errors import ProtocolViolation
+from engine.frames.control import AttachHost, HostReady, HostRefused, KillHost
+from engine.frames.endpoint import Endpoint
+from engine.frames.host import Call, FromHost, JobDone, Log, Ready, Refused, Reply, Resend, ShutdownDone
+from engine.helpers.calls import answer, is_once, is_slow
+from engine.helpers.instance import Instance
+from engine.helpers.running import JobRunner
+from engine.helpers.script import Host, Script, open_host, open_script
+from engine.helpers.slow import SlowCalls
+from engine.log import printable
+
+MESSAGES_A_TURN = 16
+"""Of one host, before it is the others' turn."""
+_MAX_TEXTS_BYTES = 16 * 1024
+
+Tell = Callable[[msgspec.Struct], None]
+"""Sends a message to the supervisor."""
+
+
+class Hosts:
+    """The broker's half of every host's socket. Owned by the loop."""
+
+    def __init__(self, instance: Instance, tell: Tell, selector: selectors.BaseSelector, slow: SlowCalls) -> None:
+        self._instance, self._tell, self._selector, self._slow = instance, tell, selector, slow
+        self._hosts: dict[int, Host] = {}
+        self._scripts: dict[str, Script] = {}
+        self.runner = JobRunner(instance, self.kill)
+
+    @property
+    def all(self) -> list[Host]:
+        """The attached hosts."""
+        return list(self._hosts.values())
+
+    @property
+    def scripts(self) -> list[Script]:
+        """The scripts with a host."""
+        return list(self._scripts.values())
+
+    # -- coming and going ----------------------------------------------------------------------------------------------
+
+    def attach(self, message: AttachHost, descriptor: int) -> None:
+        """A host is there; one that lives since before us is asked to say again what it still waits for."""
+        sock = socket.socket(fileno=descriptor)
+        sock.setblocking(False)
+        endpoint: Endpoint[FromHost] = Endpoint(sock, FromHost)
+        script = self._scripts.get(message.script)
+        if script is None:
+            script = self._scripts[message.script] = open_script(self._instance, message.script)
+        host = open_host(self._instance, script, message.host, endpoint, message.pid, taken_over=message.taken_over)
+        self._hosts[host.number] = host
+        script.hosts.append(host)
+        self.runner.attach(host)
+        host.ready = message.taken_over and (bool(message.hooks) or script.schedule.was_ready(host.number))
+        self._selector.register(endpoint, selectors.EVENT_READ, host)
+        if message.taken_over:
+            self._send(host, Resend())
+
+    def detach(self, number: int) -> None:
+        """A host is gone. The last one of a script closes what belongs to it."""
+        host = self._hosts.pop(number, None)
+        if host is None:
+            return
+        self._ignore(host)
+        host.endpoint.close()
+        host.last_reply.forget()
+        host.script.hosts.remove(host)
+        host.script.schedule.detach(number)
+        if not host.script.hosts and not host.script.busy:
+            self._close(host.script)
+
+    def _close(self, script: Script) -> None:
+        script.folder.close()
+        del self._scripts[script.name]
+
+    def kill(self, host: Host, reason: str) -> None:
+        """Have the supervisor replace a host, and listen to it no more."""
+        if not host.gone:
+            self._ignore(host)
+            self._instance.counters.add("broker_kills_total")
+            self._tell(KillHost(host.number, printable(reason, 300)))
+
+    def _ignore(self, host: Host) -> None:
+        if not host.gone:
+            host.gone = True
+            self._selector.unregister(host.endpoint)
+
+    # -- messages ------------------------------------------------------------------------------------------------------
+
+    def receive(self, host: Host) -> None:
+        """Take what a host said, some messages at most."""
+        for _ in range(MESSAGES_A_TURN):
+            if host.gone:
+                return
+            try:
+                received = host.endpoint.receive()
+                if received is None:
+                    self._ignore(host)
+                    return
+                self._refuse_descriptors(received[1])
+                self._take(host, received[0])
+            except BlockingIOError:
+                return
+            except (ProtocolViolation, UnicodeDecodeError) as violation:
+                self._instance.counters.add("broker_violations_total")
+                self.kill(host, f"broke the protocol: {violation}")
+
+    def _refuse_descriptors(self, descriptors: list[int]) -> None:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        if descriptors:
+            raise ProtocolViolation(f"expected no descriptors, got {len(descriptors)}")
+
+    def _take(self, host: Host, message: FromHost) -> None:
+        match message:
+            case Call():
+                self._call(host, message)
+            case Log():
+                self._log(host, message)
+            case JobDone():
+                self.runner.done(host, message)
+            case Ready():
+                self._ready(host, message)
+            case Refused():
+                self._refused(host, message)
+            case ShutdownDone():
+                self._shut_down(host, message)
+
+    def _ready(self, host: Host, message: Ready) -> None:
+        if (host.ready and not host.taken_over) or host.refused:
+            raise ProtocolViolation("a second verdict on the script")
+        before = host.script.active
+        host.ready = True
+        self._tell(
+            HostReady(host.number, *(_short(texts) for texts in (message.hooks, message.layers, message.warnings)))
+        )
+        host.script.schedule.activate(host.number, before.number if before not in (None, host) else None)
+
+    def _refused(self, host: Host, message: Refused) -> None:
+        if host.ready or host.refused:
+            raise ProtocolViolation("a second verdict on the script")
+        host.refused = True
+        self._tell(HostRefused(host.number, _short(message.reasons)))
+
+    def _log(self, host: Host, message: Log) -> None:
+        if message.level not in ("log", "error"):
+            raise ProtocolViolation(f"a log level {message.level[:20]!r}")
+        host.script.console.write(message.level, message.text, self._instance.monotonic_s(), self._instance.wall_ns())
+
+    def _shut_down(self, host: Host, message: ShutdownDone) -> None:
+        if host.shut_down or not (host.asked_to_shut_down or host.taken_over):
+            raise ProtocolViolation("an answer to a Shutdown that was not sent")
+        host.shut_down = True
+        if message.error:
+            host.script.console.say(f"onShutdown failed: {message.error}", self._instance.wall_ns())
+
+    # -- calls ---------------------------------------------------------------------------------------------------------
+
+    def _call(self, host: Host, call: Call) -> None:
+        if host.serving is not None and host.serving.seq == call.seq:
+            return  # sent again; it is answered when it is done
+        if host.replied is not None and host.replied.seq == call.seq:
+            self._instance.counters.add("broker_resent_total")
+            self._send(host, host.replied)
+            return
+        if host.serving is not None or host.next_seq not in (None, call.seq):
+            raise ProtocolViolation(f"expected call {host.next_seq}, got {call.seq}")
+        host.serving, host.next_seq = call, call.seq + 1
+        if host.script.busy:
+            host.script.waiting.append(host)
+        else:
+            self._serve(host, call)
+
+    def _serve(self, host: Host, call: Call) -> None:
+        if is_slow(host.methods, call):
+            host.script.busy = True
+            self._slow.start(host, call)
+        else:
+            self._finish(host, call, answer(host.methods, call))
+
+    def done(self, host: Host, call: Call, result: Reply | ProtocolViolation) -> None:
+        """A slow call is over; the next of this script may begin."""
+        script = host.script
+        script.busy = False
+        if isinstance(result, ProtocolViolation):
+            self._instance.counters.add("broker_violations_total")
+            self.kill(host, f"broke the protocol: {result}")
+        elif host.number in self._hosts:
+            self._finish(host, call, result)
+        while script.waiting and not script.busy:
+            next_host = script.waiting.popleft()
+            if next_host.serving is not None and not next_host.gone:
+                self._serve_waiting(next_host, next_host.serving)
+        if not script.hosts and not script.busy:
+            self._close(script)
+
+    def _serve_waiting(self, host: Host, call: Call) -> None:
+        try:
+            self._serve(host, call)
+        except ProtocolViolation as violation:
+            self._instance.counters.add("broker_violations_total")
+            self.kill(host, f"broke the protocol: {violation}")
+
+    def _finish(self, host: Host, call: Call, reply: Reply) -> None:
+        self._instance.counters.add("broker_calls_total")
+        if reply.error:
+            self._instance.counters.add("broker_call_errors_total")
+        if is_once(host.methods, call):
+            host.last_reply.save(reply)
+        host.serving, host.replied = None, reply
+        self._send(host, reply)
+        self.runner.start_due(host.script)
+
+    def _send(self, host: Host, message: msgspec.Struct) -> None:
+        if not host.gone and not host.send(message):
+            self.kill(host, "does not read what it is sent")
+
+
+def _short(texts: list[str]) -> list[str]:
+    """As many of them as fit a message, escaped."""
+    out: list[str] = []
+    room = _MAX_TEXTS_BYTES
+    for text in texts[:200]:
+        escaped = printable(text, 1000)
+        room -= len(escaped.encode())
+        if room < 0:
+            return [*out, "…"]
+        out.append(escaped)
+    return out

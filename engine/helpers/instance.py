@@ -1,0 +1,44 @@
+"""What all helpers of a broker are made of: facts of the instance, limits, and where things go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.clock import monotonic_s, wall_ns
+from engine.counters import Counters
+from engine.helpers.console import Console
+from engine.helpers.pcap import Keeping
+from engine.helpers.streams import Streams
+from engine.helpers.vendor import Enqueue
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one script may use (``scripting.*``)."""
+
+    work_folder_bytes: int
+    log_lines_per_s: int
+    job_cpu_s: float
+    job_wall_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One broker's surroundings."""
+
+    data: Path
+    node: str
+    node_ip: str
+    run_id: str
+    limits: Limits
+    counters: Counters
+    streams: Streams
+    keeping: Keeping
+    console: Console
+    enqueue: Enqueue
+    names: Callable[[], Mapping[int, Mapping[str, Any]]]
+    wall_ns: Callable[[], int] = wall_ns
+    monotonic_s: Callable[[], float] = monotonic_s

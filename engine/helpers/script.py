@@ -1,0 +1,119 @@
+"""What the broker holds of a script, and of each host that runs it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import msgspec
+
+from engine.frames.endpoint import Endpoint
+from engine.frames.host import Call, FromHost, Reply
+from engine.helpers.calls import Methods, methods_of
+from engine.helpers.console import ScriptConsole
+from engine.helpers.file import File
+from engine.helpers.folder import WorkFolder
+from engine.helpers.instance import Instance
+from engine.helpers.jobs import Jobs
+from engine.helpers.pcap import Pcap
+from engine.helpers.replies import LastReply
+from engine.helpers.schedule import Schedule
+from engine.helpers.utils import Utils
+from engine.helpers.vendor import Gcs
+from engine.helpers.view import Reading
+
+
+@dataclass(slots=True, eq=False)
+class RunningJob:
+    """A run that waits for its ``JobDone``."""
+
+    run: int
+    tag: str
+    since_s: float
+    """Monotonic."""
+    cpu_ns: int | None
+    """The host's CPU clock when it began; None where our predecessor began it, and perhaps died before sending."""
+
+
+@dataclass(slots=True, eq=False)
+class Host:
+    """One attached host."""
+
+    number: int
+    script: Script
+    endpoint: Endpoint[FromHost]
+    pid: int
+    taken_over: bool
+    methods: Methods
+    last_reply: LastReply
+    ready: bool = False
+    refused: bool = False
+    gone: bool = False
+    """Its socket is not read any more: it is to be killed, or closed its end."""
+    serving: Call | None = None
+    replied: Reply | None = None
+    next_seq: int | None = None
+    """The number of its next call; None before its first."""
+    job: RunningJob | None = None
+    asked_to_shut_down: bool = False
+    shut_down: bool = False
+    """It answered ``Shutdown``."""
+
+    def send(self, message: msgspec.Struct) -> bool:
+        """Whether it took the message; one that does not read, or is not there, does not."""
+        try:
+            self.endpoint.send(message)
+        except (BlockingIOError, BrokenPipeError, ConnectionResetError):
+            return False
+        return True
+
+
+@dataclass(slots=True, eq=False)
+class Script:
+    """One script by name; usually with one host, with two while it is replaced."""
+
+    name: str
+    folder: WorkFolder
+    schedule: Schedule
+    console: ScriptConsole
+    hosts: list[Host] = field(default_factory=list)
+    busy: bool = False
+    """A slow call works in its folder."""
+    waiting: deque[Host] = field(default_factory=deque)
+    """Hosts whose call waits for the slow one; each has one at most."""
+
+    @property
+    def active(self) -> Host | None:
+        """The host that runs its jobs: the newest that is ready."""
+        ready = [host for host in self.hosts if host.ready and not host.gone]
+        return max(ready, key=lambda host: host.number, default=None)
+
+
+def open_script(instance: Instance, name: str) -> Script:
+    """A script's folder, jobs and console."""
+    home = instance.data / "scripts" / name
+    folder = WorkFolder(home, instance.limits.work_folder_bytes)
+    console = ScriptConsole(instance.console, name, instance.limits.log_lines_per_s, instance.counters)
+    return Script(name, folder, Schedule(home), console)
+
+
+def open_host(
+    instance: Instance, script: Script, number: int, endpoint: Endpoint[FromHost], pid: int, *, taken_over: bool
+) -> Host:
+    """A host of ``script`` with everything it may call."""
+    reading = Reading(script.folder, instance.streams)
+    prefix = f"{instance.node}_{instance.node_ip}_{instance.run_id}"
+    methods = methods_of(
+        (
+            File(script.folder, reading, instance.wall_ns),
+            Pcap(script.folder, reading, instance.streams, instance.keeping, instance.names, instance.wall_ns),
+            Jobs(script.schedule, number, instance.wall_ns),
+            Gcs(reading, instance.enqueue, prefix),
+            Utils(instance.node),
+        )
+    )
+    home = instance.data / "scripts" / script.name
+    host = Host(number, script, endpoint, pid, taken_over, methods, LastReply(home, number))
+    if taken_over:
+        host.replied = host.last_reply.load()
+    return host
