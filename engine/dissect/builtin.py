@@ -1,0 +1,13 @@
+"""The protocols that come with Remora, registered as any other package registers its own."""
+
+from __future__ import annotations
+
+from engine.dissect import dns, http1
+from engine.dissect.table import ProtocolRow
+from hooks.plugins import hookimpl
+
+
+@hookimpl
+def remora_dissectors() -> list[ProtocolRow]:
+    """One row per protocol and transport; the likeliest first."""
+    return [http1.ROW, dns.UDP_ROW, dns.TCP_ROW]

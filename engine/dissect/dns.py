@@ -1,0 +1,192 @@
+"""DNS over UDP and TCP (RFC 1035, 7766): framing and recognition; ``dns_records`` takes messages apart.
+
+::
+
+    +--------+-----------+------------+------------+------------+------------+----------
+    | id u16 | flags u16 | queries u16| answers u16| authority…  | additional…| sections
+    +--------+-----------+------------+------------+------------+------------+----------
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from engine.dissect.dns_records import DnsPayload, question_fits
+from engine.dissect.message import Message, Payload, Problem
+from engine.dissect.options import DissectOptions
+from engine.dissect.table import ProtocolRow, Verdict, constant
+from engine.streams.chunk import Chunk
+from engine.streams.stream import TCP, UDP
+
+_HEADER = struct.Struct(">HHHHHH")
+_HEADER_BYTES = 12
+_RECORD_BYTES = 11
+"""The least a resource record takes: the root as its name, no data."""
+_IS_RESPONSE = 0x8000
+_OPCODES = frozenset((0, 1, 2, 4, 5))
+PORTS = frozenset((53, 5353, 5355))
+
+
+def detect_udp(data: bytes) -> Verdict:
+    """A header that fits the datagram's length, and a first question that can be read."""
+    if len(data) < _HEADER_BYTES:
+        return Verdict.NO
+    _, flags, queries, answers, authorities, additionals = _HEADER.unpack_from(data)
+    records = answers + authorities + additionals
+    if (flags >> 11) & 15 not in _OPCODES or _HEADER_BYTES + 5 * queries + _RECORD_BYTES * records > len(data):
+        return Verdict.NO
+    if not queries:
+        return Verdict.PLAUSIBLE
+    if not question_fits(data, _HEADER_BYTES):
+        return Verdict.NO
+    return Verdict.SURE if queries == 1 and flags & 0x40 == 0 else Verdict.PLAUSIBLE
+
+
+def detect_tcp(data: bytes) -> Verdict:
+    """The same behind a length."""
+    if len(data) < 2 + _HEADER_BYTES:
+        return Verdict.SHORT
+    length = int.from_bytes(data[:2], "big")
+    _, flags, queries, *records = _HEADER.unpack_from(data, 2)
+    if length < _HEADER_BYTES + 5 * queries + _RECORD_BYTES * sum(records) or (flags >> 11) & 15 not in _OPCODES:
+        return Verdict.NO
+    if len(data) < 2 + length and len(data) < 2 + _HEADER_BYTES + 260:
+        return Verdict.SHORT if queries == 1 else Verdict.PLAUSIBLE
+    return detect_udp(data[2 : 2 + length]) if len(data) >= 2 + length else Verdict.PLAUSIBLE
+
+
+class DnsDatagrams:
+    """Dissector of one UDP stream: a datagram is a message."""
+
+    lost = ""
+    answering = False
+
+    def __init__(self, options: DissectOptions) -> None:
+        """DNS messages are small; no limit is needed."""
+
+    def feed(self, chunk: Chunk) -> list[Message]:
+        """The message in ``chunk``; none where not even its header is."""
+        if len(chunk.data) < _HEADER_BYTES:
+            return []
+        fault = Problem("dissection", f"{chunk.missing_bytes} bytes are missing") if chunk.missing_bytes else None
+        time_ns = chunk.times_ns[0]
+        size_bytes = len(chunk.data) + chunk.missing_bytes
+        return [_message(chunk, chunk.data, time_ns, time_ns, size_bytes, fault)]
+
+    def close(self, reason: str) -> list[Message]:  # noqa: ARG002 - part of the protocol
+        """Nothing is ever half done."""
+        return []
+
+
+class DnsStream:
+    """Dissector of one TCP stream: messages behind their length."""
+
+    answering = False
+
+    def __init__(self, options: DissectOptions) -> None:  # noqa: ARG002 - one signature for all
+        """No message is longer than 65535 bytes; no limit is needed."""
+        self.lost = ""
+        self._halves = (_Half(), _Half())
+
+    def feed(self, chunk: Chunk) -> list[Message]:
+        """Messages that end in ``chunk``."""
+        half = self._halves[chunk.direction]
+        pos = 0
+        if chunk.missing_bytes:
+            half.held, half.held_bytes, half.hunting = [], 0, True
+        if half.hunting:
+            pos = next((start for start in chunk.starts if detect_tcp(chunk.data[start:]) is Verdict.SURE), -1)
+            if pos < 0:
+                return []
+            half.hunting, half.after_gap = False, True
+        return half.take(chunk, pos)
+
+    def close(self, reason: str) -> list[Message]:  # noqa: ARG002 - part of the protocol
+        """What is held is less than a message, and is dropped."""
+        self.lost = self.lost or "ended"
+        return []
+
+
+class _Half:
+    """One direction: the beginning of a message."""
+
+    __slots__ = ("after_gap", "held", "held_bytes", "hunting", "start_ns", "wanted_bytes")
+
+    def __init__(self) -> None:
+        self.held: list[bytes] = []
+        self.held_bytes = 0
+        self.wanted_bytes = 2
+        """How long ``held`` must become before it is worth a look."""
+        self.start_ns = 0
+        self.hunting = False
+        self.after_gap = False
+
+    def take(self, chunk: Chunk, pos: int) -> list[Message]:
+        """Messages that end in ``chunk``, from ``pos`` on."""
+        data, base = chunk.data[pos:] if pos else chunk.data, -pos
+        if self.held:
+            self.held.append(data)
+            self.held_bytes += len(data)
+            if self.held_bytes < self.wanted_bytes:
+                return []
+            data, base = b"".join(self.held), self.held_bytes - len(chunk.data)
+        found: list[Message] = []
+        at = 0
+        while len(data) - at >= 2:
+            end = at + 2 + int.from_bytes(data[at : at + 2], "big")
+            if end > len(data):
+                break
+            if end - at >= 2 + _HEADER_BYTES:
+                start_ns = self.start_ns if at < base else chunk.time_ns_at(at - base)
+                message = _message(
+                    chunk, data[at + 2 : end], start_ns, chunk.time_ns_at(end - 1 - base), end - at, None
+                )
+                message.after_gap, self.after_gap = self.after_gap, False
+                found.append(message)
+            at = end
+        self._hold(chunk, data, at, base)
+        return found
+
+    def _hold(self, chunk: Chunk, data: bytes, at: int, base: int) -> None:
+        rest = data[at:]
+        if rest and at >= base:
+            self.start_ns = chunk.time_ns_at(at - base)
+        self.held, self.held_bytes = [rest] if rest else [], len(rest)
+        self.wanted_bytes = 2 + int.from_bytes(rest[:2], "big") if len(rest) >= 2 else 2
+
+
+def _message(chunk: Chunk, data: bytes, start_ns: int, end_ns: int, size_bytes: int, fault: Problem | None) -> Message:
+    is_request = data[2] < 0x80
+    key = data[0] << 8 | data[1]
+    return Message(is_request, chunk.direction, key, start_ns, end_ns, size_bytes, DnsPayload(data, is_request, fault))
+
+
+def _constant(layer4: str) -> dict[str, Any]:
+    return constant(
+        "dns",
+        "0",
+        "DNS",
+        "Domain Name System",
+        macro="dns",
+        colour="#606060",
+        reference="https://www.rfc-editor.org/rfc/rfc1035",
+        ports=[],
+        layer4=layer4,
+        priority=4,
+    )
+
+
+DNS_UDP, DNS_TCP = _constant("udp"), _constant("tcp")
+
+
+def _describe_udp(request: Payload | None, response: Payload | None) -> dict[str, Any]:  # noqa: ARG001
+    return DNS_UDP
+
+
+def _describe_tcp(request: Payload | None, response: Payload | None) -> dict[str, Any]:  # noqa: ARG001
+    return DNS_TCP
+
+
+UDP_ROW = ProtocolRow("dns", UDP, detect_udp, PORTS, DnsDatagrams, _describe_udp)
+TCP_ROW = ProtocolRow("dns", TCP, detect_tcp, PORTS, DnsStream, _describe_tcp)

@@ -1,0 +1,181 @@
+"""``request`` and ``response`` of HTTP items, from the head and the body of a message."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+from engine.dissect.http_content import decoded, text_of
+from engine.dissect.message import Problem
+
+
+class HttpPayload:
+    """One HTTP/1 message as it was on the wire; the dissector fills it, an item asks it."""
+
+    __slots__ = ("body_bytes", "fault", "gap", "head", "is_request", "kept_bytes", "limit_bytes", "parts")
+
+    def __init__(self, head: bytes, is_request: bool, limit_bytes: int) -> None:
+        self.head = head
+        """Start line and fields, with the empty line."""
+        self.is_request = is_request
+        self.limit_bytes = limit_bytes
+        """How much of the body is kept, and how much of it is decoded."""
+        self.parts: list[bytes] = []
+        """The body without chunked framing, up to its first gap and up to the limit."""
+        self.kept_bytes = 0
+        self.body_bytes = 0
+        """Length of the body, with what is missing and what is not kept."""
+        self.gap = False
+        """Bytes of the body are missing; nothing behind them is kept."""
+        self.fault: Problem | None = None
+
+    def keep(self, data: bytes) -> None:
+        """The next bytes of the body."""
+        self.body_bytes += len(data)
+        if not self.gap:
+            data = data[: self.limit_bytes - self.kept_bytes]
+            self.kept_bytes += len(data)
+            self.parts.append(data)
+
+    def miss(self, count: int) -> None:
+        """The next ``count`` bytes of the body were not captured."""
+        if not self.gap:
+            half = "request" if self.is_request else "response"
+            self.fault = Problem("dissection", f"{half} body: bytes are missing after {self.body_bytes}")
+        self.gap = True
+        self.body_bytes += count
+
+    def problem(self) -> Problem | None:
+        """A gap, an early end."""
+        return self.fault
+
+    def section(self) -> dict[str, Any]:
+        """``request`` or ``response`` of the item."""
+        return _request(self) if self.is_request else _response(self)
+
+    def content(self, codings: str) -> tuple[bytes, str]:
+        """The body as it was meant, and what is missing in it."""
+        whole = self.kept_bytes == self.body_bytes and self.fault is None
+        data, comment = decoded(b"".join(self.parts), codings, whole, self.limit_bytes)
+        if self.kept_bytes < self.body_bytes:
+            comment = f"{self.kept_bytes} of {self.body_bytes} bytes kept" + (f"; {comment}" if comment else "")
+        return data, comment
+
+
+def _request(payload: HttpPayload) -> dict[str, Any]:
+    line, headers, fields = _head(payload.head)
+    method, _, rest = line.partition(" ")
+    target, _, version = rest.rpartition(" ")
+    path, _, query = target.partition("?")
+    return {
+        "method": method,
+        "url": target,
+        "targetUri": target,
+        "path": path,
+        "pathSegments": path.split("/")[1:],
+        "httpVersion": version,
+        "headers": headers,
+        "cookies": _pairs([value for name, value in fields if name == "cookie"]),
+        "queryString": _several(query) if query else {},
+        "headersSize": len(payload.head),
+        "bodySize": payload.body_bytes,
+        "postData": _post_data(payload, dict(fields)),
+    }
+
+
+def _response(payload: HttpPayload) -> dict[str, Any]:
+    line, headers, fields = _head(payload.head)
+    version, _, rest = line.partition(" ")
+    status, _, reason = rest.lstrip(" ").partition(" ")
+    lowered = dict(fields)
+    cookies = [value.partition(";")[0] for name, value in fields if name == "set-cookie"]
+    return {
+        "status": int(status),
+        "statusText": reason,
+        "httpVersion": version,
+        "headers": headers,
+        "cookies": _pairs(cookies) if cookies else {},
+        "content": _content(payload, lowered),
+        "redirectURL": lowered.get("location", ""),
+        "headersSize": len(payload.head),
+        "bodySize": payload.body_bytes,
+    }
+
+
+def _head(head: bytes) -> tuple[str, dict[str, str], list[tuple[str, str]]]:
+    """Start line; headers as sent, repeats joined by a comma; every field with its name in lower case."""
+    lines = head.decode("latin-1").replace("\r\n", "\n").rstrip("\n").split("\n")
+    headers: dict[str, str] = {}
+    sent_as: dict[str, str] = {}
+    fields: list[tuple[str, str]] = []
+    for line in _unfolded(lines[1:]) if b"\n " in head or b"\n\t" in head else lines[1:]:
+        name, _, value = line.partition(":")
+        name, value = name.rstrip(), value.strip(" \t\r")
+        lowered = name.lower()
+        fields.append((lowered, value))
+        first = sent_as.setdefault(lowered, name)
+        headers[first] = f"{headers[first]},{value}" if first in headers else value
+    return lines[0].rstrip("\r "), headers, fields
+
+
+def _unfolded(lines: list[str]) -> list[str]:
+    """Lines that begin with a blank continue the one before (obs-fold, RFC 9112, 5.2)."""
+    pieces: list[list[str]] = []
+    for line in lines:
+        if line[:1] in (" ", "\t") and pieces:
+            pieces[-1].append(line.strip(" \t\r"))
+        else:
+            pieces.append([line])
+    return [" ".join(piece) for piece in pieces]
+
+
+def _pairs(values: list[str]) -> dict[str, str]:
+    """Cookies: name to value, the first of each name."""
+    found: dict[str, str] = {}
+    for pair in ";".join(values).split(";") if values else ():
+        name, equals, value = pair.partition("=")
+        if equals:
+            found.setdefault(name.strip(), value.strip())
+    return found
+
+
+def _several(query: str) -> dict[str, Any]:
+    """Name to value, or to the list of values where a name comes again."""
+    found: dict[str, Any] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True, errors="replace"):
+        if name not in found:
+            found[name] = value
+        elif isinstance(found[name], list):
+            found[name].append(value)
+        else:
+            found[name] = [found[name], value]
+    return found
+
+
+def _post_data(payload: HttpPayload, headers: dict[str, str]) -> dict[str, Any]:
+    mime_type = headers.get("content-type", "")
+    if not payload.body_bytes:
+        return {"mimeType": mime_type, "params": [], "text": ""}
+    data, comment = payload.content(headers.get("content-encoding", ""))
+    text, encoding = text_of(data, whole=not comment)
+    section: dict[str, Any] = {"mimeType": mime_type, "params": [], "text": text}
+    if mime_type.lower().startswith("application/x-www-form-urlencoded") and not encoding:
+        pairs = parse_qsl(text, keep_blank_values=True, errors="replace")
+        section["params"] = [{"name": name, "value": value} for name, value in pairs]
+    if encoding:
+        section["encoding"] = encoding
+    if comment:
+        section["comment"] = comment
+    return section
+
+
+def _content(payload: HttpPayload, headers: dict[str, str]) -> dict[str, Any]:
+    mime_type = headers.get("content-type", "")
+    if not payload.body_bytes:
+        return {"size": 0, "mimeType": mime_type, "encoding": "", "text": ""}
+    data, comment = payload.content(headers.get("content-encoding", ""))
+    text, encoding = text_of(data, whole=not comment)
+    section = {"size": len(data), "mimeType": mime_type, "encoding": encoding, "text": text}
+    if comment:
+        section["comment"] = comment
+    return section

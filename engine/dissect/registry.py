@@ -1,0 +1,48 @@
+"""Which protocols there are: the built-in ones and those of installed packages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pluggy
+
+from engine.dissect import builtin
+from engine.dissect.table import ProtocolRow
+from engine.errors import ConfigError
+from hooks import plugins
+
+
+def load_rows(extra: Iterable[object] = (), *, installed: bool = True) -> tuple[ProtocolRow, ...]:
+    """Rows of every plug-in, the built-in ones first; ``extra`` are plug-ins that are no entry points.
+
+    Raises:
+        ConfigError: a plug-in cannot be loaded, or gives something else than rows.
+    """
+    manager = pluggy.PluginManager(plugins.PROJECT)
+    manager.add_hookspecs(plugins)
+    manager.register(builtin, "built-in")
+    for number, plugin in enumerate(extra):
+        manager.register(plugin, f"extra-{number}")
+    if installed:
+        _load_installed(manager)
+    return tuple(row for name, plugin in manager.list_name_plugin() for row in _rows_of(manager, name, plugin))
+
+
+def _load_installed(manager: pluggy.PluginManager) -> None:
+    try:
+        manager.load_setuptools_entrypoints(plugins.PROJECT)
+    except Exception as error:  # whatever a foreign module raises while it is imported
+        raise ConfigError(f"entry points of group {plugins.PROJECT!r}", "modules that load", error) from error
+
+
+def _rows_of(manager: pluggy.PluginManager, name: str, plugin: object) -> list[ProtocolRow]:
+    others = [other for other in manager.get_plugins() if other is not plugin]
+    try:
+        given = manager.subset_hook_caller("remora_dissectors", remove_plugins=others)()
+    except Exception as error:  # foreign code
+        raise ConfigError(f"plug-in {name!r}: remora_dissectors", "a list of rows", error) from error
+    rows = [row for several in given for row in several]
+    for row in rows:
+        if not isinstance(row, ProtocolRow):
+            raise ConfigError(f"plug-in {name!r}: remora_dissectors", "rows (engine.dissect.table.ProtocolRow)", row)
+    return rows

@@ -1,0 +1,71 @@
+"""One row per protocol, and how a stream finds its row: by its first bytes, then by its ports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from engine.dissect.message import Dissector, Payload
+from engine.dissect.options import DissectOptions
+
+
+class Verdict(IntEnum):
+    """What the first bytes of a stream say about one protocol."""
+
+    NO = 0
+    SHORT = 1
+    """Nothing against it so far; more bytes decide."""
+    PLAUSIBLE = 2
+    """Could be chance: true if the ports say so too."""
+    SURE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolRow:
+    """How one protocol is recognised, dissected and shown."""
+
+    name: str
+    """As in ``protocol.name``; several rows may share it (DNS over UDP and over TCP)."""
+    transport: int
+    """IP protocol number: 6 TCP, 17 UDP."""
+    detect: Callable[[bytes], Verdict]
+    """Judges the first bytes that one direction sent. Total."""
+    ports: frozenset[int]
+    """Where it is expected; decides when bytes alone are not enough."""
+    open: Callable[[DissectOptions], Dissector]
+    """A dissector for a new stream."""
+    describe: Callable[[Payload | None, Payload | None], dict[str, Any]]
+    """``protocol`` of an item from its request and response; one of a few constant dicts, never changed."""
+
+
+def recognise(rows: Sequence[ProtocolRow], data: bytes, ports: tuple[int, int]) -> ProtocolRow | Verdict:
+    """The row that ``data`` belongs to, or ``SHORT`` (ask again with more) or ``NO``."""
+    verdicts = [row.detect(data) for row in rows]
+    for wanted in (Verdict.SURE, Verdict.PLAUSIBLE):
+        for row, verdict in zip(rows, verdicts, strict=True):
+            if verdict is wanted and (wanted is Verdict.SURE or not row.ports.isdisjoint(ports)):
+                return row
+    return Verdict.SHORT if Verdict.SHORT in verdicts else Verdict.NO
+
+
+def constant(
+    name: str, version: str, abbr: str, long_name: str, *, macro: str, colour: str, reference: str, **rest: Any
+) -> dict[str, Any]:
+    """``protocol`` of an item. ``rest``: ``ports`` (of text), ``layer4``, ``priority``."""
+    return {
+        "name": name,
+        "version": version,
+        "abbr": abbr,
+        "longName": long_name,
+        "macro": macro,
+        "backgroundColor": colour,
+        "foregroundColor": "#ffffff",
+        "fontSize": 12,
+        "referenceLink": reference,
+        "ports": rest["ports"],
+        "layer4": rest["layer4"],
+        "layer3": "ip",
+        "priority": rest["priority"],
+    }

@@ -1,0 +1,194 @@
+"""From the bytes of streams to items: which protocol, which messages, which belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.counters import Counters, Drop
+from engine.dissect.message import Message, Problem
+from engine.dissect.options import DissectOptions
+from engine.dissect.table import ProtocolRow, Verdict, recognise
+from engine.items.conversation import Conversation
+from engine.items.item import LazyItem, Place
+from engine.resolve.resolver import Resolver
+from engine.streams.chunk import Chunk
+from engine.streams.stream import UDP, Stream
+
+MAX_TRIES = 4
+"""Chunks of a TCP stream that may tell nothing; a capture may begin in the middle of a body."""
+MAX_HELD_BYTES = 16 << 10
+"""Bytes that may be held before they must tell the protocol."""
+NS_PER_S = 1_000_000_000
+
+_NOTHING = Conversation()
+"""Hangs on every stream that is not, or no longer, dissected."""
+_LATE = Problem("pair-not-found", "the request of this response was not seen, or was given up before it came")
+_REPEATED = Problem("pair-not-found", "asked again with the same id before an answer came")
+_CROWDED = Problem("pair-not-found", "too many requests of this stream wait for a response (dissect.maxPending)")
+_IN_GAP = Problem("pair-not-found", "the response may lie in a gap of the capture")
+_ENDINGS = {
+    "reset": Problem("connection", "the connection was reset before a response"),
+    "closed": Problem("connection", "the connection was closed before a response"),
+    "half_open": Problem("connection", "the connection was never established"),
+    "idle": Problem("timeout", "no response before the stream fell silent"),
+}
+_CUT_OFF = Problem("pair-not-found", "no response before the end of the capture")
+
+
+class Dissection:
+    """Dissects all streams of one worker; its state of a stream hangs on ``stream.conversation``.
+
+    Items come in the order in which their exchanges finish. Times are those of packets.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[ProtocolRow],
+        options: DissectOptions,
+        resolver: Resolver,
+        node_name: str,
+        node_ip: str,
+        counters: Counters,
+    ) -> None:
+        self._rows: dict[int, list[ProtocolRow]] = {}
+        for row in rows:
+            self._rows.setdefault(row.transport, []).append(row)
+        self._options = options
+        self._place = Place.of(node_name, node_ip, resolver)
+        self._counters = counters
+        self._timeout_ns = int(options.pair_timeout_s * NS_PER_S)
+        self._live: dict[int, Stream] = {}
+        """Streams whose dissector may have something left to say."""
+        self._waiting: dict[int, Stream] = {}
+        """Streams with requests that wait for their response."""
+        self._expire_again_ns = 0
+
+    def wants(self, stream: Stream) -> bool:
+        """Whether payload of ``stream`` is worth gathering."""
+        conversation = stream.conversation
+        return stream.protocol in self._rows if conversation is None else conversation is not _NOTHING
+
+    def feed(self, chunk: Chunk) -> list[LazyItem]:
+        """Items that ``chunk`` completes."""
+        stream = chunk.stream
+        conversation: Conversation = stream.conversation or self._start(stream)
+        if conversation is _NOTHING:
+            return []
+        if conversation.dissector is None:
+            return self._find_out(conversation, chunk)
+        return self._dissect(conversation, chunk)
+
+    def ended(self, stream: Stream) -> list[LazyItem]:
+        """Items that the end of ``stream`` completes or leaves half; its ``state`` says how it ended."""
+        conversation: Conversation | None = stream.conversation
+        if conversation is None or conversation is _NOTHING:
+            return []
+        dissector = conversation.dissector
+        items = [] if dissector is None else self._pair(conversation, stream, dissector.close(stream.state))
+        return items + self._forget(conversation, stream, _ENDINGS.get(stream.state, _CUT_OFF))
+
+    def expire(self, capture_ns: int) -> list[LazyItem]:
+        """Items of requests that have waited for longer than ``pair_timeout_s``; looks once a second of the capture."""
+        if capture_ns < self._expire_again_ns:
+            return []
+        self._expire_again_ns = capture_ns + NS_PER_S
+        problem = Problem("timeout", f"no response within {self._options.pair_timeout_s:g} s")
+        items: list[LazyItem] = []
+        for stream in list(self._waiting.values()):
+            conversation: Conversation = stream.conversation
+            if conversation.dissector is not None and not conversation.dissector.answering:
+                for request in conversation.give_up_before(capture_ns - self._timeout_ns):
+                    items.append(self._item(conversation, stream, request, None, problem))
+            if not conversation.pending:
+                del self._waiting[stream.id]
+        return items
+
+    def finish(self) -> list[LazyItem]:
+        """What is left at the end of the input of streams that nobody ended."""
+        return [item for stream in list(self._live.values()) for item in self.ended(stream)]
+
+    def _start(self, stream: Stream) -> Conversation:
+        if stream.protocol not in self._rows:
+            stream.conversation = _NOTHING
+            return _NOTHING
+        conversation = stream.conversation = Conversation()
+        self._live[stream.id] = stream
+        return conversation
+
+    def _find_out(self, conversation: Conversation, chunk: Chunk) -> list[LazyItem]:
+        """Recognise the protocol, by what one direction has sent so far."""
+        stream = chunk.stream
+        same = [held.data for held in conversation.held if held.direction == chunk.direction]
+        data = b"".join([*same, chunk.data]) if same else chunk.data
+        found = recognise(self._rows[stream.protocol], data, (stream.server_port, stream.client_port))
+        if isinstance(found, ProtocolRow):
+            conversation.row, conversation.dissector = found, found.open(self._options)
+            self._counters.add(f"dissect_streams_total{{protocol={found.name}}}")
+            chunks, conversation.held = [*conversation.held, chunk], []
+            return [item for each in chunks for item in self._dissect(conversation, each)]
+        if found is Verdict.SHORT and conversation.held_bytes + len(chunk.data) <= MAX_HELD_BYTES:
+            conversation.held.append(chunk)
+            conversation.held_bytes += len(chunk.data)
+            return []
+        conversation.held, conversation.held_bytes = [], 0
+        conversation.tries += 1
+        if stream.protocol == UDP or conversation.tries >= MAX_TRIES:
+            self._forget(conversation, stream, _CUT_OFF)
+        return []
+
+    def _dissect(self, conversation: Conversation, chunk: Chunk) -> list[LazyItem]:
+        dissector = conversation.dissector
+        if dissector is None or chunk.stream.conversation is _NOTHING:
+            return []
+        messages = dissector.feed(chunk)
+        items = self._pair(conversation, chunk.stream, messages) if messages else []
+        if dissector.lost:
+            self._counters.add(f"dissect_streams_lost_total{{reason={dissector.lost}}}")
+            items += self._forget(conversation, chunk.stream, Problem("dissection", dissector.lost))
+        return items
+
+    def _pair(self, conversation: Conversation, stream: Stream, messages: list[Message]) -> list[LazyItem]:
+        items: list[LazyItem] = []
+        for message in messages:
+            if message.is_request:
+                self._ask(conversation, stream, message, items)
+                continue
+            if message.after_gap and message.key is None:
+                for request in conversation.unanswerable(message):
+                    items.append(self._item(conversation, stream, request, None, _IN_GAP))
+            asked = conversation.answer(message)
+            items.append(self._item(conversation, stream, asked, message, _LATE if asked is None else None))
+        if conversation.pending:
+            self._waiting[stream.id] = stream
+        else:
+            self._waiting.pop(stream.id, None)
+        return items
+
+    def _ask(self, conversation: Conversation, stream: Stream, request: Message, items: list[LazyItem]) -> None:
+        earlier = conversation.ask(request)
+        if earlier is not None:
+            items.append(self._item(conversation, stream, earlier, None, _REPEATED))
+        if conversation.pending > self._options.max_pending:
+            self._counters.drop("dissect", Drop.PENDING_LIMIT)
+            items.append(self._item(conversation, stream, conversation.give_up_oldest(), None, _CROWDED))
+
+    def _forget(self, conversation: Conversation, stream: Stream, problem: Problem) -> list[LazyItem]:
+        """Dissect ``stream`` no more; what waits becomes items with ``problem``."""
+        items = [self._item(conversation, stream, request, None, problem) for request in conversation.give_up()]
+        stream.conversation = _NOTHING
+        self._live.pop(stream.id, None)
+        self._waiting.pop(stream.id, None)
+        return items
+
+    def _item(
+        self,
+        conversation: Conversation,
+        stream: Stream,
+        request: Message | None,
+        response: Message | None,
+        problem: Problem | None,
+    ) -> LazyItem:
+        assert conversation.row is not None
+        index = conversation.index
+        conversation.index = index + 1
+        return LazyItem(stream, index, conversation.row, self._place, request, response, problem)

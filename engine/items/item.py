@@ -1,0 +1,189 @@
+"""One finished exchange as the worker holds it: nothing of it is built before somebody looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from engine.clock import rfc3339
+from engine.dissect.message import Message, Payload, Problem
+from engine.dissect.table import ProtocolRow
+from engine.resolve.resolver import Resolver
+from engine.streams.stream import CLIENT, Stream, format_address
+
+WORKER_PORT = 30001
+"""The port in ``worker``; Kubeshark's, so that ids look as its users know them."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_address = lru_cache(maxsize=1 << 16)(format_address)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What all items of one worker have in common."""
+
+    worker: str
+    node: dict[str, str]
+    resolver: Resolver
+
+    @classmethod
+    def of(cls, node_name: str, node_ip: str, resolver: Resolver) -> Place:
+        """The place of a worker on this node."""
+        return cls(f"{node_ip}:{WORKER_PORT}", {"ip": node_ip, "name": node_name}, resolver)
+
+
+class LazyItem(Mapping[str, Any]):
+    """The mapping that ``hooks.Item`` will be, with each value built at its first touch. Read-only by agreement.
+
+    Sections are plain dicts. A payload is taken apart at most once and its message is let go of with the item.
+    """
+
+    __slots__ = (
+        "_blob",
+        "_built",
+        "_error",
+        "_place",
+        "_request",
+        "_response",
+        "_row",
+        "index",
+        "stream",
+        "timestamp_ns",
+    )
+
+    def __init__(
+        self,
+        stream: Stream,
+        index: int,
+        row: ProtocolRow,
+        place: Place,
+        request: Message | None,
+        response: Message | None,
+        error: Problem | None = None,
+    ) -> None:
+        """``error`` is why a half is missing; what is wrong inside a half, its payload knows."""
+        self.stream = stream
+        self.index = index
+        """Place of the item within its stream."""
+        self.timestamp_ns: int = (request or response).start_ns  # type: ignore[union-attr] # one of them is there
+        """When its first byte was captured."""
+        self._row = row
+        self._place = place
+        self._request = request
+        self._response = response
+        self._error = error
+        self._built: dict[str, Any] = {}
+        self._blob: bytes | None = None
+
+    def __getitem__(self, key: str) -> Any:
+        built = self._built
+        if key not in built:
+            built[key] = _BUILDERS[key](self)
+        return built[key]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """``self[key]``, or ``default`` where there is no such key."""
+        built = self._built
+        if key in built:
+            return built[key]
+        return self[key] if key in _BUILDERS else default
+
+    def __contains__(self, key: object) -> bool:
+        return key in _BUILDERS
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_BUILDERS)
+
+    def __len__(self) -> int:
+        return len(_BUILDERS)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it; the sections are those of the item itself."""
+        built = self._built
+        if len(built) < len(_BUILDERS):
+            for key, build in _BUILDERS.items():
+                if key not in built:
+                    built[key] = build(self)
+        return {key: built[key] for key in _BUILDERS}
+
+    def encode(self) -> bytes:
+        """All of it as msgpack; made once."""
+        if self._blob is None:
+            self._blob = _encode(self.as_dict())
+        return self._blob
+
+    def _name(self) -> str:
+        return f"{self['stream']}-{self.index}"
+
+    def _error_section(self) -> dict[str, str] | None:
+        problems = [self._error] if self._error else []
+        for message in (self._request, self._response):
+            problem = None if message is None else message.payload.problem()
+            if problem is not None:
+                problems.append(problem)
+        if not problems:
+            return None
+        return {"type": problems[0].type, "msg": "; ".join(problem.msg for problem in problems)}
+
+    def _end(self, is_source: bool) -> dict[str, Any]:
+        """``src`` is who sent the request, whoever opened the stream."""
+        stream = self.stream
+        asks = self._request.direction if self._request else 1 - self._response.direction  # type: ignore[union-attr]
+        if (asks == CLIENT) == is_source:
+            ip, port = _address(stream.client_ip), stream.client_port
+        else:
+            ip, port = _address(stream.server_ip), stream.server_port
+        name = self._place.resolver.name_of(ip, port, self.timestamp_ns)
+        return {"ip": ip, "port": str(port), **name.section()}
+
+    def _elapsed_ms(self) -> int:
+        """From the first byte of the request to the last byte of the response; 0 where one of them is missing."""
+        if self._request is None or self._response is None:
+            return 0
+        return max(self._response.end_ns - self._request.start_ns, 0) // 1_000_000
+
+    def _protocol(self) -> dict[str, Any]:
+        return self._row.describe(_payload(self._request), _payload(self._response))
+
+
+def _payload(message: Message | None) -> Payload | None:
+    return None if message is None else message.payload
+
+
+def _section(message: Message | None) -> dict[str, Any] | None:
+    return None if message is None else message.payload.section()
+
+
+def _size(message: Message | None) -> int:
+    return 0 if message is None else message.size_bytes
+
+
+_BUILDERS: dict[str, Callable[[LazyItem], Any]] = {
+    "id": lambda item: f"{item._place.worker}/{item._name()}",
+    "index": lambda item: item.index,
+    "stream": lambda item: item.stream.name,
+    "worker": lambda item: item._place.worker,
+    "node": lambda item: item._place.node,
+    "protocol": LazyItem._protocol,
+    "tls": lambda _: False,
+    "src": lambda item: item._end(True),
+    "dst": lambda item: item._end(False),
+    "timestamp": lambda item: item.timestamp_ns // 1_000_000,
+    "startTime": lambda item: rfc3339(item.timestamp_ns),
+    "request": lambda item: _section(item._request),
+    "response": lambda item: _section(item._response),
+    "requestSize": lambda item: _size(item._request),
+    "responseSize": lambda item: _size(item._response),
+    "elapsedTime": LazyItem._elapsed_ms,
+    "passed": lambda _: False,
+    "failed": lambda _: False,
+    "error": LazyItem._error_section,
+    "entryFile": lambda item: f"{item._name().replace('.', '_')}_entry.json",
+    "record": lambda _: "",
+    "outgoing": lambda _: False,
+}
+"""Every key of an item, in the order in which they are encoded."""
