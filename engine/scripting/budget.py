@@ -36,19 +36,21 @@ class Budget:
         """A call begins. ``anywhere``: it may be cut short in our code too, because nothing of it will be kept."""
         self.cpu_s, self._anywhere = cpu_s, anywhere
         self._ticks = int(cpu_s / TICK_S) + 1
+        self._scope["_stop_"] = False
         self._running = True
 
     def end(self) -> None:
-        """The call is over, one way or another."""
+        """The call is over, one way or another; the flag stays until the next one begins."""
         self._running = False
-        self._scope["_stop_"] = False
 
     def _tick(self, _signal: int, frame: FrameType | None) -> None:
-        if not self._running:
-            return
-        self._ticks -= 1
-        if self._ticks > 0:
+        in_script = frame is not None and frame.f_globals is self._scope
+        if self._running:
+            self._ticks -= 1
+            if self._ticks > 0:
+                return
+        elif not in_script:  # between calls a script has nothing to run but the ``finally`` of a forgotten generator
             return
         self._scope["_stop_"] = True
-        if self._anywhere or (frame is not None and frame.f_globals is self._scope):
+        if in_script or (self._anywhere and self._running):
             raise Stop

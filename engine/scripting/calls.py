@@ -55,8 +55,10 @@ class Calls:
     def _encode(self, helper: str, arguments: tuple[Any, ...]) -> list[msgspec.Raw]:
         try:
             encoded = [msgspec.Raw(self._encoder.encode(plain(argument))) for argument in arguments]
-        except (NotPlain, OverflowError) as error:
+        except NotPlain as error:
             raise HelperError(f"{helper}: {error}") from None
+        except OverflowError:
+            raise HelperError(f"{helper}: expected integers of at most 64 bits") from None
         size = sum(map(len, map(bytes, encoded)))
         if size > MAX_ARGUMENT_BYTES:
             raise HelperError(f"{helper}: arguments of {size} bytes exceed the limit of {MAX_ARGUMENT_BYTES}")

@@ -18,10 +18,10 @@ def describe(error: BaseException, script: str, cpu_s: float) -> str:
     if isinstance(error, Stop):
         return f"{where}used more than {cpu_s:g} s of CPU and was abandoned"
     try:
-        text = str(error)[:MAX_CHARACTERS]
+        text = str(error)[:MAX_CHARACTERS].encode(errors="backslashreplace").decode()
     except BaseException as again:
         text = f"its text cannot be shown ({type(again).__name__})"
-    kind = "" if isinstance(error, HelperError) else type(error).__name__[:100]
+    kind = "" if isinstance(error, HelperError) else type(error).__name__[:100].encode(errors="replace").decode()
     return f"{where}{': '.join(part for part in (kind, text) if part)}"
 
 

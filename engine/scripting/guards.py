@@ -96,7 +96,7 @@ def writable(value: Any) -> Any:
         return value
     if kind is type and getattr(value, _MARK, False):
         return value
-    raise TypeError(f"{kind.__name__} is read-only")
+    raise TypeError(f"{value.__name__ if kind is type else kind.__name__.lower()} is read-only")
 
 
 def inplace_item(symbol: str, container: Any, key: Any, value: Any) -> None:

@@ -51,7 +51,7 @@ from hooks.items import Item, PacketInfo
 
 JOB_SOFT_CPU_S = 10.0
 ACKNOWLEDGE_AFTER_S = 0.05
-HARD_LOAD_FACTOR = 3
+HARD_LOAD_FACTOR = 2
 
 _OPTIONS = ScriptOptions()
 _HOOKS = {KIND_ITEMS: "onItemCaptured", KIND_PACKETS: "onPacketCaptured"}
@@ -148,8 +148,10 @@ class Host:
         self._complaints = Complaints()
         self._started = 0
         self._poll = select.poll()
+        self._poll.register(
+            calls.fileno(), select.POLLIN
+        )  # first: what the broker asked for goes before the end of input
         self._poll.register(events, select.POLLIN)
-        self._poll.register(calls.fileno(), select.POLLIN)
 
     def run(self) -> NoReturn:
         """Until the events socket ends, or after ``Shutdown``."""
@@ -244,7 +246,7 @@ class Host:
         before_ns = time.thread_time_ns()
         task, arguments = self._scope.tasks.get(request.tag, (None, ()))
         if task is None:
-            error = f"expected the tag of a job that this script has scheduled, got {request.tag!r}"
+            error = f"expected the tag of a job that this script has scheduled, got {request.tag[:100]!r}"
         else:
             error = self._attempt(lambda: task(*arguments))
         self._calls.send(JobDone(request.run, error, time.thread_time_ns() - before_ns))

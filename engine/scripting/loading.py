@@ -81,7 +81,8 @@ def compile_script(source: bytes, name: str) -> CompiledScript:
     except UnicodeDecodeError as error:
         reason = f"expected UTF-8, got byte 0x{source[error.start]:02x} at offset {error.start}"
     except SyntaxError as error:
-        reason = f"Line {error.lineno}: {error.msg}" + (f": {error.text.strip()[:80]!r}" if error.text else "")
+        where = f"Line {error.lineno}: " if error.lineno else ""
+        reason = f"{where}{error.msg}" + (f": {error.text.strip()[:80]!r}" if error.text else "")
     except (RecursionError, MemoryError):
         reason = "it is nested too deeply, or too large, to be compiled"
     except ValueError as error:
@@ -101,7 +102,7 @@ def _compile(text: str, name: str, noticed: list[warnings.WarningMessage]) -> Co
     code = compile(tree, name, "exec", dont_inherit=True)
     told = [f"{hook!r}: nothing fires it yet" for hook in hooks if hook not in FIRED]
     told += [f"Line {warning.lineno}: {warning.message}" for warning in noticed]
-    return CompiledScript(name, code, ScriptReport(tuple(hooks), tuple(_short(line) for line in dict.fromkeys(told))))
+    return CompiledScript(name, code, ScriptReport(tuple(hooks), tuple(_tidy(told))))
 
 
 def _tidy(reasons: list[str]) -> list[str]:
@@ -115,6 +116,7 @@ def _tidy(reasons: list[str]) -> list[str]:
 
 
 def _short(reason: str) -> str:
+    reason = reason.encode(errors="backslashreplace").decode()
     return reason if len(reason) <= MAX_REASON_CHARACTERS else reason[:MAX_REASON_CHARACTERS] + "…"
 
 

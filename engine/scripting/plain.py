@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hooks.items import Item
+from hooks.records import Headers, Record
+
 MAX_DEPTH = 32
 MAX_VALUES = 100_000
 
@@ -47,6 +50,8 @@ class _Copy:
     def _container(self, value: Any, kind: type, depth: int) -> Any:
         if kind in (list, tuple, set, frozenset):
             return [self.copy(member, depth) for member in _members(value)]
+        if kind in (Item, Record, Headers):
+            return value.as_dict()
         if kind is dict or (isinstance(value, Mapping) and not isinstance(value, dict)):
             return {_key(key): self.copy(member, depth) for key, member in _members(value.items())}
         raise NotPlain(f"expected numbers, text, bytes, lists and dicts, got {kind.__name__}")

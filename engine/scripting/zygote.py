@@ -29,6 +29,7 @@ CONTROL_FD = 3
 HOST_FDS = (EVENTS_FD, BROKER_FD, PROGRESS_FD, SOURCE_FD)
 FIRST_PARKED_FD = 64
 EXIT_CRASHED = 70
+EXIT_NO_PROCESS = 71
 
 
 class Zygote:
@@ -67,11 +68,17 @@ class Zygote:
 
     def _spawn(self, message: SpawnHost, descriptors: list[int]) -> None:
         parent = os.getpid()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:  # no memory or no pid left: the supervisor treats it like a crash and tries again later
+            pid = -1
         if pid == 0:
             _become_host(message, descriptors, parent)
         for descriptor in descriptors:
             os.close(descriptor)
+        if pid < 0:
+            self._control.send(HostExited(message.host, EXIT_NO_PROCESS))
+            return
         pidfd = os.pidfd_open(pid)
         self._hosts[pidfd] = (message.host, pid)
         self._poll.register(pidfd, select.POLLIN)

@@ -211,7 +211,9 @@ class HostEnds:
         return self.events_theirs.fileno(), self.broker_theirs.fileno(), self.progress_fd
 
     def close(self) -> None:
-        """Our ends."""
+        """Our ends; the host ends with them. Harmless when repeated."""
+        if self.progress.closed:
+            return
         self.events.close()
         self.broker.close()
         self.progress.close()
@@ -229,6 +231,7 @@ class Zygote:
         theirs.close()
         self.control: Endpoint[Any] = Endpoint(ours, FromZygote)
         self.numbers = 0
+        self.ends: list[HostEnds] = []
         self.exits: dict[int, int] = {}
 
     def spawn(
@@ -244,6 +247,7 @@ class Zygote:
         """Fork a host for ``source``."""
         self.numbers += 1
         ends = HostEnds(self.numbers)
+        self.ends.append(ends)
         ends.answers.update(answers or {})
         source_fd = os.memfd_create("source")
         os.write(source_fd, source if isinstance(source, bytes) else source.encode())
@@ -282,11 +286,18 @@ class Zygote:
             os.kill(ends.pid, signal.SIGKILL)
         return self.exit_status(ends)
 
+    def close_hosts(self, first: int) -> None:
+        """Close our ends of all hosts but the ``first`` ones."""
+        for ends in self.ends[first:]:
+            ends.close()
+        del self.ends[first:]
+
     def close(self) -> int:
         """Ask it to quit; its exit status."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.control.send(Quit())
         self.control.close()
+        self.close_hosts(0)
         return self.process.wait(PATIENCE_S)
 
 

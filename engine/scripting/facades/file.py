@@ -13,16 +13,21 @@ CHUNK_CHARACTERS = 15_000
 
 
 class File(Remote):
-    """Every function returns once its work is durable, and is harmless when repeated, except ``append``."""
+    """Readers see all of what ``write`` and ``copy`` put there, or nothing."""
 
     __slots__ = ()
 
     def write(self, path: str, content: str) -> None:
         """Put ``content`` into a file, in place of what it held."""
         first, *rest = _chunks("file.write", content)
-        self._calls.call("file.write", path, first)
+        if not rest:
+            self._calls.call("file.write", path, first)
+            return
+        part = f"{path}.part"
+        self._calls.call("file.write", part, first)
         for chunk in rest:
-            self._calls.call("file.append", path, chunk)
+            self._calls.call("file.append", part, chunk)
+        self._calls.call("file.move", part, path)
 
     def append(self, path: str, content: str) -> None:
         """Add ``content`` to the end of a file; it is created if need be."""

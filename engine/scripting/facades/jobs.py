@@ -6,21 +6,40 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.scripting.calls import Calls, HelperError
-from engine.scripting.facades.facade import Facade, fill
+from engine.scripting.facades.facade import Facade, Remote, fill
 
 Task = tuple[Callable[..., Any], tuple[Any, ...]]
+
+
+class Scheduler(Remote):
+    """The clock of this script's jobs."""
+
+    __slots__ = ()
+
+    def isRunning(self) -> Any:
+        """Whether jobs are started by the clock."""
+        return self._calls.call("jobs.scheduler.isRunning")
+
+    def start(self) -> Any:
+        """Start jobs by the clock again."""
+        return self._calls.call("jobs.scheduler.start")
+
+    def stop(self) -> Any:
+        """Start no job by the clock until ``start``; ``jobs.run`` works all the same."""
+        return self._calls.call("jobs.scheduler.stop")
 
 
 class Jobs(Facade):
     """The function stays here; the broker has the schedule and asks for a run by tag."""
 
-    __slots__ = ("_calls", "_tasks")
+    __slots__ = ("_calls", "_tasks", "scheduler")
 
     _calls: Calls
     _tasks: dict[str, Task]
+    scheduler: Scheduler
 
     def __init__(self, calls: Calls, tasks: dict[str, Task]) -> None:
-        fill(self, _calls=calls, _tasks=tasks)
+        fill(self, _calls=calls, _tasks=tasks, scheduler=Scheduler(calls))
 
     def schedule(self, tag: str, cron: str, task: Callable[..., Any], limit: int = 0, *arguments: Any) -> None:
         """Run ``task(*arguments)`` by ``cron``: second, minute, hour, day, month, weekday; UTC.

@@ -13,7 +13,7 @@ MAX_QUERY_CHARACTERS = 16 * 1024
 
 
 class KflError(HelperError):
-    """A filter that cannot be read; the text points at the place."""
+    """A filter that cannot be read; the text says where."""
 
 
 class Kfl(Facade):
@@ -55,7 +55,8 @@ class Kfl(Facade):
         try:
             compiled = kfl.compile(query)
         except kfl.KflError as error:
-            raise KflError(str(error)) from None
+            where = f"line {error.line}, column {error.column}"
+            raise KflError(f"kfl: {error.reason} at {where}" + (f"; {error.hint}" if error.hint else "")) from None
         if len(self._filters) >= MAX_FILTERS:
             self._filters.clear()
         self._filters[query] = compiled

@@ -45,7 +45,7 @@ def build_scope(script: str, environment: dict[str, str], node: str, calls: Call
         Math(),
         Pcap(calls),
         Time(),
-        Utils(node),
+        Utils(calls, node),
         Vendor(calls),
     )
     errors = {error.__name__: error for error in ERRORS}

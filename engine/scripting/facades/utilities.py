@@ -2,63 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from engine.scripting.calls import HelperError
+from engine.scripting.calls import Calls
 from engine.scripting.facades.facade import Facade, fill
-from engine.scripting.plain import NotPlain, plain
-
-MAX_YAML_DEPTH = 32
 
 
 class Utils(Facade):
-    """Needs nobody else."""
+    """The node's name is known here; YAML is the broker's work."""
 
-    __slots__ = ("_node",)
+    __slots__ = ("_calls", "_node")
 
+    _calls: Calls
     _node: str
 
-    def __init__(self, node: str) -> None:
-        fill(self, _node=node)
+    def __init__(self, calls: Calls, node: str) -> None:
+        fill(self, _calls=calls, _node=node)
 
     def nodeName(self) -> str:
         """The name of this machine."""
         return self._node
 
-    def json2Yaml(self, text: str) -> str:
-        """The same document as YAML.
-
-        Raises:
-            HelperError: ``text`` is no JSON.
-        """
-        try:
-            value = plain(json.loads(text))
-        except (ValueError, TypeError, NotPlain, RecursionError) as error:
-            raise HelperError(f"utils.json2Yaml: {error}") from None
-        return "\n".join(_lines(value, 0)) + "\n"
-
-
-def _lines(value: Any, indent: int) -> list[str]:
-    """Block style, two spaces a level; scalars and empty collections as JSON, which YAML 1.2 contains."""
-    pad = "  " * indent
-    if isinstance(value, dict) and value:
-        return [line for key, inner in value.items() for line in _member(f"{pad}{_scalar(key)}:", inner, indent)]
-    if isinstance(value, list) and value:
-        return [line for inner in value for line in _member(f"{pad}-", inner, indent)]
-    return [pad + _scalar(value)]
-
-
-def _member(head: str, value: Any, indent: int) -> list[str]:
-    if isinstance(value, dict | list) and value:
-        return [head, *_lines(value, indent + 1)]
-    return [f"{head} {_scalar(value)}"]
-
-
-def _scalar(value: Any) -> str:
-    if isinstance(value, str) and value.isidentifier() and value.lower() not in _WORDS:
-        return value
-    return json.dumps(value, ensure_ascii=False)
-
-
-_WORDS = frozenset({"true", "false", "null", "none", "yes", "no", "on", "off", "y", "n", "nan", "inf"})
+    def json2Yaml(self, text: str) -> Any:
+        """The document that ``text`` says in JSON, as YAML."""
+        return self._calls.call("utils.json2Yaml", text)

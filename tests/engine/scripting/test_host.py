@@ -1,0 +1,401 @@
+"""What a host says on its sockets, frame by frame, to a worker and a broker that are this test."""
+
+from __future__ import annotations
+
+import random
+import signal
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.frames.host import KIND_PACKETS, Call, JobDone, Log, Ready, Reply, Resend, RunJob, Shutdown
+from hooks.items import PacketInfo
+from tests.support.scripthost import ITEM, Gone, HostEnds, Zygote
+
+COUNTER = """
+seen = 0
+def onItemCaptured(data):
+    global seen
+    seen += 1
+    console.log(seen, data.response.status)
+"""
+
+
+def loaded(zygote: Zygote, source: str, **spawn: Any) -> HostEnds:
+    host = zygote.spawn(source, **spawn)
+    host.ready()
+    return host
+
+
+def failing(index: int) -> dict[str, Any]:
+    return {**ITEM, "index": index}
+
+
+# -- entries -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_frame_is_acknowledged_when_its_last_entry_is_done(zygote: Zygote) -> None:
+    host = loaded(zygote, COUNTER)
+    host.send([ITEM] * 3)
+    assert host.acknowledgement()[:4] == (1, 3, 0, 0)
+    host.send([ITEM])
+    assert host.acknowledgement()[:4] == (2, 1, 0, 0)
+    assert host.lines == [f"log: {number} 200" for number in (1, 2, 3, 4)]
+    assert host.started() == 4
+
+
+def test_an_empty_frame_is_acknowledged(zygote: Zygote) -> None:
+    host = loaded(zygote, COUNTER)
+    host.send([])
+    assert host.acknowledgement()[:4] == (1, 0, 0, 0)
+
+
+def test_a_script_without_the_hook_acknowledges_all_the_same(zygote: Zygote) -> None:
+    host = loaded(zygote, "x = 1\n")
+    assert host.deliver(ITEM, ITEM) == (0, 0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_frame_may_arrive_in_pieces(zygote: Zygote, seed: int) -> None:
+    host = loaded(zygote, COUNTER)
+    whole, random_ = bytearray(), random.Random(seed)
+    real, host.events = host.events, _Collector(whole)  # type: ignore[assignment]  # collects what would be sent
+    host.send([ITEM] * 4)
+    host.events = real
+    while whole:
+        cut = random_.randint(1, 200)
+        host.events.sendall(whole[:cut])
+        del whole[:cut]
+    assert host.acknowledgement()[:2] == (1, 4)
+
+
+class _Collector:
+    def __init__(self, data: bytearray) -> None:
+        self.sendall = data.extend
+
+
+@pytest.mark.slow
+def test_entries_that_take_long_are_acknowledged_one_by_one(zygote: Zygote) -> None:
+    host = loaded(zygote, "def onItemCaptured(data):\n    time.sleep(0.06)\n")
+    host.send([ITEM] * 3)
+    assert [host.acknowledgement()[1] for _ in range(3)] == [1, 2, 3]
+
+
+def test_packets_come_as_packet_infos(zygote: Zygote) -> None:
+    host = loaded(zygote, "def onPacketCaptured(info):\n    console.log(info.length, info.truncated, info.timestamp)\n")
+    assert host.deliver(PacketInfo(1_703_018_670_360_984_398, 60, 1500, True, False), kind=KIND_PACKETS) == (0, 0)
+    assert host.lines == ["log: 1500 True 1703018670360"]
+
+
+def test_an_error_is_counted_told_once_with_its_line_and_costs_nothing_else(zygote: Zygote) -> None:
+    source = COUNTER + "    if data.index == 1:\n        return data['nothing']\n"
+    host = loaded(zygote, source)
+    assert host.deliver(failing(0), failing(1), failing(2)) == (1, 0)
+    assert host.lines[2] == "error: onItemCaptured: line 8: KeyError: 'nothing'"
+    assert host.lines[3] == "log: 3 200"
+
+
+def test_a_flood_of_errors_is_counted_but_not_written(zygote: Zygote) -> None:
+    host = loaded(zygote, "def onItemCaptured(data):\n    1 / 0\n")
+    assert host.deliver(*[ITEM] * 200) == (200, 0)
+    assert 10 <= len(host.lines) < 200
+
+
+def test_matched_counts_entries_and_not_calls(zygote: Zygote) -> None:
+    source = """
+def onItemCaptured(data):
+    for query in ("http", "redis", "response.status == 200"):
+        kfl.match(query, data)
+"""
+    host = loaded(zygote, source)
+    redis = {**ITEM, "protocol": {"name": "redis"}, "response": None}
+    other = {**ITEM, "protocol": {"name": "kafka"}, "response": None}
+    assert host.deliver(ITEM, redis, other) == (0, 2)
+
+
+def test_an_entry_counts_as_started_before_its_hook_runs(zygote: Zygote) -> None:
+    host = loaded(zygote, "def onItemCaptured(data):\n    file.delete('x')\n")
+    host.send([ITEM, ITEM])
+    call = host.receive()
+    assert host.started() == 1
+    host.answer(call)
+    host.answer(host.receive())
+    assert host.acknowledgement()[:2] == (1, 2)
+
+
+def test_the_end_of_the_events_ends_the_host(zygote: Zygote) -> None:
+    host = loaded(zygote, COUNTER)
+    host.events.close()
+    assert zygote.exit_status(host) == 0
+
+
+def test_the_end_of_the_broker_socket_ends_the_host(zygote: Zygote) -> None:
+    host = loaded(zygote, COUNTER)
+    host.broker.close()
+    assert zygote.exit_status(host) == 0
+
+
+def test_the_end_of_the_broker_socket_ends_a_host_that_waits_for_a_reply(zygote: Zygote) -> None:
+    host = loaded(zygote, "def onItemCaptured(data):\n    file.delete('x')\n")
+    host.send([ITEM])
+    assert isinstance(host.receive(), Call)
+    host.broker.close()
+    assert zygote.exit_status(host) == 0
+
+
+# -- budgets -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_waiting_costs_no_cpu(zygote: Zygote) -> None:
+    host = loaded(zygote, "def onItemCaptured(data):\n    time.sleep(0.3)\n    for i in range(10): pass\n")
+    assert host.deliver(ITEM) == (0, 0)
+
+
+@pytest.mark.slow
+def test_state_survives_an_abandoned_call(zygote: Zygote) -> None:
+    source = """
+calls = []
+def onItemCaptured(data):
+    calls.append(data.index)
+    console.log(calls)
+    while data.index == 1: pass
+"""
+    host = loaded(zygote, source)
+    assert host.deliver(failing(0), failing(1), failing(2)) == (1, 0)
+    assert host.lines[-1] == "log: [0, 1, 2]"
+
+
+@pytest.mark.slow
+def test_the_finally_of_a_forgotten_generator_cannot_hold_the_host(zygote: Zygote) -> None:
+    source = """
+kept = {}
+def forever():
+    try:
+        yield 1
+    finally:
+        while True: pass
+def onItemCaptured(data):
+    kept["g"] = forever()
+    next(kept["g"])
+def onShutdown():
+    kept.clear()
+    console.log("cleared")
+"""
+    host = loaded(zygote, source)
+    assert host.deliver(ITEM, ITEM) == (1, 0)
+
+
+@pytest.mark.slow
+def test_a_top_level_that_does_not_end_is_refused(zygote: Zygote) -> None:
+    host = zygote.spawn("x = 1\nwhile True:\n    try:\n        x += 1\n    except:\n        pass\n")
+    (reason,) = host.refused()
+    assert reason.endswith("used more than 2 s of CPU and was abandoned")
+    assert zygote.exit_status(host) == 0
+
+
+@pytest.mark.slow
+def test_a_top_level_that_nothing_interrupts_is_killed_by_the_kernel(zygote: Zygote) -> None:
+    host = zygote.spawn("sum(range(10**13))\n")
+    assert zygote.exit_status(host) == -signal.SIGVTALRM
+
+
+# -- loading -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_long_source_is_read_to_its_end(zygote: Zygote) -> None:
+    source = "# " + "x" * 100_000 + "\nconsole.log('end')\n"
+    host = loaded(zygote, source)
+    assert host.lines == ["log: end"]
+
+
+def test_an_error_of_the_top_level_is_a_reason(zygote: Zygote) -> None:
+    host = zygote.spawn("a = 1\nb = a / 0\n")
+    assert host.refused() == ["line 2: ZeroDivisionError: division by zero"]
+
+
+def test_a_refused_helper_call_of_the_top_level_is_a_reason(zygote: Zygote) -> None:
+    host = zygote.spawn("file.mkdir('..')\n", answers={"file.mkdir": ValueError("file.mkdir: no")})
+    assert host.refused() == ["line 1: file.mkdir: no"]
+
+
+def test_a_hook_that_is_no_function_is_a_reason(zygote: Zygote) -> None:
+    assert zygote.spawn("onItemCaptured = 3\n").refused() == ["'onItemCaptured' is not a function"]
+
+
+def test_ready_names_hooks_layers_and_warnings(zygote: Zygote) -> None:
+    host = zygote.spawn("def onShutdown(): pass\ndef onItemCaptured(d): pass\ndef onStreamClosed(s): pass\n")
+    message = host.next()
+    assert isinstance(message, Ready)
+    assert message.hooks == ["onItemCaptured", "onStreamClosed", "onShutdown"]
+    assert {"no_new_privs", "limits", "parent_death"} <= set(message.layers)
+    assert message.warnings == ["'onStreamClosed': nothing fires it yet"]
+
+
+# -- calls -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_refused_call_is_an_exception_that_the_script_can_catch(zygote: Zygote) -> None:
+    source = """
+def onItemCaptured(data):
+    try:
+        file.copy("a", "b")
+    except HelperError as error:
+        console.log("caught", error)
+    try:
+        file.copy("a", "b")
+    except Exception as error:
+        console.log("caught again", error)
+"""
+    host = loaded(zygote, source, answers={"file.copy": ValueError("no such file")})
+    assert host.deliver(ITEM) == (0, 0)
+    assert host.lines == ["log: caught no such file", "log: caught again no such file"]
+
+
+def test_calls_are_numbered_one_by_one(zygote: Zygote) -> None:
+    host = loaded(zygote, "def onItemCaptured(data):\n    file.delete('a')\n    file.delete('b')\n")
+    host.send([ITEM, ITEM])
+    numbers = []
+    for _ in range(4):
+        call = host.receive()
+        numbers.append(call.seq)
+        host.answer(call)
+    assert numbers == [1, 2, 3, 4]
+
+
+def test_a_new_broker_gets_the_waiting_call_again_and_a_second_reply_is_ignored(zygote: Zygote) -> None:
+    host = loaded(
+        zygote, "def onItemCaptured(data):\n    console.log(pcap.path(data.stream))\n    console.log(pcap.path('b'))\n"
+    )
+    host.send([ITEM])
+    first = host.receive()
+    host.broker.send(Resend())
+    again = host.receive()
+    assert (first.seq, first.helper, list(map(bytes, first.args))) == (
+        again.seq,
+        again.helper,
+        list(map(bytes, again.args)),
+    )
+    for text in ("one", "two"):
+        host.broker.send(Reply(first.seq, "", msgspec.Raw(msgspec.msgpack.encode(text))))
+    line = host.receive()
+    assert isinstance(line, Log)
+    assert line.text == "one"
+    host.answers["pcap.path"] = "three"
+    assert host.acknowledgement()[:3] == (1, 1, 0)
+    host.drain()
+    assert host.lines == ["log: three"]
+
+
+def test_a_new_broker_gets_the_last_job_done_again(zygote: Zygote) -> None:
+    host = loaded(zygote, "def tick(): pass\njobs.schedule('t', '* * * * * *', tick)\n")
+    done = host.run_job("t", run=7)
+    host.broker.send(Resend())
+    assert host.next() == done
+
+
+def test_a_new_broker_that_asks_an_idle_host_gets_nothing(zygote: Zygote) -> None:
+    host = loaded(zygote, COUNTER)
+    host.broker.send(Resend())
+    assert host.shut_down() == ""
+
+
+# -- jobs --------------------------------------------------------------------------------------------------------------
+
+JOBS = """
+seen = 0
+def count(step, name):
+    global seen
+    seen += step
+    console.log(name, seen)
+jobs.schedule("count", "*/5 * * * * *", count, 0, 10, "job")
+jobs.schedule("fail", "0 * * * * *", lambda: [][1], 3)
+def onItemCaptured(data):
+    global seen
+    console.log("begin")
+    file.delete("x")
+    seen += 1
+    console.log("end", seen)
+"""
+
+
+def test_jobs_are_scheduled_with_the_broker_and_run_here(zygote: Zygote) -> None:
+    host = loaded(zygote, JOBS)
+    assert host.asked == [("jobs.schedule", "count", "*/5 * * * * *", 0), ("jobs.schedule", "fail", "0 * * * * *", 3)]
+    assert host.run_job("count", run=1).error == ""
+    assert host.run_job("count", run=2).run == 2
+    assert host.lines == ["log: job 10", "log: job 20"]
+
+
+def test_a_job_that_fails_says_why(zygote: Zygote) -> None:
+    host = loaded(zygote, JOBS)
+    assert host.run_job("fail").error == "line 8: IndexError: list index out of range"
+
+
+def test_a_job_nobody_scheduled_says_so(zygote: Zygote) -> None:
+    host = loaded(zygote, JOBS)
+    assert host.run_job("x").error == "expected the tag of a job that this script has scheduled, got 'x'"
+
+
+def test_a_job_that_was_refused_or_removed_does_not_run(zygote: Zygote) -> None:
+    source = "try:\n    jobs.schedule('t', 'x', print)\nexcept HelperError as error:\n    console.log(error)\n"
+    host = loaded(zygote, source, answers={"jobs.schedule": ValueError("bad cron")})
+    assert host.lines == ["log: bad cron"]
+    assert host.run_job("t").error != ""
+    host = loaded(zygote, "jobs.schedule('t', '* * * * * *', print)\njobs.remove('t')\n")
+    assert host.run_job("t").error != ""
+
+
+def test_a_job_that_comes_while_a_hook_waits_runs_after_the_hook(zygote: Zygote) -> None:
+    host = loaded(zygote, JOBS)
+    host.send([ITEM])
+    host.lines.append(host.receive().text)
+    call = host.receive()
+    host.broker.send(RunJob(1, "count"))
+    host.answer(call)
+    assert isinstance(host.next(), JobDone)
+    assert host.lines == ["begin", "log: end 1", "log: job 11"]
+    assert host.acknowledgement()[:3] == (1, 1, 0)
+
+
+@pytest.mark.slow
+def test_a_job_runs_between_the_entries_of_a_slow_frame_after_an_acknowledgement(zygote: Zygote) -> None:
+    source = "def onItemCaptured(data):\n    console.log('item')\n    time.sleep(0.06)\n    file.delete('x')\n"
+    host = loaded(zygote, source + "def tick(): console.log('job')\njobs.schedule('t', '* * * * * *', tick)\n")
+    host.send([ITEM] * 2)
+    host.lines.append(f"log: {host.receive().text}")
+    call = host.receive()
+    host.broker.send(RunJob(1, "t"))
+    host.answer(call)
+    assert isinstance(host.next(), JobDone)
+    assert host.acknowledgement()[:2] == (1, 1)
+    assert host.acknowledgement()[:2] == (1, 2)
+    assert host.lines == ["log: item", "log: job", "log: item"]
+
+
+# -- the end -----------------------------------------------------------------------------------------------------------
+
+
+def test_shutdown_runs_the_hook_answers_and_ends(zygote: Zygote) -> None:
+    host = loaded(zygote, "def onShutdown():\n    file.write('x', 'bye')\n")
+    assert host.shut_down() == ""
+    assert host.asked == [("file.write", "x", "bye")]
+    assert zygote.exit_status(host) == 0
+
+
+def test_shutdown_says_what_went_wrong(zygote: Zygote) -> None:
+    host = loaded(zygote, "def onShutdown():\n    raise ValueError('\\ud800')\n")
+    assert host.shut_down() == "line 2: ValueError: \\ud800"
+    assert zygote.exit_status(host) == 0
+
+
+def test_jobs_that_were_asked_for_before_shutdown_run_before_it(zygote: Zygote) -> None:
+    host = loaded(zygote, JOBS + "def onShutdown():\n    console.log('bye')\n")
+    host.broker.send(RunJob(1, "count"))
+    host.broker.send(Shutdown())
+    assert isinstance(host.next(), JobDone)
+    host.next()
+    assert host.lines == ["log: job 10", "log: bye"]
+    with pytest.raises(Gone):
+        host.next()
