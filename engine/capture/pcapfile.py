@@ -40,7 +40,7 @@ class PcapFile:
         self._stream.recognise()
         header = bytearray(FILE_HEADER_BYTES)
         got = _read_fully(self._stream, memoryview(header))
-        if not got and self._stream.damage:
+        if got < FILE_HEADER_BYTES and self._stream.damage:
             raise CaptureError(self.name, "a capture file", self._stream.damage)
         self._form = parse_header(self.name, bytes(header[:got]))
         self._position = max(start, FILE_HEADER_BYTES)  # offset in the input of the buffer's first byte
