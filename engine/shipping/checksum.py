@@ -21,22 +21,27 @@ class Readable(Protocol):
         """At most ``size`` bytes; none at the end."""
 
 
-def extend(crc: int, data: bytes) -> int:
-    """The CRC32C of what had ``crc`` with ``data`` behind it; begin with 0."""
-    value: int = google_crc32c.extend(crc, data)
-    return value
+class Crc32c:
+    """The checksum of the bytes it has seen."""
 
+    def __init__(self) -> None:
+        self._value = 0
 
-def as_text(crc: int) -> str:
-    """``'AAAAAA=='`` for 0."""
-    return base64.b64encode(crc.to_bytes(4, "big")).decode()
+    def update(self, data: bytes) -> None:
+        """See some more."""
+        self._value = google_crc32c.extend(self._value, data)
+
+    def text(self) -> str:
+        """``'AAAAAA=='`` for no bytes."""
+        return base64.b64encode(self._value.to_bytes(4, "big")).decode()
 
 
 def copy_with_checksum(source: Readable, target: BinaryIO | None) -> tuple[int, str]:
     """Read ``source`` to its end, write it to ``target`` if there is one; bytes and checksum of what was read."""
-    size, crc = 0, 0
+    size, checksum = 0, Crc32c()
     while piece := source.read(PIECE_BYTES):
         if target is not None:
             target.write(piece)
-        size, crc = size + len(piece), extend(crc, piece)
-    return size, as_text(crc)
+        size += len(piece)
+        checksum.update(piece)
+    return size, checksum.text()

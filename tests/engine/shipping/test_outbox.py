@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from engine.errors import StorageError, UploadRefused
-from engine.shipping.checksum import as_text, extend
 from engine.shipping.outbox import Upload, UploadFile, check_name, clear_leftovers, enqueue_file
 from tests.support.disk import file_size_limit
 
@@ -92,7 +91,3 @@ def test_leftovers_of_dead_processes_are_cleared_and_those_of_living_ones_stay(t
         clear_leftovers(tmp_path)
         living.kill()
     assert [folder.name for folder in (tmp_path / "tmp").iterdir()] == [kept]
-
-
-def test_the_checksum_is_that_of_google_and_does_not_depend_on_the_pieces() -> None:
-    assert as_text(extend(extend(0, b"1234"), b"56789")) == as_text(extend(0, b"123456789")) == "4waSgw=="

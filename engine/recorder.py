@@ -1,0 +1,217 @@
+"""The recorder: from the keep journals and the segments to sealed batches in the outbox. Uses no network.
+
+Passes go on while a batch is being sealed (a thread: compression of 64 MiB takes a second and more), so that the worker
+may delete what was copied. A disk that refuses stops nothing for good: the pass is thrown away and tried again.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import math
+import selectors
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from engine import clock
+from engine.counters import Counters
+from engine.frames.control import Finished, Quit, Seal
+from engine.process import Child, run
+from engine.recording.batch_state import BatchState
+from engine.recording.collector import Collector
+from engine.recording.options import RecordingOptions
+from engine.recording.sealing import Origin, build
+from engine.shipping.address import credentials_for, destination_text
+from engine.shipping.checksum import Crc32c
+from engine.shipping.outbox import Upload, UploadFile, clear_leftovers, make_building_folder, publish
+
+PASS_S = 0.5
+"""Between two passes; promised is a second."""
+RETRY_S = 2.0
+"""Between two attempts when the disk refuses."""
+FINAL_ATTEMPTS = 3
+"""How often a disk that refuses is tried when the instance stops."""
+FINISH_STEP_S = 0.01
+COMPLAIN_S = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+def seal(data: Path, state: BatchState, origin: Origin, destination: str) -> None:
+    """Make a fixed batch an entry of the outbox; the same one when repeated.
+
+    Raises:
+        OSError: the disk is full or failing.
+    """
+    outbox = data / "outbox"
+    building = make_building_folder(outbox, f"batch-{state.id}")
+    files = build(outbox / "open" / state.id, building, state, origin, Crc32c)
+    uploads = [UploadFile(*file) for file in files]
+    publish(building, outbox, state.id, Upload(destination, credentials_for(destination), uploads))
+
+
+def version() -> str:
+    """Of this program, as manifests name it."""
+    try:
+        return importlib.metadata.version("remora")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"  # run from a checkout that was never installed
+
+
+class Recorder:
+    """Passes and seals; times are arguments. One per data folder."""
+
+    def __init__(
+        self,
+        data: Path,
+        run_id: str,
+        origin: Origin,
+        destination: str,
+        options: RecordingOptions,
+        counters: Counters,
+        idle_s: float = 3600.0,
+    ) -> None:
+        """As ``Collector``; ``destination`` is where sealed batches are to go."""
+        self._data, self._origin, self._destination, self._counters = data, origin, destination, counters
+        self._open = partial(Collector, data, run_id, options, counters, round(idle_s * clock.NS_PER_S))
+        self._collector: Collector | None = None
+        self._version = version()
+        self._threads = ThreadPoolExecutor(1, "sealing")
+        self._building: dict[str, Future[None]] = {}
+        self._failures = 0
+        self._pass_after_s = self._build_after_s = self._complain_after_s = -math.inf
+        self._refusals = 0
+        clear_leftovers(data / "outbox")
+
+    def step(self, now_ns: int, now_s: float, *, everything: bool = False) -> bool:
+        """One pass, then seal what is due; whether anything moved. A disk that refuses is left alone for a moment.
+
+        Args:
+            now_ns: wall clock.
+            now_s: monotonic.
+            everything: seal every batch that holds something.
+        """
+        if now_s < self._pass_after_s:
+            return False
+        try:
+            collector = self._collector = self._collector or self._open()
+            self._take_built(collector, now_s)
+            moved = collector.collect(now_ns)
+            batches = collector.batches
+            due = [state.id for state in batches.filled()] if everything else list(batches.due(now_ns))
+            if due:
+                collector.freeze(due, self._version)
+            self._build(batches.frozen(), now_s)
+        except OSError as error:
+            self._throw_away()
+            self._pass_after_s = now_s + RETRY_S
+            self._complain(error, now_s)
+            return False
+        return moved
+
+    @property
+    def unsealed(self) -> int:
+        """Batches that hold something and are not in the outbox yet."""
+        batches = self._collector.batches if self._collector else None
+        return len(batches.filled()) + len(batches.frozen()) if batches else 0
+
+    @property
+    def failures(self) -> int:
+        """Refusals of the disk since something was sealed or copied last."""
+        return self._failures
+
+    def _build(self, frozen: list[BatchState], now_s: float) -> None:
+        if now_s < self._build_after_s:
+            return
+        for state in frozen:
+            if state.id not in self._building:
+                work = self._threads.submit(seal, self._data, state, self._origin, self._destination)
+                self._building[state.id] = work
+
+    def _take_built(self, collector: Collector, now_s: float) -> None:
+        for state in collector.batches.frozen():
+            if state.id in self._building and self._building[state.id].done():
+                error = self._building.pop(state.id).exception()
+                if error is None:
+                    self._sealed(collector, state)
+                elif isinstance(error, OSError):
+                    self._build_after_s = now_s + RETRY_S
+                    self._complain(error, now_s)
+                else:
+                    raise error
+
+    def _sealed(self, collector: Collector, state: BatchState) -> None:
+        collector.remove(state.id)
+        self._failures = 0
+        self._counters.add("recorder_batches_total")
+        _log.info("batch_sealed batch=%s packets=%d items=%d", state.id, state.packets, state.items)
+
+    def _throw_away(self) -> None:
+        """The pass does not count: what was committed is read again from the disk."""
+        if self._collector:
+            self._collector.close()
+        self._collector = None
+
+    def _complain(self, error: OSError, now_s: float) -> None:
+        self._failures += 1
+        self._refusals += 1
+        if now_s >= self._complain_after_s:
+            _log.error(
+                "recorder_waits_for_the_disk error=%r attempts=%d; "
+                "what was recorded stays; free space in the data folder",
+                str(error),
+                self._refusals,
+            )
+            self._complain_after_s, self._refusals = now_s + COMPLAIN_S, 0
+
+    def close(self) -> None:
+        """Wait for the batch that is being built."""
+        self._threads.shutdown()
+        self._throw_away()
+
+
+def main(child: Child) -> None:
+    """The loop: a pass, then sleep until the next or until the supervisor speaks."""
+    settings = child.settings
+    child.up()
+    recorder = Recorder(
+        child.data,
+        child.start.run_id,
+        Origin(settings.recording.cluster, child.start.node),
+        destination_text(settings.shipping),
+        settings.recording,
+        child.counters,
+        2 * max(settings.streams.tcp_timeout_s, settings.streams.udp_timeout_s),
+    )
+    selector = selectors.DefaultSelector()
+    selector.register(child.endpoint, selectors.EVENT_READ)
+    while True:
+        recorder.step(clock.wall_ns(), clock.monotonic_s())
+        child.report(clock.monotonic_s())
+        if selector.select(PASS_S):
+            received = child.endpoint.receive()
+            if received is None or isinstance(received[0], Quit):
+                break
+            if isinstance(received[0], Seal):
+                child.endpoint.send(finish(recorder, child))
+    recorder.close()
+
+
+def finish(recorder: Recorder, child: Child) -> Finished:
+    """Copy what is kept, seal all of it; what the disk refuses again and again remains."""
+    quiet = 0
+    while recorder.failures < FINAL_ATTEMPTS and quiet < 2:
+        moved = recorder.step(clock.wall_ns(), clock.monotonic_s(), everything=True)
+        quiet = 0 if moved or recorder.unsealed else quiet + 1
+        child.report(clock.monotonic_s())
+        time.sleep(FINISH_STEP_S)
+    left = recorder.unsealed
+    note = f"{left} batches could not be sealed; they wait in {child.settings.data}/outbox/open" if left else ""
+    child.report(clock.monotonic_s())
+    return Finished(left, note)
+
+
+if __name__ == "__main__":
+    run("recorder", main)

@@ -1,0 +1,78 @@
+"""What the recorder must remember to go on after a kill, as it stands in the commit log."""
+
+from __future__ import annotations
+
+import msgspec
+
+NEVER_NS = 2**63 - 1
+"""``from_ns`` of a stream that was refused: no packet is that late."""
+
+
+class Cursors(msgspec.Struct):
+    """How many bytes of each file are copied, by the file's name or the segment's number."""
+
+    journals: dict[str, int] = {}
+    segments: dict[str, int] = {}
+    """Of ``segments/N.idx``."""
+    logs: dict[str, int] = {}
+    """Of ``segments/N.streams``."""
+    items: dict[str, int] = {}
+    """Of ``items/N.idx``."""
+
+
+class Kept(msgspec.Struct):
+    """A stream that somebody keeps; forgotten once it has ended and nothing of it is left in a segment."""
+
+    recordings: dict[str, int] = {}
+    """Recording and the time from which on its packets are in it."""
+    record: bytes = b""
+    """Its last record in the stream log; empty when none was found."""
+    ended: bool = False
+    link_type: int = 1
+    """Of its last packets; its items go where they went."""
+
+
+class Sealing(msgspec.Struct):
+    """Fixes what a batch is: from now on it gets nothing more, and building it gives the same bytes each time."""
+
+    version: str
+    lost: dict[str, int | None]
+
+
+class BatchState(msgspec.Struct):
+    """One open batch: what counts of its files. Bytes behind that were written by a pass that was not committed."""
+
+    id: str
+    recording: str
+    link_type: int
+    opened_ns: int
+    """Wall clock."""
+    packets: int = 0
+    packet_bytes: int = 0
+    """Bytes of ``packets``, record headers included."""
+    items: int = 0
+    item_bytes: int = 0
+    stream_records: int = 0
+    asked: bool = False
+    """Somebody asked for it to be sealed now."""
+    sealing: Sealing | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Not worth sealing."""
+        return not self.packets and not self.items
+
+
+class Pass(msgspec.Struct, omit_defaults=True):
+    """What one pass changed; a compacted log is one pass that changed everything."""
+
+    cursors: Cursors
+    kept: dict[int, Kept] = {}
+    forgotten: list[int] = []
+    batches: dict[str, BatchState] = {}
+    removed: list[str] = []
+    refused: dict[str, int] = {}
+    """Streams refused per recording since its last batch was sealed; whole."""
+    run_id: str = ""
+    sequence: int = 0
+    """The last batch of this run."""

@@ -1,0 +1,269 @@
+"""The recorder's pass: what is kept and was not copied yet goes from the segments into the open batches.
+
+A pass reads (journals, indexes, stream logs), appends (open batches), commits (one record in the commit log) and tells
+the worker (``keep/copied``), in this order. Killed anywhere, the next collector cuts the open batches to the last
+commit and copies from the cursors of that commit on: nothing is lost and nothing doubled.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from engine.counters import Counters, Drop
+from engine.recording.batch_state import NEVER_NS, Sealing
+from engine.recording.index_tail import IndexTail, StreamIds
+from engine.recording.journal import Entry, Keep, SealNow, read_journal
+from engine.recording.ledger import Ledger
+from engine.recording.open_batches import OpenBatches
+from engine.recording.options import RecordingOptions
+from engine.recording.segment_bytes import read_items, read_packets
+from engine.recording.space import Space
+from engine.recording.windows import Windows
+from engine.segments.copied import Copied, write_copied
+from engine.segments.records import END, EXTENT, ITEM, STREAM_RECORD, Records
+
+_log = logging.getLogger(__name__)
+
+
+class Collector:
+    """Everything between the segments and the open batches; one per data folder.
+
+    After an ``OSError`` its memory and the disk disagree: close it and open another.
+    """
+
+    def __init__(
+        self, data: Path, run_id: str, options: RecordingOptions, counters: Counters, idle_ns: int = 3_600_000_000_000
+    ) -> None:
+        """Go on where the last one committed.
+
+        Args:
+            data: the data folder.
+            run_id: names the batches that are begun from now on.
+            options: limits.
+            counters: ``recorder_*``.
+            idle_ns: a stream without packets for so long has no end any more: its worker died.
+
+        Raises:
+            OSError: the disk is full or failing.
+        """
+        self._data, self._counters, self._options = data, counters, options
+        self._space = Space(data / "outbox", options.limit_bytes)
+        opened = data / "outbox" / "open"
+        opened.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._ledger = ledger = Ledger(opened / "passes.log", run_id)
+        self.batches = OpenBatches(opened, ledger, options)
+        cursors = ledger.cursors
+        self._extents = IndexTail(data / "segments", "idx", EXTENT, cursors.segments)
+        self._logs = IndexTail(data / "segments", "streams", STREAM_RECORD, cursors.logs)
+        self._items = IndexTail(data / "items", "idx", ITEM, cursors.items)
+        self._idle_ns, self._active_ns = idle_ns, dict[int, int]()
+        self._full = False
+
+    def collect(self, now_ns: int) -> bool:
+        """One pass; whether anything moved.
+
+        Args:
+            now_ns: wall clock.
+
+        Raises:
+            OSError: the disk is full or failing; nothing of this pass counts.
+        """
+        touched: set[int] = set()
+        entries = self._read_journals()
+        asked = {entry.recording for entry in entries if isinstance(entry, SealNow)}
+        moved = bool(entries)
+        self._take_wishes([entry for entry in entries if isinstance(entry, Keep)], now_ns, touched)
+        moved |= self._copy_new(now_ns, touched)
+        moved |= self._learn(touched)
+        self.batches.describe({stream: self._ledger.kept[stream].record for stream in touched})
+        self.batches.ask(asked)
+        moved |= self._forget(now_ns)
+        if moved:
+            self._ledger.commit()
+            cursors = self._ledger.cursors
+            write_copied(self._data, Copied(cursors.journals, cursors.segments, cursors.items, now_ns))
+        return moved
+
+    def freeze(self, batches: list[str], version: str) -> None:
+        """Fix these batches: they get nothing more, and building one gives the same bytes each time.
+
+        Raises:
+            OSError: not fixed.
+        """
+        for batch in batches:
+            state = self._ledger.batch(batch)
+            refused = self._ledger.refused.pop(state.recording, 0)
+            state.sealing = Sealing(version, {"ring_full": None, "storage_full": refused})
+        self._ledger.commit()
+        self.batches.freeze(batches)
+
+    def remove(self, batch: str) -> None:
+        """A fixed batch is in ``ready``: it leaves ``open``.
+
+        Raises:
+            OSError: it is left; harmless.
+        """
+        self._ledger.remove_batch(batch)
+        self._ledger.commit()
+        self.batches.remove(batch)
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        self._ledger.close()
+
+    # ---- wishes ---------------------------------------------------------------------------------------------------
+
+    def _take_wishes(self, wishes: list[Keep], now_ns: int, touched: set[int]) -> None:
+        """Follow the streams, and copy what of them lies behind the cursors already."""
+        late = Windows()
+        for wish in wishes:
+            self._follow(wish, late, now_ns)
+        streams = late.streams()
+        touched.update(streams.tolist())
+        for _, rows in self._logs.old(streams):
+            self._note(rows)
+        for number, rows in self._extents.old(streams):
+            self._copy(number, rows, late, now_ns, touched)
+        for number, rows in self._items.old(streams):
+            self._copy_items(number, rows, late, now_ns, touched)
+
+    def _read_journals(self) -> list[Entry]:
+        entries: list[Entry] = []
+        cursors = self._ledger.cursors.journals
+        for path in sorted((self._data / "keep").glob("*.log")):
+            while True:
+                more, end = read_journal(path, cursors.get(path.name, 0))
+                if not more:
+                    break
+                cursors[path.name] = end
+                entries += more
+        return entries
+
+    def _follow(self, wish: Keep, late: Windows, now_ns: int) -> None:
+        """Follow the stream from now on, and note in ``late`` what of it may have been passed already."""
+        kept = self._ledger.kept.get(wish.stream)
+        before_ns = kept.recordings.get(wish.recording, NEVER_NS) if kept else NEVER_NS
+        if wish.from_ns >= before_ns:
+            return
+        if before_ns == NEVER_NS:
+            known = kept is not None and wish.recording in kept.recordings
+            if self._space.full(now_ns):
+                self._say_full(True)
+                if not known:
+                    self._refuse(wish)
+                return
+            self._say_full(False)
+            self._counters.add("recorder_streams_wanted_total")
+            self._counters.add("recorder_streams_kept_total")
+        self._ledger.stream(wish.stream).recordings[wish.recording] = wish.from_ns
+        self._active_ns[wish.stream] = now_ns
+        late.add(wish.stream, wish.recording, wish.from_ns, before_ns)
+
+    def _refuse(self, wish: Keep) -> None:
+        self._ledger.stream(wish.stream).recordings[wish.recording] = NEVER_NS
+        self._ledger.refuse(wish.recording)
+        self._counters.add("recorder_streams_wanted_total")
+        self._counters.drop("recorder", Drop.STORAGE_FULL)
+
+    def _say_full(self, full: bool) -> None:
+        if full and not self._full:
+            _log.error(
+                "recording_limit_reached used_bytes=%d limit_bytes=%d; new streams are refused until batches have "
+                "left: see that the destination takes them, or raise recording.limit",
+                self._space.used_bytes,
+                self._options.limit_bytes,
+            )
+        elif self._full and not full:
+            _log.warning("recording_limit_left used_bytes=%d; new streams are kept again", self._space.used_bytes)
+        self._full = full
+
+    # ---- copying --------------------------------------------------------------------------------------------------
+
+    def _copy_new(self, now_ns: int, touched: set[int]) -> bool:
+        moved = False
+        for number, rows in self._extents.new():
+            moved = True
+            self._copy(number, rows, self._windows(np.unique(rows["stream"])), now_ns, touched)
+        for number, rows in self._items.new():
+            moved = True
+            self._copy_items(number, rows, self._windows(np.unique(rows["stream"])), now_ns, touched)
+        return moved
+
+    def _windows(self, streams: StreamIds) -> Windows:
+        windows, kept = Windows(), self._ledger.kept
+        for stream in streams.tolist():
+            if stream in kept:
+                windows.add_all(stream, kept[stream].recordings)
+        return windows
+
+    def _copy(self, number: int, extents: Records, windows: Windows, now_ns: int, touched: set[int]) -> None:
+        """Packets of ``extents``, all of one segment, into the batches that want them."""
+        streams = windows.streams()
+        wanted = extents[np.isin(extents["stream"], streams)]
+        if not len(wanted) or not (piece := read_packets(self._data / "segments", number, wanted)):
+            return
+        for stream in streams.tolist():
+            self._active_ns[stream] = now_ns
+            if self._ledger.kept[stream].link_type != piece.link_type:
+                self._ledger.stream(stream).link_type = piece.link_type
+        for recording, mask in windows.masks(piece.packets):
+            packets = piece.packets[mask]
+            self.batches.current(recording, piece.link_type, now_ns).add_packets(piece.data, packets)
+            self._counters.add("recorder_packets_total", len(packets))
+        touched.update(streams.tolist())
+
+    def _copy_items(self, number: int, rows: Records, windows: Windows, now_ns: int, touched: set[int]) -> None:
+        """Items of ``rows``, all of one item segment, into the batches of their packets."""
+        wanted = rows[np.isin(rows["stream"], windows.streams())]
+        items = read_items(self._data / "items", number, wanted) if len(wanted) else []
+        if not items:
+            return
+        for recording, mask in windows.masks(wanted):
+            by_link_type: dict[int, list[tuple[int, bytes]]] = {}
+            for at in np.flatnonzero(mask).tolist():
+                by_link_type.setdefault(self._ledger.kept[items[at][0]].link_type, []).append(items[at])
+            for link_type, chosen in by_link_type.items():
+                self.batches.current(recording, link_type, now_ns).add_items(chosen)
+            self._counters.add("recorder_items_total", int(mask.sum()))
+        touched.update(stream for stream, _ in items)
+
+    # ---- streams --------------------------------------------------------------------------------------------------
+
+    def _learn(self, touched: set[int]) -> bool:
+        moved = False
+        for _, rows in self._logs.new():
+            moved = True
+            touched.update(self._note(rows))
+        return moved
+
+    def _note(self, rows: Records) -> set[int]:
+        """Remember the newest record of each kept stream; which ones those were."""
+        noted = set()
+        for at, stream in enumerate(rows["stream"].tolist()):
+            if stream in self._ledger.kept:
+                kept = self._ledger.stream(stream)
+                kept.record = rows[at : at + 1].tobytes()
+                kept.ended |= int(rows["event"][at]) == END
+                noted.add(stream)
+        return noted
+
+    def _forget(self, now_ns: int) -> bool:
+        """Streams that are over, once nothing is left of them that a late wish could want."""
+        gone = [tail.vanished() for tail in (self._extents, self._logs, self._items)]
+        if not any(gone):
+            return False
+        over = [
+            stream
+            for stream, kept in self._ledger.kept.items()
+            if kept.ended or now_ns - self._active_ns.setdefault(stream, now_ns) > self._idle_ns
+        ]
+        there = np.union1d(self._extents.named(), self._items.named())
+        left = np.isin(np.array(over, np.uint64), there)
+        forgotten = [stream for stream, is_left in zip(over, left.tolist(), strict=True) if not is_left]
+        self._ledger.forget(forgotten)
+        for stream in forgotten:
+            self._active_ns.pop(stream, None)
+        return True

@@ -1,0 +1,351 @@
+from __future__ import annotations
+
+import gzip
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.counters import Counters
+from engine.recorder import seal
+from engine.recording.collector import Collector
+from engine.recording.options import RecordingOptions
+from engine.recording.sealing import Origin
+from engine.segments.copied import Copied, keep_sizes
+from tests.support.audit import Recorded, audit, objects_ready, records_in
+from tests.support.data_folder import NS, START_NS, DataFolder
+from tests.support.disk import file_size_limit
+
+RUN = "20261120T103000Z-a1b2c3d4"
+NOW_NS = 1_795_170_600 * NS  # 10:30 UTC
+OPTIONS = RecordingOptions()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[DataFolder]:
+    folder = DataFolder(tmp_path / "data", segment_bytes=65536)
+    yield folder
+    folder.close()
+
+
+def open_collector(
+    data: DataFolder, options: RecordingOptions = OPTIONS, counters: Counters | None = None
+) -> Collector:
+    return Collector(data.root, RUN, options, counters or Counters())
+
+
+def seal_all(collector: Collector, data: DataFolder) -> None:
+    """What the recorder does at its end, without threads."""
+    batches = [state.id for state in collector.batches.filled()]
+    if batches:
+        collector.freeze(batches, "1.0")
+    for state in collector.batches.frozen():
+        seal(data.root, state, Origin("local", "n1"), "recordings")
+        collector.remove(state.id)
+
+
+def recorded(data: DataFolder) -> dict[str, Recorded]:
+    return audit(objects_ready(data.root / "outbox"))
+
+
+def run_once(data: DataFolder, options: RecordingOptions = OPTIONS) -> dict[str, Recorded]:
+    collector = open_collector(data, options)
+    collector.collect(NOW_NS)
+    seal_all(collector, data)
+    collector.close()
+    return recorded(data)
+
+
+def test_a_kept_stream_is_recorded_and_another_is_not(data: DataFolder) -> None:
+    data.capture([(1, START_NS, 60), (2, START_NS + 1, 60), (1, START_NS + 2, 90)])
+    data.item(1, START_NS)
+    data.item(2, START_NS)
+    data.worker.keep(1, "r", 0, 0)
+    found = run_once(data)["r"]
+    assert found.packets == data.wanted({1: 0})
+    assert [item["id"] for item in found.items] == data.wanted_items({1: 0})
+    (row,) = found.rows
+    assert (row["stream"], row["client"], row["server"]) == ("000000000001.pcap", "10.0.0.1:40000", "10.0.0.2:80")
+    assert (row["packets"], row["bytes"], row["start"], row["end"]) == (2, 150, START_NS, START_NS + 2)
+
+
+def test_only_packets_and_items_from_the_wished_time_on_are_recorded(data: DataFolder) -> None:
+    data.capture([(1, START_NS + n, 60) for n in range(10)])
+    for n in range(10):
+        data.item(1, START_NS + n)
+    data.worker.keep(1, "r", START_NS + 4, 0)
+    found = run_once(data)["r"]
+    assert found.packets == data.wanted({1: START_NS + 4})
+    assert sorted(item["id"] for item in found.items) == data.wanted_items({1: START_NS + 4})
+    assert len(found.packets) == len(found.items) == 6
+
+
+def test_a_wish_for_an_earlier_time_adds_only_what_was_missing(data: DataFolder) -> None:
+    collector = open_collector(data)
+    data.capture([(1, START_NS + n, 60) for n in range(10)])
+    for from_ns in (START_NS + 7, START_NS + 3, START_NS + 5, 0, 0):
+        data.worker.keep(1, "r", from_ns, 0)
+        collector.collect(NOW_NS)
+    data.capture([(1, START_NS + 10, 60)])
+    collector.collect(NOW_NS)
+    seal_all(collector, data)
+    collector.close()
+    assert recorded(data)["r"].packets == data.wanted({1: 0})
+
+
+def test_a_stream_is_followed_over_batches_and_no_packet_is_in_two(data: DataFolder) -> None:
+    collector = open_collector(data)
+    data.broker.keep(1, "r", 0, 0)
+    for n in range(4):
+        data.capture([(1, START_NS + n, 60), (2, START_NS + n, 60)])
+        data.item(1, START_NS + n)
+        data.broker.seal("r", 0)
+        collector.collect(NOW_NS)
+        assert collector.batches.due(NOW_NS) == {f"{RUN}-{n + 1:08d}": "asked"}
+        seal_all(collector, data)
+    collector.close()
+    found = recorded(data)["r"]
+    assert found.packets == data.wanted({1: 0})
+    assert [manifest["packets"] for manifest in found.manifests] == [1, 1, 1, 1]
+
+
+def test_a_stream_is_followed_while_it_is_silent_and_its_segments_are_gone(data: DataFolder) -> None:
+    collector = open_collector(data)
+    data.worker.keep(1, "r", 0, 0)
+    data.capture([(1, START_NS, 60)])
+    collector.collect(NOW_NS)
+    for _ in range(3):
+        data.now_s += 100
+        data.expire()
+        collector.collect(NOW_NS)
+    assert data.segments() == 0
+    data.capture([(1, START_NS + 1, 60)])
+    collector.collect(NOW_NS)
+    seal_all(collector, data)
+    collector.close()
+    assert recorded(data)["r"].packets == data.wanted({1: 0})
+
+
+def test_a_stream_that_ended_is_forgotten_once_nothing_of_it_is_left(data: DataFolder) -> None:
+    collector = open_collector(data)
+    data.worker.keep(1, "r", 0, 0)
+    data.capture([(1, START_NS, 60), (2, START_NS, 60)])
+    data.end(1)
+    collector.collect(NOW_NS)
+    assert list(collector._ledger.kept) == [1]
+    for _ in range(3):
+        data.now_s += 100
+        data.expire()
+        collector.collect(NOW_NS)
+    assert collector._ledger.kept == {}
+    seal_all(collector, data)
+    collector.close()
+    (row,) = recorded(data)["r"].rows
+    assert row["state"] == "closed"
+
+
+def test_the_worker_is_told_what_was_copied_and_may_delete_it(data: DataFolder) -> None:
+    collector = open_collector(data)
+    data.capture([(1, START_NS, 60)])
+    data.item(1, START_NS)
+    data.worker.keep(1, "r", 0, 0)
+    assert not Copied.read(data.root).knows(keep_sizes(data.root))
+    collector.collect(NOW_NS)
+    copied = Copied.read(data.root)
+    assert copied.knows(keep_sizes(data.root))
+    assert (copied.segments, copied.items, copied.at_ns) == ({"1": 32}, {"1": 40}, NOW_NS)
+    assert not collector.collect(NOW_NS)
+    collector.close()
+
+
+def test_two_recordings_of_a_stream_both_have_it(data: DataFolder) -> None:
+    data.capture([(1, START_NS + n, 60) for n in range(5)])
+    data.worker.keep(1, "all of it", 0, 0)
+    data.broker.keep(1, "a/part", START_NS + 2, 0)
+    found = run_once(data)
+    assert found["all of it"].packets == data.wanted({1: 0})
+    assert found["a/part"].packets == data.wanted({1: START_NS + 2})
+
+
+def test_each_link_type_has_its_own_batch_and_items_go_with_the_packets(data: DataFolder) -> None:
+    for stream, link_type in ((1, 1), (2, 101)):
+        data.capture([(stream, START_NS, 60)], link_type)
+        data.item(stream, START_NS)
+        data.worker.keep(stream, "r", 0, 0)
+    found = run_once(data)["r"]
+    assert sorted((m["link_type"], m["packets"], m["items"]) for m in found.manifests) == [(1, 1, 1), (101, 1, 1)]
+
+
+def test_packets_out_of_order_are_sealed_in_time_order_and_equal_times_as_captured(data: DataFolder) -> None:
+    times = [5, 3, 9, 3, 3, 1]
+    data.capture([(1, START_NS + time, 60) for time in times])
+    data.worker.keep(1, "r", 0, 0)
+    run_once(data)
+    (pcap,) = [content for name, content in objects_ready(data.root / "outbox").items() if "/pcap/" in name]
+    assert records_in(gzip.decompress(pcap)[24:]) == sorted(data.packets[1], key=lambda packet: packet[0])
+
+
+def test_a_batch_that_grows_full_within_one_pass_is_followed_by_another(data: DataFolder) -> None:
+    for n in range(20):
+        data.now_s += 6  # a segment each
+        data.capture([(1, START_NS + n * 10 + k, 1000) for k in range(10)])
+    data.worker.keep(1, "r", 0, 0)
+    found = run_once(data, RecordingOptions(batch_bytes=50_000))["r"]
+    assert found.packets == data.wanted({1: 0})
+    assert [manifest["packets"] for manifest in found.manifests] == [50] * 8
+
+
+def test_an_hour_ends_every_batch(data: DataFolder) -> None:
+    collector = open_collector(data)
+    data.worker.keep(1, "r", 0, 0)
+    hour_ns = 3600 * NS
+    for n, now_ns in enumerate((NOW_NS, NOW_NS + hour_ns // 2 - 1, NOW_NS + hour_ns // 2)):
+        data.capture([(1, START_NS + n, 60)])
+        collector.collect(now_ns)
+    assert collector.batches.due(NOW_NS + hour_ns // 2) == {f"{RUN}-00000001": "hour"}
+    seal_all(collector, data)
+    collector.close()
+    names = [name for name in objects_ready(data.root / "outbox") if "/manifest/" in name]
+    assert [name.split("/")[3:5] for name in sorted(names)] == [
+        ["dt=2026-11-20", "hour=10"],
+        ["dt=2026-11-20", "hour=11"],
+    ]
+
+
+def test_age_and_size_make_a_batch_due(data: DataFolder) -> None:
+    collector = open_collector(data, RecordingOptions(batch_interval_s=60, batch_bytes=1000))
+    data.worker.keep(1, "old", 0, 0)
+    data.worker.keep(2, "large", 0, 0)
+    data.capture([(1, START_NS, 60), (2, START_NS, 1000)])
+    collector.collect(NOW_NS)
+    assert list(collector.batches.due(NOW_NS + 60 * NS - 1).values()) == ["size"]
+    assert sorted(collector.batches.due(NOW_NS + 60 * NS).values()) == ["age", "size"]
+    assert list(collector.batches.due(NOW_NS - 5 * NS).values()) == ["size"]
+    collector.close()
+
+
+def test_nothing_is_sealed_where_nothing_was_copied(data: DataFolder) -> None:
+    data.worker.keep(77, "r", 0, 0)
+    data.worker.seal("r", 0)
+    collector = open_collector(data)
+    collector.collect(NOW_NS)
+    assert collector.batches.due(NOW_NS + 7200 * NS) == {}
+    seal_all(collector, data)
+    collector.close()
+    assert not (data.root / "outbox" / "ready").exists()
+
+
+def test_above_the_limit_new_streams_are_refused_and_counted_and_old_ones_go_on(
+    data: DataFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    counters = Counters()
+    collector = open_collector(data, RecordingOptions(limit_bytes=3000), counters)
+    data.worker.keep(1, "r", 0, 0)
+    data.capture([(1, START_NS, 4000), (2, START_NS, 60), (3, START_NS, 60)])
+    collector.collect(NOW_NS)
+    later_ns = NOW_NS + 10 * NS
+    for stream in (2, 3, 2):
+        data.broker.keep(stream, "r", 0, 0)
+        collector.collect(later_ns)
+    data.capture([(1, START_NS + 1, 60), (2, START_NS + 1, 60)])
+    collector.collect(later_ns)
+    seal_all(collector, data)
+    collector.close()
+    found = recorded(data)["r"]
+    assert found.packets == data.wanted({1: 0})
+    assert found.manifests[0]["lost"] == {"ring_full": None, "storage_full": 2}
+    wanted, kept = counters.get("recorder_streams_wanted_total"), counters.get("recorder_streams_kept_total")
+    assert (wanted, kept, counters.dropped("recorder")) == (3, 1, 2)
+    assert [record.levelname for record in caplog.records if "recording_limit_reached" in record.message] == ["ERROR"]
+
+
+def test_a_refused_stream_is_kept_when_it_is_asked_for_again_and_there_is_room(data: DataFolder) -> None:
+    data.capture([(2, START_NS, 60)])
+    data.broker.keep(2, "r", 0, 0)
+    full = open_collector(data, RecordingOptions(limit_bytes=0))
+    full.collect(NOW_NS)
+    full.close()
+    data.broker.keep(2, "r", 0, 0)
+    assert run_once(data)["r"].packets == data.wanted({2: 0})
+
+
+def test_a_lost_commit_log_puts_open_batches_aside_and_deletes_nothing(data: DataFolder) -> None:
+    collector = open_collector(data)
+    data.worker.keep(1, "r", 0, 0)
+    data.capture([(1, START_NS, 60)])
+    collector.collect(NOW_NS)
+    collector.close()
+    (data.root / "outbox" / "open" / "passes.log").unlink()
+    assert run_once(data)["r"].packets == data.wanted({1: 0})
+    (dead,) = (data.root / "outbox" / "dead").iterdir()
+    assert sorted(path.name for path in dead.iterdir()) == ["index", "packets", "reason.txt", "streams"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_a_model_of_wishes_and_traffic_agrees_wherever_the_collector_is_replaced(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    data = DataFolder(tmp_path / "data", segment_bytes=65536, pcap_ttl_s=2.0, json_ttl_s=1e9)
+    options = RecordingOptions(batch_bytes=chance.choice([2_000, 20_000, 1 << 20]), batch_interval_s=30)
+    collector, now_ns, time_ns = open_collector(data, options), NOW_NS, START_NS
+    kept: dict[str, dict[int, int]] = {}
+    leased: set[int] = set()
+    for _ in range(chance.randrange(20, 60)):
+        action = chance.random()
+        now_ns += chance.randrange(5 * NS)
+        data.now_s += chance.random() * 4
+        if action < 0.5:
+            streams = [chance.randrange(1, 9) for _ in range(chance.randrange(1, 12))]
+            time_ns += 1000
+            data.capture([(s, time_ns + chance.randrange(900), chance.randrange(16, 400)) for s in streams])
+            for stream in set(streams) - leased:
+                data._shelf.lease(stream)  # what may be asked for is there: that is what leases promise
+                leased.add(stream)
+            data.item(streams[0], time_ns)
+        elif action < 0.75:
+            stream, recording = chance.randrange(1, 9), chance.choice("ab")
+            from_ns = chance.choice([0, 0, time_ns, time_ns - 5000])
+            chance.choice([data.worker, data.broker]).keep(stream, recording, from_ns, 0)
+            of = kept.setdefault(recording, {})
+            of[stream] = min(from_ns, of.get(stream, from_ns))
+        elif action < 0.9:
+            collector.collect(now_ns)
+            data.expire()
+        elif action < 0.95:
+            seal_all(collector, data)
+        else:
+            collector.close()
+            collector = open_collector(data, options)
+    collector.collect(now_ns)
+    seal_all(collector, data)
+    collector.close()
+    ready = (data.root / "outbox" / "ready").exists()
+    found = recorded(data) if ready else {}
+    for recording in "ab":
+        result = found.get(recording, Recorded())
+        assert result.packets == data.wanted(kept.get(recording, {}))
+        assert sorted(item["id"] for item in result.items) == data.wanted_items(kept.get(recording, {}))
+    data.close()
+
+
+@pytest.mark.parametrize("room", range(0, 1200, 100))
+def test_a_disk_that_fills_up_anywhere_costs_nothing_once_there_is_room(data: DataFolder, room: int) -> None:
+    data.capture([(1, START_NS + n, 60) for n in range(10)])
+    data.item(1, START_NS)
+    data.worker.keep(1, "r", 0, 0)
+    collector = open_collector(data)
+    with file_size_limit(room):
+        try:
+            collector.collect(NOW_NS)
+            seal_all(collector, data)
+        except OSError as error:
+            assert "too large" in str(error)  # noqa: PT017 - for some of the rooms everything fits
+    collector.close()
+    again = open_collector(data)
+    again.collect(NOW_NS)
+    seal_all(again, data)
+    again.close()
+    found = recorded(data)["r"]
+    assert found.packets == data.wanted({1: 0})
+    assert [item["id"] for item in found.items] == data.wanted_items({1: 0})

@@ -1,0 +1,104 @@
+"""A data folder, filled as worker and broker fill it, and a model of what a recording of it must hold."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from engine.capture.batch import PAD_BYTES, Batch
+from engine.counters import Counters
+from engine.recording.journal import KeepJournal
+from engine.segments.copied import Copied, keep_sizes
+from engine.segments.items import ItemShelf
+from engine.segments.options import StorageOptions
+from engine.segments.records import END, StreamRecord
+from engine.segments.shelf import Shelf
+
+NS = 1_000_000_000
+START_NS = 1_700_000_000 * NS
+
+
+class DataFolder:
+    """Writes with the real shelf and the real journal. Packets are unique, so that one lost or doubled shows."""
+
+    def __init__(
+        self, root: Path, *, pcap_ttl_s: float = 10.0, json_ttl_s: float = 10.0, segment_bytes: int = 4096
+    ) -> None:
+        self.root = root
+        for name in ("segments", "items", "keep", "outbox"):
+            (root / name).mkdir(parents=True, exist_ok=True)
+        options = StorageOptions(pcap_ttl_s=pcap_ttl_s, json_ttl_s=json_ttl_s, storage_limit_bytes=segment_bytes * 32)
+        self._shelf = Shelf(root, options, Counters(), 0.0)
+        self._items = ItemShelf(root, options, Counters())
+        self.worker = KeepJournal(root / "keep" / "worker-0.log", sync=False)
+        self.broker = KeepJournal(root / "keep" / "broker.log", sync=False)
+        self.now_s = 0.0
+        self.packets: dict[int, list[tuple[int, bytes]]] = {}
+        """Timestamp and frame of each packet of a stream, as captured."""
+        self.items: dict[int, list[tuple[int, str]]] = {}
+        """Time and id of each item of a stream."""
+        self._serial = 0
+
+    def capture(self, packets: Sequence[tuple[int, int, int]], link_type: int = 1) -> None:
+        """One batch of the worker: stream, timestamp and frame length of each packet."""
+        buffer, offsets = bytearray(), []
+        for stream, time_ns, length in packets:
+            self._serial += 1
+            frame = struct.pack(">QQ", stream, self._serial).ljust(length, b"%c" % (self._serial % 251))
+            offsets.append(len(buffer))
+            buffer += struct.pack("<IIII", *divmod(time_ns, NS), len(frame), len(frame)) + frame
+            self.packets.setdefault(stream, []).append((time_ns, frame))
+        end = len(buffer)
+        batch = Batch(memoryview(buffer + bytes(PAD_BYTES)), np.array(offsets), end, True, link_type, 0, -1)
+        streams = np.array([stream for stream, _, _ in packets], np.uint64)
+        times = np.array([time_ns for _, time_ns, _ in packets], np.int64)
+        self._shelf.append(batch, streams, times, self._describe, self.now_s)
+
+    def item(self, stream: int, time_ns: int) -> None:
+        """One item of a stream."""
+        index = len(self.items.setdefault(stream, []))
+        name = f"{stream:012d}.pcap-{index}"
+        self.items[stream].append((time_ns, name))
+        body = {"id": name, "stream": f"{stream:012d}.pcap", "request": {"n": index}, "elapsedTime": 1.5}
+        self._items.append([(stream, index, time_ns, msgspec.msgpack.encode(body))], self.now_s)
+
+    def end(self, stream: int) -> None:
+        """The stream is over."""
+        self._shelf.log(END, self._describe(stream)._replace(state=2))
+
+    def expire(self, wall_ns: int = START_NS) -> None:
+        """Let the worker delete what it may."""
+        copied, sizes = Copied.read(self.root), keep_sizes(self.root)
+        self._shelf.expire(self.now_s, copied, sizes, wall_ns=wall_ns)
+        self._items.expire(self.now_s, copied, sizes, wall_ns=wall_ns)
+
+    def segments(self) -> int:
+        """How many there are."""
+        return len(list((self.root / "segments").glob("*.pcap")))
+
+    def wanted(self, kept: dict[int, int]) -> list[tuple[int, bytes]]:
+        """The packets that a recording must hold, sorted; ``kept``: stream and time from which on."""
+        return sorted(p for stream, from_ns in kept.items() for p in self.packets.get(stream, []) if p[0] >= from_ns)
+
+    def wanted_items(self, kept: dict[int, int]) -> list[str]:
+        """The ids of the items that it must hold, sorted."""
+        return sorted(i for stream, from_ns in kept.items() for t, i in self.items.get(stream, []) if t >= from_ns)
+
+    def _describe(self, stream: int) -> StreamRecord:
+        packets = self.packets.get(stream, [(START_NS, b"")])
+        octets = sum(len(frame) for _, frame in packets)
+        client, server = (bytes(10) + b"\xff\xff" + bytes((10, 0, 0, host)) for host in (1, 2))
+        return StreamRecord(
+            stream, packets[0][0], len(packets), octets, octets // 2, client, server, 40_000, 80, 6, 1, 0
+        )
+
+    def close(self) -> None:
+        """Close the files."""
+        self._shelf.close()
+        self._items.close()
+        self.worker.close()
+        self.broker.close()
