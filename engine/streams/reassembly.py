@@ -20,7 +20,7 @@ from engine.clock import NS_PER_S
 from engine.counters import Counters, Drop
 from engine.decode.columns import Columns
 from engine.streams.chunk import Chunk
-from engine.streams.entry import ACK, RST, SYN
+from engine.streams.entry import ACK, FIN, RST, SYN
 from engine.streams.halves import (
     Draft,
     Half,
@@ -234,15 +234,17 @@ class Reassembler:
                 unwanted += size
                 continue
             direction = CLIENT if client else SERVER
-            half, other = state[direction], state[1 - direction]
-            self._charge_half(half, -1)
-            data = bytes(batch.buffer[start : start + size])
-            taken = accept(half, direction, sequence, flags, data, span, time_ns, draft)
-            self._charge_half(half, 1)
-            self._keep_limits(half, direction, draft)
-            duplicate += taken.duplicate
-            late += taken.late_by_time
-            dropped += taken.late_by_limit
+            if span or flags & (SYN | FIN):
+                half = state[direction]
+                self._charge_half(half, -1)
+                data = bytes(batch.buffer[start : start + size])
+                taken = accept(half, direction, sequence, flags, data, span, time_ns, draft)
+                self._charge_half(half, 1)
+                self._keep_limits(half, direction, draft)
+                duplicate += taken.duplicate
+                late += taken.late_by_time
+                dropped += taken.late_by_limit
+            other = state[1 - direction]
             if flags & ACK:
                 if flags & SYN and other.next < 0:
                     other.next = acknowledgement
