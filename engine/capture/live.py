@@ -13,9 +13,8 @@ import socket
 import struct
 
 import numpy as np
-import numpy.typing as npt
 
-from engine.capture.batch import PAD_BYTES, Batch
+from engine.capture.batch import Batch
 from engine.capture.links import ETHERNET, RAW
 from engine.capture.ring import (
     BLOCK_BYTES,
@@ -25,6 +24,7 @@ from engine.capture.ring import (
     give_back,
     is_ours,
     packets_of,
+    padded,
     write_records,
 )
 from engine.errors import CaptureError
@@ -153,7 +153,7 @@ class LiveSource:
             self._check_interface()
             return None
         offsets, end = write_records(self._ring, np.array(packets, np.int64))
-        buffer, offsets, end = self._padded(offsets, end)
+        buffer, offsets, end = padded(self._ring, offsets, end)
         return Batch(buffer, offsets, end, False, self._link_type, self._index, -1)
 
     def fileno(self) -> int:
@@ -171,13 +171,6 @@ class LiveSource:
         """Give the descriptor back. The ring stays mapped while somebody holds a batch."""
         self.ended = True
         self._socket.close()
-
-    def _padded(self, offsets: npt.NDArray[np.int64], end: int) -> tuple[memoryview, npt.NDArray[np.int64], int]:
-        """The ring itself; a copy of the batch where a gather behind its last record would overrun the ring."""
-        if end + PAD_BYTES <= RING_BYTES:
-            return self._ring, offsets, end
-        start = int(offsets[0])
-        return memoryview(bytearray(self._ring[start:end]) + bytes(PAD_BYTES)), offsets - start, end - start
 
     def _check_interface(self) -> None:
         self._socket.getsockopt(

@@ -17,7 +17,7 @@ from struct import Struct
 import numpy as np
 import numpy.typing as npt
 
-from engine.capture.batch import RECORD_HEADER_BYTES
+from engine.capture.batch import PAD_BYTES, RECORD_HEADER_BYTES
 from engine.capture.pcapheader import MAX_CAPTURED_BYTES
 
 BLOCK_BYTES = 1 << 20
@@ -88,6 +88,14 @@ def write_records(ring: memoryview, packets: Offsets) -> tuple[Offsets, int]:
     offsets = frames - RECORD_HEADER_BYTES
     _window(ring, RECORD_HEADER_BYTES)[offsets] = records.view("V16")
     return offsets, int(frames[-1]) + int(captured[-1])
+
+
+def padded(ring: memoryview, offsets: Offsets, end: int) -> tuple[memoryview, Offsets, int]:
+    """Records in a buffer that goes on behind them: the ring itself, or at the very end of the ring a copy of them."""
+    if end + PAD_BYTES <= len(ring):
+        return ring, offsets, end
+    start = int(offsets[0])
+    return memoryview(bytearray(ring[start:end]) + bytes(PAD_BYTES)), offsets - start, end - start
 
 
 def _insert_tags(ring: memoryview, frames: Offsets, headers: npt.NDArray[np.void]) -> None:
