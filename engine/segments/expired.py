@@ -1,11 +1,11 @@
-"""``expired.log``: which streams went when, and by which TTL, so that a miss can say what to raise.
+"""``expired.log``: which streams went when, and by which TTL or limit, so that a miss can say what to raise.
 
 It also remembers the highest segment number when no segment is left. Bounded: beyond 1 MiB the older half goes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,28 +15,34 @@ from engine.clock import NS_PER_S, rfc3339
 from engine.errors import PcapExpired
 from engine.segments.files import AppendedFile, size_of
 from engine.segments.records import Records, read_records
-from engine.units import format_duration
+from engine.units import format_bytes, format_duration
 
 EXPIRED = np.dtype(
     [
         ("segment", "<u4"),
-        ("ttl", "u1"),
+        ("reason", "u1"),
         ("zero", "V3"),
         ("first_stream", "<u8"),
         ("last_stream", "<u8"),
         ("expired_ns", "<i8"),
-        ("ttl_ns", "<i8"),
+        ("limit", "<i8"),
     ]
 )
 """40 bytes: a range of streams that expired with a segment; stream 0 is none."""
 
-PCAP_TTL, PCAP_ERROR_TTL, JSON_TTL = 1, 2, 3
-KEYS = {PCAP_TTL: "tap.misc.pcapTTL", PCAP_ERROR_TTL: "tap.misc.pcapErrorTTL", JSON_TTL: "tap.misc.jsonTTL"}
-"""Codes of ``ttl`` and the key to raise."""
+PCAP_TTL, PCAP_ERROR_TTL, JSON_TTL, STORAGE_LIMIT = 1, 2, 3, 4
+"""Reasons."""
+KEYS = {
+    PCAP_TTL: "tap.misc.pcapTTL",
+    PCAP_ERROR_TTL: "tap.misc.pcapErrorTTL",
+    JSON_TTL: "tap.misc.jsonTTL",
+    STORAGE_LIMIT: "tap.storageLimit",
+}
+"""What to raise."""
 
 MAX_BYTES = 1 << 20
-_JOIN_GAP = 64
-"""Ids this near to each other share a range: what lies between was in no segment of its own for long."""
+MAX_RANGES = 256
+"""Per segment and reason; with more, the ranges nearest to each other are joined."""
 
 
 class Expired(NamedTuple):
@@ -44,14 +50,14 @@ class Expired(NamedTuple):
 
     segment: int
     expired_ns: int
-    ttls: dict[int, tuple[float, list[int]]]
-    """For each TTL code: its value in seconds and the streams it decided about."""
+    reasons: Mapping[int, tuple[int, Iterable[int]]]
+    """For each reason: the TTL in nanoseconds or the limit in bytes, and the streams it decided about."""
 
     def rows(self) -> Records:
         """Its records; at least one, which names the segment."""
         rows = [
-            (self.segment, code, b"", first, last, self.expired_ns, int(ttl_s * NS_PER_S))
-            for code, (ttl_s, streams) in self.ttls.items()
+            (self.segment, reason, b"", first, last, self.expired_ns, limit)
+            for reason, (limit, streams) in self.reasons.items()
             for first, last in _ranges(streams)
         ]
         return np.array(rows or [(self.segment, 0, b"", 0, 0, self.expired_ns, 0)], EXPIRED)
@@ -61,7 +67,9 @@ def _ranges(streams: Iterable[int]) -> list[tuple[int, int]]:
     ids = np.sort(np.fromiter(streams, np.uint64))
     if not len(ids):
         return []
-    breaks = np.flatnonzero(ids[1:] - ids[:-1] > _JOIN_GAP)
+    gaps = ids[1:] - ids[:-1]
+    widest = np.argsort(gaps, kind="stable")[-(MAX_RANGES - 1) :]
+    breaks = np.sort(widest[gaps[widest] > 1])
     firsts = ids[np.concatenate(([0], breaks + 1))].tolist()
     lasts = ids[np.concatenate((breaks, [len(ids) - 1]))].tolist()
     return list(zip(firsts, lasts, strict=True))
@@ -85,7 +93,7 @@ class ExpiredLog:
         return self._file.size_bytes
 
     def add(self, expired: Expired) -> None:
-        """Write it before the files go, so that who misses them finds the reason."""
+        """Write what went; who misses it finds the reason."""
         self._pending = (self._pending + expired.rows().tobytes())[-MAX_BYTES // EXPIRED.itemsize * EXPIRED.itemsize :]
         self.flush()
 
@@ -126,6 +134,7 @@ def why_expired(rows: Records, stream: int, name: str) -> PcapExpired | None:
     if not len(hits) or not stream:
         return None
     row = rows[hits[-1]]
-    key = KEYS[int(row["ttl"])]
-    ttl = f"{key.rsplit('.', 1)[-1]} {format_duration(int(row['ttl_ns']) / NS_PER_S)}"
-    return PcapExpired(name, rfc3339(int(row["expired_ns"])), ttl, key)
+    reason, limit = int(row["reason"]), int(row["limit"])
+    key = KEYS[reason]
+    value = format_bytes(limit) if reason == STORAGE_LIMIT else format_duration(limit / NS_PER_S)
+    return PcapExpired(name, rfc3339(int(row["expired_ns"])), f"{key.rsplit('.', 1)[-1]} {value}", key)

@@ -28,6 +28,11 @@ class Holds:
         """Packets of these streams were read."""
         self._read_s.update(dict.fromkeys(streams, now_s))
 
+    def error(self, stream: int) -> None:
+        """The stream counts as one with an error, as long as there are packets of it."""
+        if stream in self._read_s:
+            self.errors.add(stream)
+
     def lease(self, stream: int) -> None:
         """Keep ``stream`` until ``release``; counted."""
         self.leases[stream] = self.leases.get(stream, 0) + 1
@@ -57,8 +62,20 @@ class Holds:
         wrong = [read_s.get(stream, _NEVER) + self.error_ttl_s for stream in self.errors & streams]
         return max(due, *wrong) if wrong else due
 
+    def packets_due_s(self, streams: Set[int], written_s: float) -> float:
+        """When packets of these streams are past their TTL that were read at ``written_s``, whatever came later."""
+        return written_s + (self.ttl_s if self.errors.isdisjoint(streams) else self.error_ttl_s)
+
+    def young(self, streams: Set[int], now_s: float) -> set[int]:
+        """Those that are not past their TTL."""
+        read_s = self._read_s
+        young = {stream for stream in streams if read_s.get(stream, _NEVER) + self.ttl_s > now_s}
+        return young | {
+            stream for stream in self.errors & streams if read_s.get(stream, _NEVER) + self.error_ttl_s > now_s
+        }
+
     def forget(self, streams: Set[int]) -> None:
-        """These are past their TTL and their packets are gone; in other segments they count as expired."""
+        """Packets of these are gone and no TTL runs: in other segments they count as expired."""
         for stream in streams:
             self._read_s.pop(stream, None)
         self.errors -= streams

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.clock import NS_PER_S
 from engine.counters import Counters, Drop
 from engine.errors import StorageError
 from engine.segments.copied import Copied
@@ -197,7 +198,7 @@ class ItemShelf:
     def _remove(self, segment: _ItemSegment, wall_ns: int, now_s: float) -> None:
         try:
             streams = np.unique(read_records(segment.index.path, ITEM)["stream"]).tolist()
-            self._expired.add(Expired(segment.number, wall_ns, {JSON_TTL: (self._ttl_s, streams)}))
+            self._expired.add(Expired(segment.number, wall_ns, {JSON_TTL: (int(self._ttl_s * NS_PER_S), streams)}))
             remove_all(numbered(self._folder, segment.number, ending) for ending in ENDINGS)
         except OSError as error:
             log.warning("item_segment_not_removed segment=%d error=%s", segment.number, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,8 @@ class Segment:
     """Streams with packets in it."""
     due_s: float = 0.0
     """It cannot expire before."""
+    announced: bool = False
+    """The log of what expired names it."""
 
     def remove(self, folder: Path) -> None:
         """Delete the files.
@@ -65,7 +68,8 @@ class SegmentWriter:
         except OSError:
             for file in reversed(made):
                 file.close()
-                file.path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # then the next segment, which has this number, cuts it to nothing
+                    file.path.unlink(missing_ok=True)
             raise
 
     @property

@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.capture.batch import Batch
+from engine.clock import NS_PER_S
 from engine.counters import Counters, Drop
 from engine.errors import StorageError
 from engine.segments.copied import Copied
-from engine.segments.expired import PCAP_ERROR_TTL, PCAP_TTL, Expired, ExpiredLog
+from engine.segments.expired import PCAP_ERROR_TTL, PCAP_TTL, STORAGE_LIMIT, Expired, ExpiredLog
 from engine.segments.expiry import Holds
 from engine.segments.extents import Packets, extents_of, gather, packets_of
 from engine.segments.options import StorageOptions
@@ -78,10 +79,11 @@ class Shelf:
 
     def _open_found(self, now_s: float) -> list[Segment]:
         found = recover(self._folder, now_s)
-        for segment, errors in found:
+        for segment, _ in found:
             self._holds.read(segment.streams, now_s)
-            self._holds.errors |= errors
             segment.due_s = now_s + self._options.pcap_ttl_s
+        for stream in frozenset[int]().union(*(errors for _, errors in found)):
+            self._holds.error(stream)
         return [segment for segment, _ in found]
 
     @property
@@ -91,9 +93,15 @@ class Shelf:
         return self._closed_bytes + current + self._expired.size_bytes
 
     def has_room(self, size_bytes: int, now_s: float) -> bool:
-        """Whether a batch of about this size would be stored: a source that can wait, waits until it would."""
+        """Whether a batch of this size would be stored: a source that can wait, waits until it would.
+
+        Index and stream log are counted at their worst (four times the packets). An empty shelf always has room:
+        waiting would not help.
+        """
+        if now_s < self._retry_s:
+            return False
         room = self._options.storage_limit_bytes - self._extra_bytes - self.size_bytes
-        return now_s >= self._retry_s and 2 * size_bytes + self._segment_bytes // 8 <= room
+        return 4 * size_bytes <= room or not (self._segments or self._writer)
 
     # ---- storing --------------------------------------------------------------------------------------------------
 
@@ -215,7 +223,7 @@ class Shelf:
     def log(self, event: int, record: StreamRecord) -> None:
         """Append ``END`` or ``ERROR`` of a stream to the stream log. What the disk refuses is written later."""
         if event == ERROR:
-            self._holds.errors.add(record.stream)
+            self._holds.error(record.stream)
         self._unlogged += pack_stream_record(record, event)
         if len(self._unlogged) > MAX_UNLOGGED_BYTES:
             del self._unlogged[: STREAM_RECORD.itemsize]
@@ -253,7 +261,11 @@ class Shelf:
         wall_ns: int,
         extra_bytes: int = 0,
     ) -> None:
-        """Delete the segments that nobody needs any more; call about once a second.
+        """Delete the segments that nobody needs any more; call some times a second.
+
+        A segment goes when each of its streams is past its TTL and outside the window, none is leased, and the recorder
+        has copied it. When little of the budget is left, the window no longer counts; if that is not enough, packets go
+        that are themselves older than the TTL, though their stream goes on.
 
         Args:
             now_s: monotonic.
@@ -268,42 +280,55 @@ class Shelf:
         self._holds.settle(now_s)
         self._expired.flush()
         self._log_waiting(now_s)
-        unread = copied is not None and not copied.knows(keep_bytes)
-        free = [] if unread else self._free(now_s, copied)
-        for segment in free:
-            in_window = segment.written_s + self._options.window_s > now_s
-            if not in_window or self._pressed():
-                self._remove(segment, wall_ns, now_s)
+        if copied is None or copied.knows(keep_bytes):
+            self._expire_segments(now_s, copied, wall_ns)
         self._counters.set("segments_bytes", self.size_bytes)
         self._counters.set("segments_leases", len(self._holds.leases))
 
-    def _free(self, now_s: float, copied: Copied | None) -> list[Segment]:
-        """Segments past every TTL, not leased, copied; oldest first."""
-        return [
+    def _expire_segments(self, now_s: float, copied: Copied | None, wall_ns: int) -> None:
+        """First what is past every TTL; under pressure also what is in the window, then the past of long streams."""
+        free = [
             segment
             for segment in self._segments
-            if segment.due_s <= now_s
-            and (copied is None or copied.has_segment(segment.number, segment.index_bytes))
-            and not self._holds.leased(segment.streams)
-            and self._past_ttl(segment, now_s)
+            if segment.due_s <= now_s and self._unheld(segment, copied) and self._past_ttl(segment, now_s)
         ]
+        for segment in free:
+            if segment.written_s + self._options.window_s <= now_s or self._pressed():
+                self._remove(segment, wall_ns, now_s)
+        if self._pressed():
+            self._shorten(now_s, copied, wall_ns)
+
+    def _shorten(self, now_s: float, copied: Copied | None, wall_ns: int) -> None:
+        """Oldest first, delete segments whose packets are past the TTL although their streams go on.
+
+        Otherwise one long stream would hold every segment since its start, until nothing could be stored.
+        """
+        for segment in list(self._segments):
+            due_s = self._holds.packets_due_s(segment.streams, segment.written_s)
+            if due_s <= now_s and self._unheld(segment, copied):
+                self._remove(segment, wall_ns, now_s)
+                if not self._pressed():
+                    return
+
+    def _unheld(self, segment: Segment, copied: Copied | None) -> bool:
+        """The recorder has copied it, and no stream in it is leased."""
+        is_copied = copied is None or copied.has_segment(segment.number, segment.index_bytes)
+        return is_copied and not self._holds.leased(segment.streams)
 
     def _past_ttl(self, segment: Segment, now_s: float) -> bool:
         segment.due_s = max(segment.written_s + self._options.pcap_ttl_s, self._holds.due_s(segment.streams))
         return segment.due_s <= now_s
 
     def _pressed(self) -> bool:
-        """Less than two segments are left of the budget: packets that wait only for the window go."""
-        room = self._options.storage_limit_bytes - self._extra_bytes - self.size_bytes
-        return room < 2 * self._segment_bytes
+        """Little is left of the budget: an eighth is kept free for what comes before the next call."""
+        limit = self._options.storage_limit_bytes
+        return self.size_bytes + self._extra_bytes > limit - limit // 8
 
     def _remove(self, segment: Segment, wall_ns: int, now_s: float) -> None:
-        errors = segment.streams & self._holds.errors
-        ttls = {
-            PCAP_TTL: (self._holds.ttl_s, list(segment.streams - errors)),
-            PCAP_ERROR_TTL: (self._holds.error_ttl_s, list(errors)),
-        }
-        self._expired.add(Expired(segment.number, wall_ns, ttls))
+        young = self._holds.young(segment.streams, now_s)
+        if not segment.announced:  # before the files go, so that who misses them finds the reason
+            self._expired.add(self._obituary(segment, young, wall_ns))
+            segment.announced = True
         try:
             segment.remove(self._folder)
         except OSError as error:
@@ -311,8 +336,21 @@ class Shelf:
             return
         self._segments.remove(segment)
         self._closed_bytes -= segment.size_bytes
-        self._holds.forget(segment.streams)
+        self._holds.forget(segment.streams - young)
         self._counters.add("segments_expired_total")
+        if young:
+            self._counters.add("segments_shortened_streams_total", len(young))
+            self._complain("storage_limit long_streams=shortened", now_s, 0)
+
+    def _obituary(self, segment: Segment, young: set[int], wall_ns: int) -> Expired:
+        errors = (segment.streams & self._holds.errors) - young
+        ended = segment.streams - errors - young
+        reasons = {
+            PCAP_TTL: (int(self._holds.ttl_s * NS_PER_S), ended),
+            PCAP_ERROR_TTL: (int(self._holds.error_ttl_s * NS_PER_S), errors),
+            STORAGE_LIMIT: (self._options.storage_limit_bytes, young),
+        }
+        return Expired(segment.number, wall_ns, reasons)
 
     def close(self) -> None:
         """Close the files; everything stays where it is."""
