@@ -5,6 +5,7 @@ zlib is used directly because ``gzip.GzipFile`` throws away what it had unpacked
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import stat
@@ -33,7 +34,8 @@ class ByteStream:
         try:
             self._descriptor = os.dup(0) if path == "-" else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise CaptureError(path, "a capture file that can be read", error.strerror) from None
+            hint = "raise the limit of open files (ulimit -n)" if error.errno == errno.EMFILE else ""
+            raise CaptureError(path, "a capture file that can be read", error.strerror, hint) from None
         self.regular = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
         """Reading never has to wait."""
         self._ahead = b""  # read from the descriptor, not yet passed on

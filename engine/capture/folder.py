@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from engine.capture.batch import Batch
+from engine.capture.bytestream import ByteStream
 from engine.capture.pcapfile import PcapFile
 from engine.errors import CaptureError
 
@@ -17,7 +19,7 @@ _NO_PACKETS = 1 << 63
 
 
 class CaptureSequence:
-    """A ``Source`` of files, in the order given.
+    """A ``Source`` of files, in the order given. All are opened at once, while their reader has the right to.
 
     ``Batch.resume`` is the file's place in that order times 2**40 plus the offset in that file, so that a damaged file,
     which ends before its size, cannot shift those behind it.
@@ -30,13 +32,15 @@ class CaptureSequence:
         """``start`` is a ``Batch.resume``.
 
         Raises:
-            CaptureError: the first file to read cannot be opened.
+            CaptureError: a file cannot be opened, or the first is no capture.
         """
         self.name, self.warning = name, ""
-        self._paths, self._index = paths, index
+        self._index = index
         self._place, offset = divmod(start, _PLACE)
-        self.ended = self._place >= len(paths)
-        self._file = None if self.ended else PcapFile(paths[self._place], index, start=offset)
+        self._waiting = _open_all(paths[self._place :])
+        self._file: PcapFile | None = None
+        self.ended = False
+        self._open_next(offset)
 
     def read(self) -> Batch | None:
         """The next batch of the current file, or the first of the next.
@@ -48,7 +52,10 @@ class CaptureSequence:
             batch = self._file.read()
             if batch is not None:
                 return batch._replace(resume=self._place * _PLACE + batch.resume)
-            self._open_next(self._file)
+            self.warning = "; ".join(filter(None, (self.warning, self._file.warning)))
+            self._file.close()
+            self._place += 1
+            self._open_next()
         return None
 
     def fileno(self) -> int:
@@ -60,17 +67,36 @@ class CaptureSequence:
         return 0
 
     def close(self) -> None:
-        """Give the descriptor back; again is harmless."""
+        """Give the descriptors back; again is harmless."""
         if self._file is not None:
             self._file.close()
+        for stream in self._waiting:
+            stream.close()
+        self._waiting.clear()
         self._file, self.ended = None, True
 
-    def _open_next(self, finished: PcapFile) -> None:
-        self.warning = "; ".join(filter(None, (self.warning, finished.warning)))
-        self.close()
-        self._place += 1
-        if self._place < len(self._paths):
-            self._file, self.ended = PcapFile(self._paths[self._place], self._index), False
+    def _open_next(self, offset: int = 0) -> None:
+        if not self._waiting:
+            self._file, self.ended = None, True
+            return
+        stream = self._waiting.popleft()
+        try:
+            self._file = PcapFile(stream.name, self._index, start=offset, stream=stream)
+        except CaptureError:
+            self.close()
+            raise
+
+
+def _open_all(paths: Sequence[str]) -> deque[ByteStream]:
+    streams: deque[ByteStream] = deque()
+    try:
+        for path in paths:
+            streams.append(ByteStream(path))
+    except CaptureError:
+        for stream in streams:
+            stream.close()
+        raise
+    return streams
 
 
 def open_folder(path: str, index: int, *, start: int = 0) -> CaptureSequence:

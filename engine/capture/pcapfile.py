@@ -21,15 +21,17 @@ class PcapFile:
     can_wait = True
     due_s = 0.0
 
-    def __init__(self, path: str, index: int, *, start: int = 0) -> None:
+    def __init__(self, path: str, index: int, *, start: int = 0, stream: ByteStream | None = None) -> None:
         """Go on at offset ``start`` of the uncompressed input (a ``Batch.resume``); 0: at its first packet.
+
+        ``stream`` is ``path`` where somebody has opened it already; it is closed with the source.
 
         Raises:
             CaptureError: it cannot be opened, is no classic pcap, or has a link type that is not decoded.
         """
         self.name, self.ended, self.warning = path, False, ""
         self._index = index
-        self._stream = ByteStream(path)
+        self._stream = stream or ByteStream(path)
         try:
             self._open(start)
         except CaptureError:

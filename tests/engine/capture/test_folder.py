@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 
 import pytest
 
-from engine.capture.folder import first_packet_ns, open_data_folder, open_folder
+from engine.capture.folder import CaptureSequence, first_packet_ns, open_data_folder, open_folder
 from engine.errors import CaptureError
 from tests.support.packets import EPOCH_NS, Packet, pcap_bytes, write_pcap
 from tests.support.reading import batches, packets_of, read_all
@@ -77,3 +78,27 @@ def test_a_data_folder_without_segments_is_refused(tmp_path: Path) -> None:
 
 def test_the_first_packet_tells_the_time_of_a_file(folder: Path) -> None:
     assert first_packet_ns(str(folder / "a.cap")) == packet(3).timestamp_ns
+
+
+def test_files_can_be_read_after_the_right_to_open_them_is_gone(folder: Path) -> None:
+    source = open_folder(str(folder), 0)
+    for file in folder.iterdir():
+        file.unlink()
+    assert read_all(source) == [packet(second) for second in range(1, 7)]
+
+
+def test_every_descriptor_is_given_back(folder: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    read_all(open_folder(str(folder), 0))
+    open_folder(str(folder), 0).close()
+    with pytest.raises(CaptureError):
+        CaptureSequence("x", [str(folder / "c.pcap"), "/nonexistent"], 0)
+    with pytest.raises(CaptureError):
+        CaptureSequence("x", [str(folder / "notes.txt"), str(folder / "c.pcap")], 0)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_nothing_is_left_to_read_behind_the_last_file(folder: Path) -> None:
+    last = [batch.resume for batch in batches(open_folder(str(folder), 0))][-1]
+    assert read_all(open_folder(str(folder), 0, start=last)) == []
+    assert open_folder(str(folder), 0, start=last << 8).ended
