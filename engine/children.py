@@ -86,7 +86,7 @@ class ChildProcess:
         return self.mailbox.endpoint
 
     def start(self, now_s: float, log_fd: int, *, stdin: bool = False) -> None:
-        """Exec a fresh interpreter with a clean environment; its log lines go to ``log_fd``; ``stdin``: it gets ours."""
+        """Exec a fresh interpreter with a clean environment, its log lines into ``log_fd``; ``stdin``: it gets ours."""
         ours, theirs = message_pair()
         os.set_blocking(ours.fileno(), False)
         self.pid = os.posix_spawn(

@@ -14,7 +14,7 @@ from engine.errors import CaptureError
 from engine.items.item import LazyItem
 from engine.kfl import Filter
 from engine.pipeline import Node, Pipeline
-from engine.resolve.static import load_resolver
+from engine.resolve.static import open_resolver
 from engine.streams.rows import stream_row
 from engine.streams.stream import Stream
 
@@ -41,7 +41,7 @@ class Query:
             settings.streams,
             settings.dissect,
             load_rows(),
-            load_resolver(settings.resolve),
+            open_resolver(settings.resolve),
             Node(settings.node.name, settings.node.ip),
             self.counters,
             lambda: next(numbers),

@@ -24,7 +24,7 @@ from engine.items.encoding import packet_blob
 from engine.items.item import LazyItem
 from engine.pipeline import Node, Pipeline, Step
 from engine.process import Child, run
-from engine.resolve.static import load_resolver
+from engine.resolve.static import open_resolver
 from engine.scripting.delivery import Delivery
 from engine.scripting.line import Line
 from engine.segments.copied import keep_sizes, read_copied
@@ -51,7 +51,7 @@ class Worker:
         self._resume = _Resume(child.data / "keep" / "worker-0.resume", child.start.run_id)
         self._sources = self._open_sources()
         self._lossless = all(source.can_wait for source in self._sources)
-        resolver = load_resolver(self._settings.resolve)
+        resolver = open_resolver(self._settings.resolve)
         rows = load_rows()
         child.up()
         now_s = clock.monotonic_s()

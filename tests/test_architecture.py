@@ -24,7 +24,7 @@ HOMES = {
     "requests": "shipping",
     "yaml": "configure resolve helpers",
     "rich": "cli",
-    "typer": "cli",
+    "click": "cli",
     "prometheus_client": "counters",
     "dpkt": "decode dissect",
 }

@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
+import click
 
 from engine.configure import Configuration, configure
 from engine.errors import ConfigError
 
-DEFAULT_DATA = Path("remora-data")
+sources = click.argument("sources", nargs=-1, metavar="SOURCE...")
+config_file = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="YAML file of keys; a Kubeshark config.yaml works.",
+)
+sets = click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Set one key; may be repeated.")
+data = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default="remora-data",
+    show_default=True,
+    metavar="DIR",
+    help="The data folder.",
+)
 
-Sources = Annotated[
-    list[str] | None,
-    typer.Argument(
-        help="A capture file, a folder of them, - for standard input, iface:NAME, or data:DIR.", show_default=False
-    ),
-]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file of keys; a Kubeshark config.yaml works.")]
-Sets = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set one key; may be repeated.")]
-Data = Annotated[Path, typer.Option("--data", help="The data folder.")]
 
-
-def load(config: Path | None, sets: list[str] | None, **run: object) -> Configuration:
+def load(config: Path | None, given: tuple[str, ...], **run: Any) -> Configuration:
     """The configuration of this command."""
-    return configure(config, sets or [], os.environ, **run)
+    return configure(config, given, os.environ, **run)
 
 
 def absolute(spec: str) -> str:
@@ -37,15 +43,15 @@ def absolute(spec: str) -> str:
     return prefix + str(Path(spec.removeprefix(prefix)).absolute())
 
 
-def all_sources(sources: list[str] | None, pcap: list[str] | None, interface: list[str] | None) -> tuple[str, ...]:
-    """SOURCE arguments and their two aliases, as one list.
+def all_sources(given: tuple[str, ...], interfaces: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """SOURCE arguments and their aliases, as one list.
 
     Raises:
         ConfigError: none at all, or a mix of captures and interfaces.
     """
-    specs = [*(sources or []), *(pcap or []), *(f"iface:{name}" for name in interface or [])]
+    specs = [*given, *(f"iface:{name}" for name in interfaces)]
     if not specs:
-        raise ConfigError("SOURCE", "a capture file, a folder, - or iface:NAME", "nothing", "see remora run --help")
+        raise ConfigError("SOURCE", "a capture file, a folder, -, data:DIR or iface:NAME", "nothing", "see --help")
     if 0 < sum(spec.startswith("iface:") for spec in specs) < len(specs):
-        raise ConfigError("SOURCE", "captures or interfaces", specs, "start one instance for each")
+        raise ConfigError("SOURCE", "captures or interfaces, not both", " ".join(specs), "start one instance for each")
     return tuple(absolute(spec) for spec in specs)

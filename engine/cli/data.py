@@ -5,14 +5,14 @@ from __future__ import annotations
 import ipaddress
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 from rich.console import Console
 from rich.table import Table
 
 from engine import controlsocket
-from engine.cli.arguments import DEFAULT_DATA, Data
+from engine.cli import arguments
 from engine.errors import ConfigError, NoSuchStream, RemoraError
 from engine.items.encoding import json_line, unpack
 from engine.segments import folder
@@ -22,16 +22,12 @@ from engine.streams.stream import PROTOCOL_NAMES, stream_id_of
 from engine.units import format_bytes
 
 
-def show(
-    name: Annotated[str, typer.Argument(metavar="ID|STREAM", help="An item's id or a stream's name.")],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="The item's JSON, or a JSON line per item of the stream.")
-    ] = False,
-    pcap: Annotated[
-        Path | None, typer.Option("--pcap", metavar="FILE", help="Write the stream's packets to FILE.")
-    ] = None,
-    data: Data = DEFAULT_DATA,
-) -> None:
+@click.command()
+@click.argument("name", metavar="ID|STREAM")
+@click.option("--json", "as_json", is_flag=True, help="The item's JSON, or a JSON line per item of the stream.")
+@click.option("--pcap", type=click.Path(path_type=Path), metavar="FILE", help="Write the stream's packets to FILE.")
+@arguments.data
+def show(name: str, as_json: bool, pcap: Path | None, data: Path) -> None:
     """Show an item or a stream, or write a stream's PCAP.
 
     Example: remora show 000000000144.pcap --pcap stream.pcap
@@ -40,7 +36,7 @@ def show(
     stream_id, index = _parse(name)
     if pcap is not None:
         count = reader.materialise(stream_id, pcap)
-        typer.echo(f"{pcap}: {count} packets")
+        click.echo(f"{pcap}: {count} packets")
         return
     if index is not None:
         blob = reader.item(stream_id, index)
@@ -86,7 +82,9 @@ def _endpoint(address: bytes, port: int) -> str:
     return f"{parsed.ipv4_mapped}:{port}" if parsed.ipv4_mapped else f"[{parsed}]:{port}"
 
 
-def status(data: Data = DEFAULT_DATA) -> None:
+@click.command()
+@arguments.data
+def status(data: Path) -> None:
     """Say what runs on a data folder, and how much lies in it.
 
     Example: remora status --data /var/lib/remora
@@ -116,14 +114,16 @@ def _print_running(console: Console, data: Path) -> None:
         console.print(f"  {name} {count}", markup=False)
 
 
-def clean(data: Data = DEFAULT_DATA) -> None:
+@click.command()
+@arguments.data
+def clean(data: Path) -> None:
     """Empty a data folder: segments, items, work folders, what was not uploaded, local recordings.
 
     Example: remora data clean --data ./remora-data
     """
     before = sum(folder.sizes(_existing(data)).values())
     folder.clean(data)
-    typer.echo(f"{data}: {format_bytes(before)} removed")
+    click.echo(f"{data}: {format_bytes(before)} removed")
 
 
 def _existing(data: Path) -> Path:

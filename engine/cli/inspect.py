@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 from rich.console import Console
 from rich.table import Table
 
 from engine import kfl
-from engine.cli.arguments import ConfigFile, Sets, load
+from engine.cli import arguments
 from engine.config import all_keys
 from engine.errors import KflError, ScriptRejected
 from engine.options import Key
@@ -18,12 +18,15 @@ from engine.scripting.loading import check_script
 from engine.units import format_bytes, format_duration
 
 
-def config(config: ConfigFile = None, sets: Sets = None) -> None:
+@click.command()
+@arguments.config_file
+@arguments.sets
+def config(config_file: Path | None, sets: tuple[str, ...]) -> None:
     """Print the configuration in force and where each value came from.
 
     Example: remora config --set tap.misc.pcapTTL=30s
     """
-    configuration = load(config, sets)
+    configuration = arguments.load(config_file, sets)
     table = Table(box=None, pad_edge=False)
     for heading in ("key", "value", "from"):
         table.add_column(heading, overflow="fold")
@@ -50,7 +53,9 @@ def _shown(key: Key, value: Any) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value).lower() if key.kind == "flag" else str(value)
 
 
-def kfl_check(text: Annotated[str, typer.Argument(help="A filter.")]) -> None:
+@click.command()
+@click.argument("text")
+def kfl_check(text: str) -> None:
     """Say whether a filter is valid, and what it can match.
 
     Example: remora kfl check 'http and response.status >= 500'
@@ -58,25 +63,27 @@ def kfl_check(text: Annotated[str, typer.Argument(help="A filter.")]) -> None:
     try:
         checked = kfl.compile(text)
     except KflError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+        click.echo(str(error), err=True)
+        raise SystemExit(1) from None
     protocols = "any protocol" if checked.protocols is None else ", ".join(sorted(checked.protocols)) or "nothing"
-    typer.echo(f"valid; can match {protocols}")
+    click.echo(f"valid; can match {protocols}")
 
 
-def scripts_check(file: Annotated[Path, typer.Argument(help="A script.")]) -> None:
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def scripts_check(file: Path) -> None:
     """Say everything that is wrong with a script, without running it.
 
     Example: remora scripts check scripts/top.py
     """
     try:
-        report = check_script(file.read_bytes(), file.name)
+        report = check_script(file.read_text(errors="replace"), file.name)
     except OSError as error:
-        typer.echo(f"{file}: expected a readable script, got {error.strerror}", err=True)
-        raise typer.Exit(1) from None
+        click.echo(f"{file}: expected a readable script, got {error.strerror}", err=True)
+        raise SystemExit(1) from None
     except ScriptRejected as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+        click.echo(str(error), err=True)
+        raise SystemExit(1) from None
     for warning in report.warnings:
-        typer.echo(f"warning: {warning}")
-    typer.echo(f"valid; hooks: {', '.join(report.hooks) or 'none'}")
+        click.echo(f"warning: {warning}")
+    click.echo(f"valid; hooks: {', '.join(report.hooks) or 'none'}")

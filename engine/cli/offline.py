@@ -4,41 +4,49 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import Annotated
+from pathlib import Path
 
-import typer
+import click
 
 from engine import kfl
-from engine.cli.arguments import ConfigFile, Sets, Sources, all_sources, load
+from engine.cli import arguments
 from engine.items.encoding import json_line
 from engine.query import Query
 
 LINES_AT_ONCE = 256
 
 
-def query(
-    sources: Sources = None,
-    text: Annotated[str, typer.Option("--kfl", help="Only items that this filter matches.")] = "",
-    config: ConfigFile = None,
-    sets: Sets = None,
-) -> None:
+@click.command()
+@arguments.sources
+@click.option("--kfl", "text", default="", metavar="TEXT", help="Only items that this filter matches.")
+@arguments.config_file
+@arguments.sets
+def query(sources: tuple[str, ...], text: str, config_file: Path | None, sets: tuple[str, ...]) -> None:
     """Print items as JSON Lines.
+
+    SOURCE is a capture file, a folder of them, - for standard input, or data:DIR.
 
     Example: remora query capture.pcap --kfl 'http and response.status >= 500' | jq .request.path
     """
-    configuration = load(config, sets)
+    configuration = arguments.load(config_file, sets)
     wanted = kfl.compile(text) if text else None
-    found = Query(all_sources(sources, None, None), configuration.settings, _warn)
-    _print(json_line(item) for item in found.items(wanted))
+    found = Query(arguments.all_sources(sources), configuration.settings, _warn)
+    _print(json_line(item.as_dict()) for item in found.items(wanted))
 
 
-def streams(sources: Sources = None, config: ConfigFile = None, sets: Sets = None) -> None:
+@click.command()
+@arguments.sources
+@arguments.config_file
+@arguments.sets
+def streams(sources: tuple[str, ...], config_file: Path | None, sets: tuple[str, ...]) -> None:
     """Print one JSON line per stream.
+
+    SOURCE is a capture file, a folder of them, - for standard input, or data:DIR.
 
     Example: remora streams capture.pcap | jq -s 'sort_by(-.bytes)[:10]'
     """
-    configuration = load(config, sets)
-    found = Query(all_sources(sources, None, None), configuration.settings, _warn)
+    configuration = arguments.load(config_file, sets)
+    found = Query(arguments.all_sources(sources), configuration.settings, _warn)
     _print(json_line(row) for row in found.streams())
 
 

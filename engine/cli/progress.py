@@ -1,4 +1,4 @@
-"""What an operator sees while a run goes on: one line that moves on a terminal, a log line every ten seconds elsewhere."""
+"""What an operator sees of a run: one line that moves on a terminal, a log line every ten seconds elsewhere."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from engine.config import Settings
-from engine.shipping.choose import destination_text
+from engine.shipping.address import destination_text
 from engine.supervisor import Outcome
 
 MANIFESTS_SHOWN = 4
@@ -27,7 +27,7 @@ def print_summary(settings: Settings, outcome: Outcome) -> None:
     if outcome.note:
         console.print(outcome.note, style="yellow" if outcome.remaining else "", markup=False)
     if totals.get("shipper_batches_total"):
-        _print_result(console, settings, outcome)
+        _print_result(console, settings)
     sys.stderr.flush()
 
 
@@ -52,8 +52,10 @@ def _losses(totals: Mapping[str, int]) -> dict[str, int]:
     } | ({"capture: the kernel's ring was full": lost} if (lost := totals.get("capture_lost_total", 0)) else {})
 
 
-def _print_result(console: Console, settings: Settings, outcome: Outcome) -> None:
-    where = destination_text(settings)
+def _print_result(console: Console, settings: Settings) -> None:
+    where = destination_text(settings.shipping)
+    if not where.startswith("gs://"):
+        where = str(Path(settings.data, where))
     console.print(f"\nThe recording is in {where}", markup=False)
     if where.startswith("gs://"):
         console.print(f"  gsutil ls -r {where}/", markup=False)
