@@ -29,7 +29,7 @@ _UNAVAILABLE = {
     "hasattr": "a field that is missing is None: data.request.path",
     "setattr": "write value.name = 1",
     "type": "use isinstance",
-    "super": "call the base class by its name",
+    "super": "call the method of the base class: Base.start(self)",
     "format": "use an f-string",
     "BaseException": "use Exception",
     "SystemExit": "return from the hook instead",

@@ -20,7 +20,8 @@ STOP_FLAG = "_stop_"
 
 _NO_IMPORT = "import is not available; use the helpers console, env, file, jobs, json, kfl, math, pcap, time, vendor"
 
-_INSTEAD = {
+INSTEAD = {
+    # kind of syntax -> what its author reads
     "Import": _NO_IMPORT,
     "ImportFrom": _NO_IMPORT,
     "Match": "match is not available; use if and elif",
@@ -44,7 +45,7 @@ class Policy(RestrictingNodeTransformer):
     def not_allowed(self, node: ast.AST) -> None:
         """Refuse a whole kind of statement or expression."""
         kind = type(node).__name__
-        self.error(node, _INSTEAD.get(kind, f"{kind} is not available"))
+        self.error(node, INSTEAD.get(kind, f"{kind} is not available"))
 
     def check_name(self, node: Any, name: str | None, allow_magic_methods: bool = False) -> None:
         """Refuse a name that is ours or the interpreter's."""
@@ -174,7 +175,7 @@ class Policy(RestrictingNodeTransformer):
     def visit_comprehension(self, node: ast.comprehension) -> Any:
         """Allowed; each round looks at the flag."""
         if node.is_async:
-            self.error(node.target, _INSTEAD["AsyncFor"])
+            self.error(node.target, INSTEAD["AsyncFor"])
         node = self.node_contents_visit(node)
         check = ast.BoolOp(ast.Or(), [ast.UnaryOp(ast.Not(), _flag()), _call("_over_")])
         node.ifs.insert(0, _located(check, node.iter))

@@ -19,7 +19,9 @@ class Env(Facade, Mapping[str, Any]):
         fill(self, _values=dict(values))
 
     def __getattr__(self, name: str) -> Any:
-        return None if name.startswith("_") else self._values.get(name)
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self._values.get(name)
 
     def __getitem__(self, key: str) -> Any:
         return self._values[key]

@@ -41,6 +41,7 @@ def test_a_frame_is_acknowledged_when_its_last_entry_is_done(zygote: Zygote) -> 
     assert host.acknowledgement()[:4] == (1, 3, 0, 0)
     host.send([ITEM])
     assert host.acknowledgement()[:4] == (2, 1, 0, 0)
+    host.drain()
     assert host.lines == [f"log: {number} 200" for number in (1, 2, 3, 4)]
     assert host.started() == 4
 

@@ -1,0 +1,339 @@
+"""What a script sees besides Python. Editors that use Pyright read this file; nothing imports it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+# -- what hooks are called with ----------------------------------------------------------------------------------------
+
+class Record(Mapping[str, Any]):
+    """A read-only part of an item. A missing key is ``None`` as an attribute and ``KeyError`` as an item."""
+
+    def __getattr__(self, name: str) -> Any: ...
+    def __getitem__(self, key: str) -> Any: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __len__(self) -> int: ...
+    def as_dict(self) -> dict[str, Any]: ...
+
+class Request(Record):
+    """What was asked. Which keys there are depends on ``protocol.name``; the others are ``None``."""
+
+    # http
+    method: str
+    """Also amqp."""
+    url: str
+    targetUri: str
+    path: str
+    """The target without its query."""
+    pathSegments: list[str]
+    httpVersion: str
+    headers: Record
+    """Names are found in any case."""
+    cookies: Record
+    queryString: Record
+    headersSize: int
+    bodySize: int
+    postData: Record
+    """mimeType, params, text."""
+    # dns
+    opCode: str
+    questions: list[Record]
+    """name, type, class."""
+    # redis
+    type: str
+    command: str
+    key: str
+    value: str
+    keyword: str
+    # kafka
+    size: int
+    apiKeyName: str
+    apiKey: int
+    apiVersion: int
+    correlationID: int
+    clientID: str
+    payload: Any
+    # amqp
+    exchange: str
+    routingKey: str
+    queue: str
+    properties: Record
+    body: str
+    # tls
+    serverName: str
+    alpn: list[str]
+    versions: list[str]
+    cipherSuites: list[str]
+    ja3: str
+
+class Response(Record):
+    """What was answered. Which keys there are depends on ``protocol.name``; the others are ``None``."""
+
+    # http
+    status: int
+    statusText: str
+    httpVersion: str
+    headers: Record
+    """Names are found in any case."""
+    cookies: Record
+    content: Record
+    """size, mimeType, encoding, text."""
+    redirectURL: str
+    headersSize: int
+    bodySize: int
+    # dns
+    code: str
+    """``No Error``, ``Non-Existent Domain`` …"""
+    answers: list[Record]
+    """name, type, class, ttl, ip, cname …"""
+    authorities: list[Record]
+    additionals: list[Record]
+    # redis
+    type: str
+    value: str
+    keyword: str
+    # kafka
+    size: int
+    correlationID: int
+    payload: Any
+    # amqp
+    method: str
+    # tls
+    version: str
+    cipherSuite: str
+
+class Peer(Record):
+    """One side of an exchange."""
+
+    ip: str
+    port: str
+    name: str
+    namespace: str
+
+class Protocol(Record):
+    """What the two sides speak."""
+
+    name: str
+    """http, dns, redis, kafka, amqp, ws, tls, icmp, tcp, udp, sctp."""
+    version: str
+    abbr: str
+    """HTTP, HTTP/2, gRPC, GQL …"""
+    longName: str
+    macro: str
+    layer4: str
+    layer3: str
+    ports: list[str]
+    priority: int
+
+class Node(Record):
+    """Where an item was captured."""
+
+    ip: str
+    name: str
+
+class Failure(Record):
+    """Why a half of an exchange is missing."""
+
+    type: str
+    """dissection, connection, timeout, pair-not-found."""
+    msg: str
+
+class Item(Record):
+    """One finished exchange."""
+
+    id: str
+    index: int
+    """Place within its stream, from 0."""
+    stream: str
+    """Name of the stream's PCAP, such as ``000000000144.pcap``."""
+    worker: str
+    tls: bool
+    timestamp: int
+    """Milliseconds since the epoch, UTC."""
+    startTime: str
+    """The same in RFC 3339."""
+    requestSize: int
+    responseSize: int
+    elapsedTime: int
+    """Milliseconds from the first byte of the request to the last of the response."""
+    passed: bool
+    failed: bool
+    entryFile: str
+    record: str
+    outgoing: bool
+    request: Request
+    """None if it was never seen."""
+    response: Response
+    """None if it was never seen."""
+    src: Peer
+    dst: Peer
+    protocol: Protocol
+    node: Node
+    error: Failure | None
+
+class PacketInfo:
+    """One captured packet."""
+
+    timestamp_ns: int
+    timestamp: int
+    """Milliseconds since the epoch, UTC."""
+    captureLength: int
+    length: int
+    truncated: bool
+    fragmented: bool
+
+# -- errors ------------------------------------------------------------------------------------------------------------
+
+class HelperError(Exception):
+    """A helper could not do what it was asked for; the text says why."""
+
+class KflError(HelperError):
+    """A filter that cannot be read; the text says where."""
+
+# -- helpers -----------------------------------------------------------------------------------------------------------
+
+class _Console:
+    def log(self, *values: Any) -> None:
+        """Write a line: the values, joined by one space."""
+    def error(self, *values: Any) -> None:
+        """Write a line that is marked as an error."""
+    def clear(self) -> None:
+        """Nothing; the console is a log."""
+    def print(self, *values: Any, sep: str = " ", end: str = "") -> None:
+        """What ``print`` does here."""
+
+class _Env(Mapping[str, Any]):
+    """A variable that is not set is ``None``. Secrets are handles that other helpers accept."""
+
+    def __getattr__(self, name: str) -> Any: ...
+    def __getitem__(self, key: str) -> Any: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __len__(self) -> int: ...
+
+class _File:
+    """The script's work folder. Every path is relative to it."""
+
+    def write(self, path: str, content: str) -> None:
+        """Put text into a file, in place of what it held."""
+    def append(self, path: str, content: str) -> None:
+        """Add text to the end of a file."""
+    def move(self, source: str, target: str) -> None:
+        """Rename; into ``target`` where that is a folder."""
+    def copy(self, source: str, target: str) -> None:
+        """Copy a file, or the PCAP that ``pcap.path`` names as it is now. Durable when it returns."""
+    def delete(self, path: str) -> None:
+        """Delete a file, or a folder with all it holds."""
+    def mkdir(self, path: str) -> None:
+        """Make a folder and those above it."""
+    def mkdirTemp(self, name: str = "", dir: str = "") -> str:
+        """Make a folder with a new name; its path."""
+    def temp(self, name: str = "", dir: str = "", extension: str = "txt") -> str:
+        """Make an empty file with a new name; its path."""
+    def tar(self, path: str) -> str:
+        """Pack a folder into a ``.tar.gz``; its path."""
+
+class _Scheduler:
+    def isRunning(self) -> bool:
+        """Whether jobs are started by the clock."""
+    def start(self) -> None:
+        """Start jobs by the clock again."""
+    def stop(self) -> None:
+        """Start no job by the clock until ``start``."""
+
+class _Jobs:
+    scheduler: _Scheduler
+    def schedule(self, tag: str, cron: str, task: Callable[..., Any], limit: int = 0, *arguments: Any) -> None:
+        """Run a function by the clock: second, minute, hour, day, month, weekday; UTC. ``limit`` 0 is without end."""
+    def remove(self, tag: str) -> None:
+        """Forget a job."""
+    def removeAll(self) -> None:
+        """Forget all jobs of this script."""
+    def list(self) -> list[str]:
+        """The tags of this script's jobs."""
+    def run(self, tag: str) -> None:
+        """Run a job once, soon."""
+    def runAll(self) -> None:
+        """Run every job once, soon."""
+
+class _Json:
+    def loads(self, text: str) -> Any:
+        """The value that a JSON text says."""
+    def dumps(self, value: Any, indent: int | None = None) -> str:
+        """A value as JSON; items and records are objects."""
+
+class _Kfl:
+    def match(self, query: str, data: Any) -> bool:
+        """Whether an item matches a filter."""
+    def validate(self, query: str) -> bool:
+        """Whether a text is a filter."""
+
+class _Math:
+    pi: float
+    e: float
+    inf: float
+    nan: float
+    def ceil(self, x: float, /) -> int: ...
+    def floor(self, x: float, /) -> int: ...
+    def trunc(self, x: float, /) -> int: ...
+    def fabs(self, x: float, /) -> float: ...
+    def fmod(self, x: float, y: float, /) -> float: ...
+    def fsum(self, values: Sequence[float], /) -> float: ...
+    def sqrt(self, x: float, /) -> float: ...
+    def pow(self, x: float, y: float, /) -> float: ...
+    def exp(self, x: float, /) -> float: ...
+    def log(self, x: float, base: float = ..., /) -> float: ...
+    def log2(self, x: float, /) -> float: ...
+    def log10(self, x: float, /) -> float: ...
+    def sin(self, x: float, /) -> float: ...
+    def cos(self, x: float, /) -> float: ...
+    def tan(self, x: float, /) -> float: ...
+    def atan2(self, y: float, x: float, /) -> float: ...
+    def hypot(self, *coordinates: float) -> float: ...
+    def isnan(self, x: float, /) -> bool: ...
+    def isinf(self, x: float, /) -> bool: ...
+    def isfinite(self, x: float, /) -> bool: ...
+    def isclose(self, a: float, b: float, *, rel_tol: float = 1e-09, abs_tol: float = 0.0) -> bool: ...
+
+class _Pcap:
+    def path(self, stream: str) -> str:
+        """The path of a stream's PCAP, for ``file.copy`` and ``vendor.gcs.put``."""
+    def record(self, stream: str, recording: str) -> None:
+        """Keep a stream, from its first packet to its end, in a recording. Certain when it returns."""
+    def seal(self, recording: str) -> None:
+        """Close what a recording has collected and send it on its way."""
+    def snapshot(self, selected: Sequence[str] = (), dir: str = "") -> str:
+        """Merge PCAPs into one file, in time order; its name. None selected means all."""
+    def nameResolutionHistory(self) -> dict[str, dict[str, Any]]:
+        """Unix second -> address -> name."""
+
+class _Time:
+    def time(self) -> float:
+        """Seconds since the epoch."""
+    def time_ns(self) -> int:
+        """Nanoseconds since the epoch."""
+    def sleep(self, seconds: float) -> None:
+        """Wait; a hook may take 60 s in all."""
+
+class _Utils:
+    def nodeName(self) -> str:
+        """The name of this machine."""
+    def json2Yaml(self, text: str) -> str:
+        """A JSON text as YAML."""
+
+class _Gcs:
+    def put(self, bucket: str, path: str, key: Any = None) -> str:
+        """Hand a file over for upload; the URL it will have. Certain when it returns, whatever the network does."""
+
+class _Vendor:
+    gcs: _Gcs
+
+console: _Console
+env: _Env
+file: _File
+jobs: _Jobs
+json: _Json
+kfl: _Kfl
+math: _Math
+pcap: _Pcap
+time: _Time
+utils: _Utils
+vendor: _Vendor

@@ -1,0 +1,128 @@
+"""What the kernel says about a host, seen from outside."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from engine.scripting.jail import MAX_DESCRIPTORS
+from tests.support.scripthost import MEMORY_BYTES, HostEnds, Zygote
+
+NOBODY = 65534
+
+as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can look into an undumpable process, or change users")
+
+
+@pytest.fixture
+def host(zygote: Zygote) -> HostEnds:
+    host = zygote.spawn("def onItemCaptured(data):\n    pass\n")
+    host.ready()
+    return host
+
+
+@pytest.fixture
+def dropped(zygote: Zygote) -> HostEnds:
+    host = zygote.spawn("def onItemCaptured(data):\n    pass\n", user=NOBODY)
+    host.ready()
+    return host
+
+
+def status_of(host: HostEnds) -> dict[str, str]:
+    with open(f"/proc/{host.pid}/status") as status:
+        return {key: value.strip() for key, _, value in (line.partition(":") for line in status)}
+
+
+def test_a_host_has_no_capability_and_gets_none(host: HostEnds) -> None:
+    status = status_of(host)
+    assert {name: int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == dict.fromkeys(
+        ("CapInh", "CapPrm", "CapEff", "CapAmb"), 0
+    )
+    assert status["NoNewPrivs"] == "1"
+    assert status["Threads"] == "1"
+
+
+@as_root
+def test_root_gives_up_the_bounding_set_too(host: HostEnds) -> None:
+    assert int(status_of(host)["CapBnd"], 16) == 0
+
+
+LIMITS = {
+    "Max address space": MEMORY_BYTES,
+    "Max open files": MAX_DESCRIPTORS,
+    "Max file size": 0,
+    "Max core file size": 0,
+    "Max locked memory": 0,
+}
+
+
+def limit_of(host: HostEnds, name: str) -> list[str]:
+    with open(f"/proc/{host.pid}/limits") as limits:
+        (line,) = (line for line in limits if line.startswith(name))
+    return line[len("Max pending signals      ") :].split()[:2]
+
+
+@as_root
+@pytest.mark.parametrize(("name", "value"), LIMITS.items(), ids=LIMITS)
+def test_limits_are_hard(host: HostEnds, name: str, value: int) -> None:
+    assert limit_of(host, name) == [str(value)] * 2
+
+
+@as_root
+def test_a_host_has_two_sockets_and_the_progress_page_and_nothing_else(host: HostEnds) -> None:
+    targets = {int(name): os.readlink(f"/proc/{host.pid}/fd/{name}") for name in os.listdir(f"/proc/{host.pid}/fd")}
+    assert {targets.pop(number) for number in (0, 1, 2)} == {"/dev/null"}
+    assert {targets.pop(number).partition(":")[0] for number in (3, 4)} == {"socket"}
+    assert set(targets.values()) == {"/memfd:progress (deleted)"}, "mmap keeps a copy of its descriptor"
+
+
+@as_root
+def test_a_host_stands_alone(host: HostEnds) -> None:
+    assert os.getsid(host.pid) == host.pid
+    assert os.readlink(f"/proc/{host.pid}/cwd") == "/"
+    with open(f"/proc/{host.pid}/environ", "rb") as environment:
+        assert environment.read() == b""
+
+
+@as_root
+def test_a_host_becomes_the_user_it_is_told(dropped: HostEnds) -> None:
+    status = status_of(dropped)
+    assert status["Uid"].split() == [str(NOBODY)] * 4
+    assert status["Gid"].split() == [str(NOBODY)] * 4
+    assert status["Groups"] == ""
+    assert "user" in dropped.layers
+    assert "processes" in dropped.layers
+    assert limit_of(dropped, "Max processes") == ["0", "0"]
+    assert dropped.deliver() == (0, 0)
+
+
+@as_root
+def test_a_dropped_host_is_undumpable(dropped: HostEnds) -> None:
+    assert os.stat(f"/proc/{dropped.pid}/environ").st_uid == 0, "proc files of an undumpable process belong to root"
+
+
+def test_the_layers_are_reported_in_the_order_they_were_obtained(host: HostEnds) -> None:
+    always = [
+        "descriptors",
+        "environment",
+        "session",
+        "limits",
+        "capabilities",
+        "parent_death",
+        "no_new_privs",
+        "undumpable",
+    ]
+    assert [layer for layer in host.layers if layer != "processes"] == always
+
+
+def test_memory_is_limited_and_the_script_survives_it(zygote: Zygote) -> None:
+    host = zygote.spawn("def onItemCaptured(data):\n    x = bytes(2**28)\n", memory_bytes=256 << 20)
+    host.ready()
+    assert host.deliver() == (1, 0)
+    assert host.lines == ["error: onItemCaptured: line 2: MemoryError"]
+    assert host.deliver() == (1, 0)
+
+
+def test_a_top_level_that_needs_too_much_memory_is_refused(zygote: Zygote) -> None:
+    host = zygote.spawn("x = 'x' * 2**26\n", memory_bytes=64 << 20)
+    assert host.refused() == ["line 1: MemoryError"]

@@ -1,0 +1,149 @@
+"""What the author of a script is told before it runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.errors import ScriptRejected
+from engine.scripting.loading import MAX_SOURCE_BYTES, check_script, compile_script
+from engine.scripting.policy import INSTEAD
+from hooks.specs import FIRED, hook_names, parameters_of
+
+
+def reasons(text: str) -> list[str]:
+    with pytest.raises(ScriptRejected) as rejected:
+        check_script(text, "top.py")
+    return list(rejected.value.reasons)
+
+
+def test_every_mistake_is_told_at_once_in_the_order_of_lines() -> None:
+    text = """
+import os
+def onItemCapture(data):
+    x = data.__class__
+    retrun = opened(x)
+async def f(): pass
+def onItemCaptured(data, more): pass
+"""
+    assert reasons(text) == [
+        f"Line 2: {INSTEAD['Import']}",
+        "Line 3: 'onItemCapture' is not a hook; did you mean 'onItemCaptured'?",
+        "Line 4: '.__class__' is not available; names that start with an underscore belong to the interpreter",
+        "Line 5: 'opened' is not available",
+        "Line 6: async is not available; hooks are plain functions",
+        "Line 7: 'onItemCaptured' is called with (data), but takes 2 parameters",
+    ]
+
+
+def test_the_rejection_reads_as_a_message() -> None:
+    with pytest.raises(ScriptRejected) as rejected:
+        check_script("def onItemCapture(d): pass\n", "top.py")
+    assert str(rejected.value) == (
+        "script 'top.py' was not loaded:\n  Line 1: 'onItemCapture' is not a hook; did you mean 'onItemCaptured'?"
+    )
+
+
+@pytest.mark.parametrize("hook", hook_names())
+def test_every_hook_is_known_and_those_nothing_fires_are_warned_about(hook: str) -> None:
+    report = check_script(f"def {hook}({', '.join(parameters_of(hook))}): pass\n", "top.py")
+    assert report.hooks == (hook,)
+    assert report.warnings == (() if hook in FIRED else (f"{hook!r}: nothing fires it yet",))
+
+
+TAKES = {
+    "another name": ("def onItemCaptured(item): pass", True),
+    "a default": ("def onItemCaptured(item, more=1): pass", True),
+    "a star": ("def onItemCaptured(*items): pass", True),
+    "a star after one": ("def onItemCaptured(item, *rest, key=1): pass", True),
+    "a lambda": ("onItemCaptured = lambda item: 0", True),
+    "positional only": ("def onItemCaptured(item, /): pass", True),
+    "in an if": ("if env.A:\n    def onItemCaptured(item): pass", True),
+    "none": ("def onItemCaptured(): pass", False),
+    "two": ("def onItemCaptured(a, b): pass", False),
+    "keyword only": ("def onItemCaptured(*, item): pass", False),
+    "keyword only besides": ("def onItemCaptured(item, *, more): pass", False),
+    "a lambda without": ("onItemCaptured = lambda: 0", False),
+    "too many for shutdown": ("def onShutdown(x): pass", False),
+    "three of four": ("def onJobFailed(tag, cron, limit): pass", False),
+}
+
+
+@pytest.mark.parametrize(("text", "accepted"), TAKES.values(), ids=TAKES)
+def test_a_hook_takes_what_it_is_called_with(text: str, accepted: bool) -> None:
+    if accepted:
+        assert len(check_script(text, "top.py").hooks) == 1
+    else:
+        assert "is called with (" in reasons(text)[0]
+
+
+def test_names_that_only_begin_like_a_hook_are_free() -> None:
+    assert check_script("def once(): pass\ndef on_item(): pass\ndef f():\n    def onX(): pass\n", "t").hooks == ()
+
+
+def test_a_name_like_a_hook_that_resembles_none_lists_them() -> None:
+    assert reasons("def onWhatever(x): pass\n")[0].startswith(
+        "Line 1: 'onWhatever' is not a hook; the hooks are onPacket"
+    )
+
+
+NAMES = {
+    "open('x')": "'open' is not available; use file.write, file.append and file.copy",
+    "consle.log(1)": "'consle' is not available; did you mean 'console'?",
+    "type(1)": "'type' is not available; use isinstance",
+    "requests.get('x')": "'requests' is not available; scripts have no network; vendor.gcs.put uploads",
+}
+
+
+@pytest.mark.parametrize(("text", "reason"), NAMES.items(), ids=NAMES)
+def test_a_name_nothing_binds_is_refused_with_what_to_use_instead(text: str, reason: str) -> None:
+    assert reasons(text) == [f"Line 1: {reason}"]
+
+
+def test_names_bound_anywhere_are_known() -> None:
+    text = """
+def f(a, *b, c=1, **d):
+    global late
+    late = [a, b, c, d]
+    for i, (j, *k) in late: pass
+    with env as w: pass
+    try:
+        pass
+    except ValueError as e:
+        return e, i, j, k, w, g, A, (lambda z: z), [y for y in late], (v := 1), v, late
+def g(): return f
+class A: pass
+"""
+    assert check_script(text, "top.py").hooks == ()
+
+
+def test_warnings_of_the_compiler_are_passed_on() -> None:
+    (warning,) = check_script("x = '\\d'\n", "top.py").warnings
+    assert warning.startswith("Line 1: ")
+
+
+def test_many_reasons_are_cut_off_with_their_number() -> None:
+    found = reasons("".join(f"nothing{number}\n" for number in range(60)))
+    assert len(found) == 51
+    assert found[-1] == "and 10 more"
+
+
+def test_a_long_line_is_not_repeated_whole() -> None:
+    assert all(len(reason) < 400 for reason in reasons("x = (" + "a" * 5000 + " b\n") + reasons("a" * 5000))
+
+
+SOURCES = {
+    "too long": (b"#" * (MAX_SOURCE_BYTES + 1), "expected a script of at most 262144 bytes, got 262145 or more"),
+    "not UTF-8": (b"x = '\xff'", "expected UTF-8, got byte 0xff at offset 5"),
+    "syntax": (b"x =\n", "Line 1: invalid syntax: 'x ='"),
+}
+
+
+@pytest.mark.parametrize(("source", "reason"), SOURCES.values(), ids=SOURCES)
+def test_a_source_that_cannot_be_read_says_why(source: bytes, reason: str) -> None:
+    with pytest.raises(ScriptRejected) as rejected:
+        compile_script(source, "top.py")
+    assert rejected.value.reasons == (reason,)
+
+
+def test_nothing_runs_while_a_script_is_checked() -> None:
+    assert check_script("1 / 0\n", "top.py").warnings == ()
