@@ -10,7 +10,7 @@ import functools
 import inspect
 import logging
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple, TypeVar
 
@@ -82,6 +82,7 @@ def methods_of(owners: Iterable[object]) -> dict[str, Callable[..., Any]]:
             name = getattr(method, "helper_name", None)
             if name is not None:
                 assert name not in found, f"two helpers are called {name}"
+                _signature(method.__func__)
                 found[name] = method
     return found
 
@@ -109,7 +110,8 @@ def answer(methods: Methods, call: Call) -> Reply:
     except RemoraError as error:
         reason = str(error)
     except OSError as error:
-        reason = f"{call.helper}: {error.filename!r}: {(error.strerror or str(error)).lower()}"
+        where = f"{error.filename!r}: " if error.filename is not None else ""
+        reason = f"{call.helper}: {where}{(error.strerror or str(error)).lower()}"
     except Exception:  # a fault of ours must not take the broker away from every other script, again and again
         _log.exception("helper_failed helper=%s", printable(call.helper, 100))
         reason = f"{printable(call.helper, 100)}: failed inside Remora; its log says why"
@@ -148,8 +150,3 @@ def _packed(name: str, value: Any) -> msgspec.Raw:
     if len(packed) > _MAX_VALUE_BYTES:
         raise CallRefused(name, f"the answer has {len(packed)} bytes, more than the {_MAX_VALUE_BYTES} that fit")
     return msgspec.Raw(packed)
-
-
-def names(methods: Methods) -> Sequence[str]:
-    """The helpers there are, with their parameters, for people."""
-    return [f"{name}{_signature(method.__func__)}" for name, method in sorted(methods.items())]  # type: ignore[attr-defined]  # bound methods

@@ -71,6 +71,7 @@ def open_beneath(root: int, parts: Sequence[str], flags: int, mode: int = 0o600)
 
 def open_by_kernel(root: int, parts: Sequence[str], flags: int, mode: int) -> int:
     """``open_beneath`` by one ``openat2``."""
+    flags &= ~os.O_NOFOLLOW  # would make a link to a folder "not a directory"; RESOLVE_NO_SYMLINKS covers it
     how = _OpenHow(
         flags, mode if flags & os.O_CREAT else 0, _RESOLVE_BENEATH | _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_SYMLINKS
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import time
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from engine.clock import NS_PER_S
 from engine.counters import Counters
 from engine.frames.control import ConsoleLine
 from engine.log import printable
+
+codecs.lookup("unicode_escape")  # what escapes lines is loaded while we may still read our own installation
 
 MAX_BYTES = 16 << 20
 """Size at which ``console.log`` becomes ``console.log.1``."""
@@ -45,13 +48,19 @@ class Console:
         line = printable(text)
         mark = ":ERROR" if level == "error" else ""
         date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(wall_ns // NS_PER_S))
-        os.write(self._descriptor, f"[{self._node}-{printable(script, 300)}{mark}] {date}: {line}\n".encode())
-        if os.fstat(self._descriptor).st_size > MAX_BYTES:
-            self._path.replace(self._path.with_name("console.log.1"))
-            self.close()
-            self._descriptor = self._open()
+        self._append(f"[{self._node}-{printable(script, 300)}{mark}] {date}: {line}\n".encode())
         self._counters.add("broker_log_lines_total")
         self._tell(ConsoleLine(script, level, line))
+
+    def _append(self, line: bytes) -> None:
+        try:
+            os.write(self._descriptor, line)
+            if os.fstat(self._descriptor).st_size > MAX_BYTES:
+                self._path.replace(self._path.with_name("console.log.1"))
+                before, self._descriptor = self._descriptor, self._open()
+                os.close(before)
+        except OSError:  # a full disk: the supervisor still shows the line
+            self._counters.add("broker_log_unwritten_total")
 
     def _open(self) -> int:
         return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -25,16 +25,16 @@ class File:
         self._folder, self._reading, self._wall_ns = folder, reading, wall_ns
 
     @helper("file.write")
-    def write(self, path: str, text: str | bytes) -> None:
+    def write(self, path: str, text: str) -> None:
         """Create or replace a file."""
         with self._folder.draft() as draft:
-            write_all(draft.descriptor, _bytes(text))
+            write_all(draft.descriptor, text.encode())
             self._folder.publish(draft, writable(path), durable=False)
 
     @helper("file.append", once=True)
-    def append(self, path: str, text: str | bytes) -> None:
+    def append(self, path: str, text: str) -> None:
         """Add to a file; create it where missing."""
-        self._folder.append(writable(path), _bytes(text))
+        self._folder.append(writable(path), text.encode())
 
     @helper("file.copy", slow=True)
     def copy(self, source: str, target: str) -> None:
@@ -49,7 +49,7 @@ class File:
                 _copy(descriptor, draft)
                 self._folder.publish(draft, parts, durable=True)
 
-    @helper("file.move", once=True)
+    @helper("file.move", slow=True, once=True)
     def move(self, source: str, target: str) -> None:
         """Rename a file or folder; into ``target`` under its own name where that is a folder."""
         parts = writable(source)
@@ -118,10 +118,6 @@ class File:
         if self._folder.is_folder(parts):
             return writable("/".join((*parts, source[-1]))) if source else parts
         return parts
-
-
-def _bytes(text: str | bytes) -> bytes:
-    return text if isinstance(text, bytes) else text.encode()
 
 
 def _one_name(name: str) -> str:

@@ -22,7 +22,7 @@ from engine.helpers.confine import MAX_DEPTH, WorkPathError, open_beneath
 BLOCK_BYTES = 4096
 RECOUNT_INTERVAL_S = 10.0
 """A full folder is counted again at most this often: somebody else may have made room."""
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 def charge_of(size_bytes: int) -> int:
@@ -201,14 +201,15 @@ class WorkFolder:
     def make_folder(self, parts: tuple[str, ...], *, exist_ok: bool = True) -> None:
         """Make a folder and its parents."""
         for depth in range(1, len(parts) + 1):
-            last = depth == len(parts)
-            with self.folder(parts[: depth - 1]) as parent, self.claimed("/".join(parts), BLOCK_BYTES) as claim:
+            with self.folder(parts[: depth - 1]) as parent, self.claimed("/".join(parts), BLOCK_BYTES) as adjust:
                 try:
                     os.mkdir(parts[depth - 1], 0o700, dir_fd=parent)
                 except FileExistsError:
-                    if (last and not exist_ok) or not self.is_folder(parts[:depth]):
+                    if depth == len(parts) and not exist_ok:
                         raise
-                    claim(-BLOCK_BYTES)
+                    adjust(-BLOCK_BYTES)
+                    with self.folder(parts[:depth]):
+                        pass  # it is one, and no link
 
     def delete(self, parts: tuple[str, ...]) -> None:
         """Remove a file, or a folder with all it holds; nothing there is fine."""

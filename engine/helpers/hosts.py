@@ -54,10 +54,13 @@ class Hosts:
         sock = socket.socket(fileno=descriptor)
         sock.setblocking(False)
         endpoint: Endpoint[FromHost] = Endpoint(sock, FromHost)
-        script = self._scripts.get(message.script)
-        if script is None:
-            script = self._scripts[message.script] = open_script(self._instance, message.script)
-        host = open_host(self._instance, script, message.host, endpoint, message.pid, taken_over=message.taken_over)
+        try:
+            script = self._script(message.script)
+            host = open_host(self._instance, script, message.host, endpoint, message.pid, taken_over=message.taken_over)
+        except (OSError, RecursionError) as error:
+            endpoint.close()
+            self._tell(HostRefused(message.host, [f"its work folder cannot be used: {printable(str(error), 500)}"]))
+            return
         self._hosts[host.number] = host
         script.hosts.append(host)
         self.runner.attach(host)
@@ -65,6 +68,11 @@ class Hosts:
         self._selector.register(endpoint, selectors.EVENT_READ, host)
         if message.taken_over:
             self._send(host, Resend())
+
+    def _script(self, name: str) -> Script:
+        if name not in self._scripts:
+            self._scripts[name] = open_script(self._instance, name)
+        return self._scripts[name]
 
     def detach(self, number: int) -> None:
         """A host is gone. The last one of a script closes what belongs to it."""
@@ -216,10 +224,16 @@ class Hosts:
         if reply.error:
             self._instance.counters.add("broker_call_errors_total")
         if is_once(host.methods, call):
-            host.last_reply.save(reply)
+            self._remember(host, reply)
         host.serving, host.replied = None, reply
         self._send(host, reply)
         self.runner.start_due(host.script)
+
+    def _remember(self, host: Host, reply: Reply) -> None:
+        try:
+            host.last_reply.save(reply)
+        except OSError:  # the call succeeded; only a death of ours at this moment could make it happen twice
+            self._instance.counters.add("broker_replies_unsaved_total")
 
     def _send(self, host: Host, message: msgspec.Struct) -> None:
         if not host.gone and not host.send(message):

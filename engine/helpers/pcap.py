@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
@@ -34,25 +35,27 @@ class Journal(Protocol):
 
 
 class Keeping:
-    """What scripts asked to keep; one for all of them, since there is one journal."""
+    """What scripts asked to keep; one for all of them and for every thread, since there is one journal."""
 
     def __init__(self, journal: Journal, counters: Counters) -> None:
-        self._journal, self._counters = journal, counters
+        self._journal, self._counters, self._lock = journal, counters, threading.Lock()
         self._kept: OrderedDict[tuple[int, str], None] = OrderedDict()
 
     def keep(self, stream: int, recording: str, at_ns: int) -> None:
         """Write the wish, once."""
-        wish = (stream, recording)
-        if wish not in self._kept:
-            self._journal.keep(stream, recording, 0, at_ns)
-            self._counters.add("broker_keeps_total")
-            self._kept[wish] = None
-            if len(self._kept) > _REMEMBERED_KEEPS:
-                self._kept.popitem(last=False)
+        with self._lock:
+            wish = (stream, recording)
+            if wish not in self._kept:
+                self._journal.keep(stream, recording, 0, at_ns)
+                self._counters.add("broker_keeps_total")
+                self._kept[wish] = None
+                if len(self._kept) > _REMEMBERED_KEEPS:
+                    self._kept.popitem(last=False)
 
     def seal(self, recording: str, at_ns: int) -> None:
         """Ask for the recording's open batches to be closed."""
-        self._journal.seal(recording, at_ns)
+        with self._lock:
+            self._journal.seal(recording, at_ns)
 
 
 class Pcap:
@@ -108,14 +111,14 @@ class Pcap:
         depth = len(parts) + 1
         return ["/".join(p) for p, _ in self._folder.files(parts) if len(p) == depth and p[-1].endswith(".pcap")]
 
-    @helper("pcap.record")
+    @helper("pcap.record", slow=True)
     def record(self, stream: str | int, recording: str) -> None:
         """Keep this stream, from its first stored packet to its end, in a recording."""
         number, name = stream_of(str(stream)), _recording("pcap.record", recording)
         self._streams.expect(number)
         self._keeping.keep(number, name, self._wall_ns())
 
-    @helper("pcap.seal")
+    @helper("pcap.seal", slow=True)
     def seal(self, recording: str) -> None:
         """Close a recording's open batch now, so that it is shipped."""
         self._keeping.seal(_recording("pcap.seal", recording), self._wall_ns())

@@ -31,7 +31,11 @@ class LastReply:
         self._descriptor = -1
 
     def save(self, reply: Reply) -> None:
-        """Remember this one instead of the one before."""
+        """Remember this one instead of the one before.
+
+        Raises:
+            OSError: the disk is full; nothing is remembered.
+        """
         if self._descriptor < 0:
             self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         body = msgspec.msgpack.encode(reply)

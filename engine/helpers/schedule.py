@@ -8,7 +8,6 @@ a job which kills its host does not run for ever.
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 
 import msgspec
@@ -74,6 +73,7 @@ class Schedule:
         self._state = _load(self._path)
         self._attached: set[str] = set()
         self._stopped: set[str] = set()
+        self._unsaved = False
 
     # -- hosts ---------------------------------------------------------------------------------------------------------
 
@@ -225,11 +225,18 @@ class Schedule:
         return self._state.last_run
 
     def _save(self) -> None:
-        with self._hidden.open("wb") as file:
-            file.write(msgspec.json.encode(self._state))
-            file.flush()
-            os.fsync(file.fileno())
-        self._hidden.replace(self._path)
+        """Write everything. Without a flush: this survives our death, and after the machine's the file is old or new.
+
+        On a full disk jobs go on, and what could not be written is written with the next change.
+        """
+        try:
+            self._hidden.write_bytes(msgspec.json.encode(self._state))
+            self._hidden.replace(self._path)
+            self._unsaved = False
+        except OSError as error:
+            if not self._unsaved:
+                _log.error("jobs_not_saved path=%s reason=%s", self._path, error)
+            self._unsaved = True
 
 
 def _load(path: Path) -> _State:
