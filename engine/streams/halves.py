@@ -5,8 +5,6 @@ The quick path of ``reassembly`` only moves ``next``; whatever is not plainly in
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from engine.streams.chunk import Chunk
 from engine.streams.entry import FIN, SYN
 from engine.streams.holding import Hold, Island, Piece
@@ -37,22 +35,22 @@ class Half:
 State = tuple[Half, Half]
 """Both directions of a stream; ``CLIENT`` and ``SERVER`` are the indices."""
 
-
-class Taken(NamedTuple):
-    """What became of the payload bytes of one segment; the rest was delivered or is held."""
-
-    duplicate: int
-    late_by_time: int
-    late_by_limit: int
+CLOSED = ()
+"""In place of a ``State``: the stream was closed, and what still comes is late."""
 
 
 class Draft:
-    """Chunks of one stream in the making."""
+    """Chunks of one stream in the making, and what became of the payload bytes that are not in them."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self.chunks: list[Chunk] = []
         self.delivered = 0
+        self.duplicate = 0
+        self.late = 0
+        """Bytes that came after their hole was given up."""
+        self.dropped = 0
+        """The same, for a hole that a limit gave up."""
         self._parts: list[bytes] = []
         self._starts: list[int] = []
         self._times_ns: list[int] = []
@@ -89,7 +87,7 @@ def absolute(position: int, sequence: int) -> int:
 
 def accept(
     half: Half, direction: int, sequence: int, flags: int, data: bytes, span: int, time_ns: int, draft: Draft
-) -> Taken:
+) -> None:
     """Take one segment. ``span`` is its payload length on the wire, at least ``len(data)``."""
     if half.next < 0:
         half.next = sequence
@@ -97,14 +95,15 @@ def accept(
     if flags & SYN:
         half.next += start == half.next
         start += 1
-    taken = _discard_old(half, start, data)
-    begin, end = max(start, half.next), start + span
-    if begin < end:
-        taken = _place(half, direction, Piece(begin, end, data[begin - start :], time_ns), draft, taken)
+    end = start + span
+    if start < half.next:
+        _discard_old(half, start, min(half.next - start, len(data)), draft)
+        data, start = data[half.next - start :], half.next
+    if start < end:
+        _place(half, direction, Piece(start, end, data, time_ns), draft)
     if flags & FIN and end >= half.next:
         hold_of(half).fin_at = end
         _reach_fin(half)
-    return taken
 
 
 def hold_of(half: Half) -> Hold:
@@ -114,28 +113,27 @@ def hold_of(half: Half) -> Hold:
     return half.hold
 
 
-def _discard_old(half: Half, start: int, data: bytes) -> Taken:
+def _discard_old(half: Half, start: int, size: int, draft: Draft) -> None:
     """Bytes below ``next``: seen before, or given up before."""
-    old = min(max(half.next - start, 0), len(data))
-    if not old:
-        return Taken(0, 0, 0)
-    late = half.hold.late(start, start + old) if half.hold is not None else (0, 0)
-    return Taken(old - late[0] - late[1], late[0], late[1])
+    if half.hold is not None and half.hold.holes:
+        late, dropped = half.hold.late(start, start + size)
+        draft.late += late
+        draft.dropped += dropped
+        size -= late + dropped
+    draft.duplicate += size
 
 
-def _place(half: Half, direction: int, piece: Piece, draft: Draft, taken: Taken) -> Taken:
+def _place(half: Half, direction: int, piece: Piece, draft: Draft) -> None:
     if piece.start == half.next and (half.hold is None or not half.hold.islands):
         _deliver(half, direction, piece, draft)
         half.next = piece.end
         _reach_fin(half)
-        return taken
+        return
     hold = hold_of(half)
-    before = half.next
-    kept = hold.insert(piece)
-    release(half, direction, draft)
-    if half.next > before:
+    draft.duplicate += len(piece.data) - hold.insert(piece)
+    if hold.islands[0].start == half.next:
         hold.progress_ns, hold.acked_ns = piece.time_ns, -1
-    return taken._replace(duplicate=taken.duplicate + len(piece.data) - kept)
+        release(half, direction, draft)
 
 
 def release(half: Half, direction: int, draft: Draft) -> None:

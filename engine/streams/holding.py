@@ -87,6 +87,10 @@ class Hold:
     def insert(self, piece: Piece) -> int:
         """Hold what of ``piece`` is not held yet; answers how many payload bytes that was."""
         islands = self.islands
+        if islands and piece.start == islands[-1].end:
+            islands[-1].pieces.append(piece)
+            islands[-1].end = piece.end
+            return self._charge([piece])
         first = bisect_left(islands, piece.start, key=_end_of)
         behind = bisect_right(islands, piece.end, key=_start_of)
         if first >= behind:

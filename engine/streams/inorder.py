@@ -14,7 +14,8 @@ import numpy.typing as npt
 from engine.capture.batch import Batch
 from engine.decode.columns import Columns
 from engine.streams.chunk import Chunk
-from engine.streams.entry import FIN, RST, SYN
+from engine.streams.entry import ACK, FIN, RST, SYN
+from engine.streams.halves import CLOSED, Half
 from engine.streams.stream import Stream
 
 Indices = npt.NDArray[np.int64]
@@ -88,6 +89,37 @@ def test_order(columns: Columns, segments: Segments) -> Direction:
         flags[starts].tolist(),
         np.logical_and.reduceat(good, starts).tolist(),
     )
+
+
+def advance(streams: list[Stream], found: Direction, odd: list[bool]) -> npt.NDArray[np.bool_]:
+    """Move each stream that continues in order behind its last segment; answers which streams do not.
+
+    ``odd`` has one entry per stream; those that are set already are left alone.
+    """
+    moves: list[tuple[int, Half, int, int]] = []
+    opened = -1
+    for owner, direction, first, behind, flags, in_order in zip(*found, strict=True):
+        stream = streams[owner]
+        if stream.reassembly is None:
+            stream.reassembly = (Half(), Half())
+        if stream.reassembly is CLOSED:
+            odd[owner] = True
+            continue
+        half: Half = stream.reassembly[direction]
+        if half.next >= 0:
+            fits = half.next & 0xFFFFFFFF == first
+        else:
+            other_begun = stream.reassembly[1 - direction].next >= 0 or opened == owner
+            fits = bool(flags & SYN) and (other_begun or not flags & ACK)
+        if in_order and fits and half.ordinary:
+            moves.append((owner, half, first, behind))
+            opened = owner
+        else:
+            odd[owner] = True
+    for owner, half, first, behind in moves:
+        if not odd[owner]:
+            half.next = behind if half.next < 0 else half.next + ((behind - first) & 0xFFFFFFFF)
+    return np.array(odd, np.bool_)
 
 
 def cut_runs(

@@ -1,58 +1,45 @@
 """In-order bytes of every stream that somebody wants.
 
 Streams that are in order throughout a batch are dealt with all at once (``inorder``); the others one segment at a time
-(``halves``). Out-of-order bytes wait for what is missing, for a while of capture time and within limits; then the gap
-is told and never filled. When a limit is reached the stream gives up waiting: its bytes are delivered, not thrown away.
+(``halves``). Out-of-order bytes wait for what is missing, for a while of capture time and within limits (``patience``);
+then the gap is told and never filled. When a limit is reached the stream gives up waiting: its bytes are delivered, not
+thrown away.
 
-Payload bytes in = delivered + duplicate + held + late + unwanted + dropped (late for a hole that a limit gave up).
+Payload bytes in = delivered + duplicate + held + late + unwanted + dropped. Late came after its gap was told, or after
+the stream was closed; dropped, the same where a limit had made the gap; unwanted was in resets, or held when nobody
+listened any longer.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.capture.batch import Batch
-from engine.clock import NS_PER_S
 from engine.counters import Counters, Drop
 from engine.decode.columns import Columns
 from engine.streams.chunk import Chunk
+from engine.streams.datagrams import cut_datagrams
 from engine.streams.entry import ACK, FIN, RST, SYN
-from engine.streams.halves import (
-    Draft,
-    Half,
-    State,
-    accept,
-    deadline_ns,
-    flush,
-    note_acknowledgement,
-    skip_hole,
-)
-from engine.streams.inorder import Direction, cut_runs, segments_of, test_order
+from engine.streams.halves import CLOSED, Draft, Half, State, accept, flush, note_acknowledgement
+from engine.streams.inorder import advance, cut_runs, segments_of, test_order
 from engine.streams.options import StreamOptions
+from engine.streams.patience import Patience
 from engine.streams.stream import CLIENT, SERVER, TCP, Stream
 from engine.streams.table import Assigned
 
-_CLOSED = ()
-"""``Stream.reassembly`` of a stream that was closed: what comes now is late."""
+Cut = tuple[list[int], list[Chunk]]
+"""Chunks, and for each the index of its stream in ``Assigned.streams``."""
 
 
 class Reassembler:
     """Owner of ``Stream.reassembly``."""
 
     def __init__(self, options: StreamOptions, counters: Counters) -> None:
-        self._wait_ns = int(options.gap_wait_s * NS_PER_S)
-        self._stream_limit, self._total_limit = options.stream_hold_bytes, options.total_hold_bytes
+        self._patience = Patience(options)
         self._counters = counters
-        self._waiting: dict[int, Stream] = {}
-        """Streams that hold bytes back, by id."""
-        self._deadlines: list[tuple[int, int]] = []
-        """Heap of (nanoseconds, stream id); may hold old entries."""
-        self._held = 0
-        self._held_cost = 0
 
     def feed(self, batch: Batch, columns: Columns, assigned: Assigned, wants: Callable[[Stream], bool]) -> list[Chunk]:
         """What this batch brings of each stream that ``wants`` says yes to, stream by stream.
@@ -61,69 +48,54 @@ class Reassembler:
         """
         streams = assigned.streams
         wanted = np.array([self._is_wanted(stream, wants) for stream in streams], np.bool_)
-        if not wanted.any():
-            return []
         owners = np.repeat(np.arange(len(streams)), np.diff(assigned.starts, append=assigned.order.size))
         tcp = np.array([stream.protocol == TCP for stream in streams], np.bool_)
+        cuts: list[Cut] = []
         at = np.flatnonzero((wanted & tcp)[owners])
-        found: list[tuple[list[int], list[Chunk]]] = []
         if at.size:
-            found += self._tcp(batch, columns, assigned, owners, at)
+            cuts += self._tcp(batch, columns, assigned, owners, at)
         at = np.flatnonzero((wanted & ~tcp)[owners])
         if at.size:
-            found.append(self._datagrams(batch, columns, assigned, owners, at))
-        self._counters.set("streams_held_bytes", self._held)
-        return _by_owner(found)
+            cuts.append(cut_datagrams(batch, columns, assigned, owners, at))
+            size = int(columns.payload_length[assigned.order[at]].sum())
+            self._add(payload=size, delivered=size)
+        return self._told(_by_owner(cuts))
 
     def holds(self, stream: Stream) -> bool:
         """Whether bytes of ``stream`` still wait for others; ``close`` would tell a gap."""
-        return stream.id in self._waiting
+        return stream in self._patience
 
     def expire(self, capture_ns: int) -> list[Chunk]:
         """What lies behind gaps that have been waited for long enough."""
         chunks: list[Chunk] = []
-        while self._deadlines and self._deadlines[0][0] <= capture_ns:
-            _, stream_id = heapq.heappop(self._deadlines)
-            stream = self._waiting.get(stream_id)
-            if stream is not None:
-                draft = Draft(stream)
-                self._give_up_due(stream.reassembly, capture_ns, draft)
-                chunks += self._settle(stream, draft)
-        self._counters.set("streams_held_bytes", self._held)
-        return chunks
+        for stream in self._patience.take_due(capture_ns):
+            draft = Draft(stream)
+            self._patience.give_up_due(stream.reassembly, capture_ns, draft)
+            self._patience.settle(stream, stream.reassembly)
+            chunks += self._finish(draft)
+        return self._told(chunks)
 
     def close(self, stream: Stream) -> list[Chunk]:
         """Everything that is still held of ``stream``, gaps told; what comes for it later is only counted."""
         if stream.protocol != TCP:
             return []
         state: State | None = stream.reassembly or None
-        stream.reassembly = _CLOSED
+        stream.reassembly = CLOSED
         if state is None:
             return []
+        self._patience.release(stream, state)
         draft = Draft(stream)
-        self._charge(state, -1)
-        for direction in (CLIENT, SERVER):
-            flush(state[direction], direction, stream.end_ns, draft)
-        self._waiting.pop(stream.id, None)
-        self._counters.set("streams_held_bytes", self._held)
-        return self._delivered(draft)
+        for direction, half in enumerate(state):
+            flush(half, direction, stream.end_ns, draft)
+        return self._told(self._finish(draft))
 
     def _is_wanted(self, stream: Stream, wants: Callable[[Stream], bool]) -> bool:
         if wants(stream):
             return True
         if stream.reassembly:
-            self._forget(stream)
+            self._add(unwanted=self._patience.release(stream, stream.reassembly))
+            stream.reassembly = None
         return False
-
-    def _forget(self, stream: Stream) -> None:
-        state: State = stream.reassembly
-        before = self._held
-        self._charge(state, -1)
-        self._counters.add("streams_unwanted_bytes_total", before - self._held)
-        self._waiting.pop(stream.id, None)
-        stream.reassembly = None
-
-    # ---- TCP ------------------------------------------------------------------------------------------------------
 
     def _tcp(
         self,
@@ -132,78 +104,43 @@ class Reassembler:
         assigned: Assigned,
         owners: npt.NDArray[np.int64],
         at: npt.NDArray[np.int64],
-    ) -> list[tuple[list[int], list[Chunk]]]:
-        order = assigned.order[at]
-        self._counters.add("streams_payload_bytes_total", int(columns.payload_length[order].sum()))
-        segments = segments_of(columns, order, owners[at], assigned.from_client[at])
-        odd = self._advance(assigned.streams, test_order(columns, segments))
-        if not odd.any():
-            quick = segments
-            slow: tuple[list[int], list[Chunk]] = [], []
-        else:
-            quick = segments.where(~odd[segments.owner])
-            slow = self._one_by_one(batch, columns, assigned, np.flatnonzero(odd))
-        used = int(columns.payload_length[quick.rows].sum())
-        self._counters.add("streams_delivered_bytes_total", used)
-        unused = columns.flags[order] & np.uint8(RST) != 0
-        if unused.any():
-            unused &= ~odd[owners[at]]
-            self._counters.add("streams_unwanted_bytes_total", int(columns.payload_length[order[unused]].sum()))
-        return [cut_runs(batch, columns, quick, assigned.streams), slow]
+    ) -> list[Cut]:
+        """Quick and careful path; ``at`` are the entries of ``assigned.order`` that are TCP and wanted."""
+        rows = assigned.order[at]
+        segments = segments_of(columns, rows, owners[at], assigned.from_client[at])
+        waiting = (
+            [stream in self._patience for stream in assigned.streams]
+            if self._patience
+            else [False] * len(assigned.streams)
+        )
+        odd = advance(assigned.streams, test_order(columns, segments), waiting)
+        quick = segments.where(~odd[segments.owner]) if odd.any() else segments
+        delivered = int(columns.payload_length[quick.rows].sum())
+        resets = rows[(columns.flags[rows] & np.uint8(RST) != 0) & ~odd[owners[at]]]
+        self._add(
+            payload=int(columns.payload_length[rows].sum()),
+            delivered=delivered,
+            unwanted=int(columns.payload_length[resets].sum()),
+        )
+        careful = self._carefully(batch, columns, assigned, np.flatnonzero(odd).tolist())
+        return [cut_runs(batch, columns, quick, assigned.streams), careful]
 
-    def _advance(self, streams: list[Stream], found: Direction) -> npt.NDArray[np.bool_]:
-        """Move every stream that is in order behind its last segment; answers which streams are not."""
-        odd = np.zeros(len(streams), np.bool_)
-        moves: list[tuple[int, Half, int, int]] = []
-        opened = -1
-        for owner, direction, first, behind, flags, in_order in zip(*found, strict=True):
-            if streams[owner].reassembly is None:
-                streams[owner].reassembly = (Half(), Half())
-            if streams[owner].reassembly is _CLOSED:
-                odd[owner] = True
-                continue
-            state: State = streams[owner].reassembly
-            half = state[direction]
-            if half.next < 0:
-                fits = flags & SYN and (
-                    not flags & ACK or state[1 - direction].next >= 0 or (opened == owner and direction == SERVER)
-                )
-            else:
-                fits = half.next & 0xFFFFFFFF == first
-            if in_order and fits and half.ordinary:
-                moves.append((owner, half, first, behind))
-                opened = owner
-            else:
-                odd[owner] = True
-        if self._waiting:
-            for index, stream in enumerate(streams):
-                if stream.id in self._waiting:
-                    odd[index] = True
-        blocked = odd.tolist()
-        for owner, half, first, behind in moves:
-            if not blocked[owner]:
-                half.next = behind if half.next < 0 else half.next + ((behind - first) & 0xFFFFFFFF)
-        return odd
-
-    def _one_by_one(
-        self, batch: Batch, columns: Columns, assigned: Assigned, owners: npt.NDArray[np.int64]
-    ) -> tuple[list[int], list[Chunk]]:
+    def _carefully(self, batch: Batch, columns: Columns, assigned: Assigned, owners: list[int]) -> Cut:
         tags: list[int] = []
         chunks: list[Chunk] = []
-        ends = np.append(assigned.starts[1:], assigned.order.size)
-        for owner in owners.tolist():
-            begin, end = int(assigned.starts[owner]), int(ends[owner])
-            stream = assigned.streams[owner]
-            rows = assigned.order[begin:end]
-            if stream.reassembly is _CLOSED:
-                self._counters.add("streams_late_bytes_total", int(columns.payload_length[rows].sum()))
+        bounds = [*assigned.starts.tolist(), assigned.order.size]
+        for owner in owners:
+            stream, entries = assigned.streams[owner], slice(bounds[owner], bounds[owner + 1])
+            rows = assigned.order[entries]
+            if stream.reassembly is CLOSED:
+                self._add(late=int(columns.payload_length[rows].sum()))
                 continue
-            made = self._segments(batch, columns, stream, rows, assigned.from_client[begin:end])
+            made = self._walk(batch, columns, stream, rows, assigned.from_client[entries])
             chunks += made
             tags += [owner] * len(made)
         return tags, chunks
 
-    def _segments(
+    def _walk(
         self,
         batch: Batch,
         columns: Columns,
@@ -212,14 +149,11 @@ class Reassembler:
         from_client: npt.NDArray[np.bool_],
     ) -> list[Chunk]:
         """Every packet of one stream, in capture order."""
-        if stream.reassembly is None:
-            stream.reassembly = (Half(), Half())
         state: State = stream.reassembly
-        draft = Draft(stream)
-        duplicate = late = dropped = unwanted = 0
+        patience, draft, unwanted = self._patience, Draft(stream), 0
         length = columns.payload_length[rows]
-        for client, flags, sequence, acknowledgement, start, size, span, time_ns in zip(
-            from_client.tolist(),
+        for direction, flags, sequence, acknowledgement, start, size, span, time_ns in zip(
+            np.where(from_client, CLIENT, SERVER).tolist(),
             columns.flags[rows].tolist(),
             columns.sequence[rows].tolist(),
             columns.acknowledgement[rows].tolist(),
@@ -229,119 +163,50 @@ class Reassembler:
             columns.timestamp_ns[rows].tolist(),
             strict=True,
         ):
-            self._give_up_due(state, time_ns, draft)
+            patience.give_up_due(state, time_ns, draft)
             if flags & RST:
                 unwanted += size
                 continue
-            direction = CLIENT if client else SERVER
             if span or flags & (SYN | FIN):
-                half = state[direction]
-                self._charge_half(half, -1)
-                data = bytes(batch.buffer[start : start + size])
-                taken = accept(half, direction, sequence, flags, data, span, time_ns, draft)
-                self._charge_half(half, 1)
-                self._keep_limits(half, direction, draft)
-                duplicate += taken.duplicate
-                late += taken.late_by_time
-                dropped += taken.late_by_limit
-            other = state[1 - direction]
+                half, data = state[direction], bytes(batch.buffer[start : start + size])
+                patience.charge(half, -1)
+                accept(half, direction, sequence, flags, data, span, time_ns, draft)
+                patience.charge(half, 1)
+                patience.keep_limits(half, direction, draft)
             if flags & ACK:
-                if flags & SYN and other.next < 0:
-                    other.next = acknowledgement
-                note_acknowledgement(other, acknowledgement, time_ns)
-        self._counters.add("streams_duplicate_bytes_total", duplicate)
-        self._counters.add("streams_late_bytes_total", late)
-        self._counters.add("streams_unwanted_bytes_total", unwanted)
-        if dropped:
-            self._counters.drop("reassembly", Drop.REASSEMBLY_LIMIT, dropped)
-        return self._settle(stream, draft)
+                _heed_acknowledgement(state[1 - direction], flags, acknowledgement, time_ns)
+        self._add(unwanted=unwanted)
+        patience.settle(stream, state)
+        return self._finish(draft)
 
-    # ---- gaps and limits --------------------------------------------------------------------------------------------
-
-    def _give_up_due(self, state: State, time_ns: int, draft: Draft) -> None:
-        for direction in (CLIENT, SERVER):
-            half = state[direction]
-            while (deadline := deadline_ns(half, self._wait_ns)) is not None and deadline <= time_ns:
-                self._skip(half, direction, draft, by_limit=False)
-
-    def _keep_limits(self, half: Half, direction: int, draft: Draft) -> None:
-        hold = half.hold
-        while (
-            hold is not None
-            and hold.islands
-            and (hold.cost > self._stream_limit or self._held_cost > self._total_limit)
-        ):
-            self._skip(half, direction, draft, by_limit=True)
-
-    def _skip(self, half: Half, direction: int, draft: Draft, *, by_limit: bool) -> None:
-        self._charge_half(half, -1)
-        skip_hole(half, direction, draft, by_limit)
-        self._charge_half(half, 1)
-
-    def _charge(self, state: State, sign: int) -> None:
-        for half in state:
-            self._charge_half(half, sign)
-
-    def _charge_half(self, half: Half, sign: int) -> None:
-        if half.hold is not None:
-            self._held += sign * half.hold.bytes
-            self._held_cost += sign * half.hold.cost
-
-    def _settle(self, stream: Stream, draft: Draft) -> list[Chunk]:
-        """Know whether ``stream`` still waits, and until when."""
-        deadlines = [
-            deadline for half in stream.reassembly if (deadline := deadline_ns(half, self._wait_ns)) is not None
-        ]
-        if deadlines:
-            self._waiting[stream.id] = stream
-            heapq.heappush(self._deadlines, (min(deadlines), stream.id))
-        else:
-            self._waiting.pop(stream.id, None)
-        return self._delivered(draft)
-
-    def _delivered(self, draft: Draft) -> list[Chunk]:
+    def _finish(self, draft: Draft) -> list[Chunk]:
         chunks = draft.finish()
-        self._counters.add("streams_delivered_bytes_total", draft.delivered)
-        self._counters.add("streams_missing_bytes_total", sum(chunk.missing_bytes for chunk in chunks))
+        missing = sum(chunk.missing_bytes for chunk in chunks)
+        self._add(delivered=draft.delivered, duplicate=draft.duplicate, late=draft.late, missing=missing)
+        if draft.dropped:
+            self._counters.drop("reassembly", Drop.REASSEMBLY_LIMIT, draft.dropped)
         return chunks
 
-    # ---- datagrams --------------------------------------------------------------------------------------------------
+    def _told(self, chunks: list[Chunk]) -> list[Chunk]:
+        self._counters.set("streams_held_bytes", self._patience.held)
+        return chunks
 
-    def _datagrams(
-        self,
-        batch: Batch,
-        columns: Columns,
-        assigned: Assigned,
-        owners: npt.NDArray[np.int64],
-        at: npt.NDArray[np.int64],
-    ) -> tuple[list[int], list[Chunk]]:
-        rows = assigned.order[at]
-        at = at[(columns.payload_length[rows] + columns.payload_missing[rows]) > 0]
-        rows = assigned.order[at]
-        length, start = columns.payload_length[rows], columns.payload_start[rows]
-        total = int(length.sum())
-        self._counters.add("streams_payload_bytes_total", total)
-        self._counters.add("streams_delivered_bytes_total", total)
-        tags, buffer, streams = owners[at].tolist(), batch.buffer, assigned.streams
-        return tags, [
-            Chunk(streams[owner], direction, bytes(buffer[begin:end]), [0], [time_ns], missing)
-            for owner, direction, begin, end, time_ns, missing in zip(
-                tags,
-                np.where(assigned.from_client[at], CLIENT, SERVER).tolist(),
-                start.tolist(),
-                (start + length).tolist(),
-                columns.timestamp_ns[rows].tolist(),
-                columns.payload_missing[rows].tolist(),
-                strict=True,
-            )
-        ]
+    def _add(self, **counts: int) -> None:
+        for name, count in counts.items():
+            self._counters.add(f"streams_{name}_bytes_total", count)
 
 
-def _by_owner(found: list[tuple[list[int], list[Chunk]]]) -> list[Chunk]:
+def _heed_acknowledgement(other: Half, flags: int, acknowledgement: int, time_ns: int) -> None:
+    if flags & SYN and other.next < 0:
+        other.next = acknowledgement
+    note_acknowledgement(other, acknowledgement, time_ns)
+
+
+def _by_owner(cuts: list[Cut]) -> list[Chunk]:
     """All chunks, in the order of their streams."""
-    filled = [(tags, chunks) for tags, chunks in found if chunks]
+    filled = [cut for cut in cuts if cut[0]]
     if len(filled) == 1:
         return filled[0][1]
-    tags = [tag for part, _ in filled for tag in part]
-    chunks = [chunk for _, part in filled for chunk in part]
+    tags = [tag for cut in filled for tag in cut[0]]
+    chunks = [chunk for cut in filled for chunk in cut[1]]
     return [chunks[index] for index in sorted(range(len(tags)), key=tags.__getitem__)]
