@@ -187,7 +187,7 @@ def test_packets_out_of_order_are_sealed_in_time_order_and_equal_times_as_captur
 
 
 def test_a_batch_that_grows_full_within_one_pass_is_followed_by_another(data: DataFolder) -> None:
-    for n in range(20):
+    for n in range(40):
         data.now_s += 6  # a segment each
         data.capture([(1, START_NS + n * 10 + k, 1000) for k in range(10)])
     data.worker.keep(1, "r", 0, 0)
