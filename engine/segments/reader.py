@@ -160,15 +160,14 @@ class SegmentReader:
         return known.start_ns if known else None
 
     def extents(self, stream_id: int) -> list[Extent]:
-        """Where the stream's packets lie, by time; empty where it has none."""
+        """Where the stream's packets lie, in the order in which they were captured; empty where it has none."""
         self.refresh()
         known = self._known.get(stream_id)
-        rows = [
-            (segment, offset, length, timestamp_ns)
+        return [
+            Extent(segment, offset, length, timestamp_ns)
             for number in (known.segments if known else ())
             for _, segment, length, offset, timestamp_ns in self._segments[number].index.rows_of(stream_id).tolist()
         ]
-        return [Extent(*row) for row in sorted(rows, key=lambda row: row[3])]
 
     def stored(self, stream_id: int) -> Stored:
         """Count the packets that are on disk of a stream, while it is open and the stream log does not know yet.
