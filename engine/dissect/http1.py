@@ -212,8 +212,7 @@ class Http1:
         how, half.remaining = framing
         half.payload = payload
         if how == "bad":
-            self.lost = "bad_length"
-            half.payload = None
+            self.lost = "bad_length"  # which also sends out what there is
         elif how == "tunnel" or (how == "length" and not half.remaining):
             self._finish(half, self._time_ns(end - 1))
             self.lost = "switched_protocol" if how == "tunnel" else self.lost
@@ -375,6 +374,10 @@ def _head_end(data: bytes, pos: int) -> int:
 def _field(lowered: bytes, name: bytes) -> bytes | None:
     """The value of ``name`` (a line feed and the name) in a head in lower case; repeats joined by a comma."""
     at = lowered.find(name)
+    if at < 0:
+        return None
+    if lowered.find(name, at + 1) < 0 and lowered[at + len(name)] == 58:  # the usual case, at half the cost
+        return lowered[at + len(name) + 1 : lowered.find(b"\n", at + 1)].strip()
     found: list[bytes] = []
     while at >= 0:
         line = lowered[at + len(name) : lowered.find(b"\n", at + 1)]
@@ -387,6 +390,8 @@ def _field(lowered: bytes, name: bytes) -> bytes | None:
 
 def _length(value: bytes) -> Framing:
     """RFC 9112, 6.3: several lengths must agree."""
+    if value.isdigit() and len(value) < 19:
+        return "length", int(value)
     lengths = {part.strip() for part in value.split(b",")}
     if len(lengths) != 1 or not _DIGITS.fullmatch(min(lengths)):
         return "bad", 0

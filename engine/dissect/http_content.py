@@ -20,8 +20,10 @@ class Content(NamedTuple):
 
 def decoded(body: bytes, codings: str, whole: bool, limit_bytes: int) -> Content:
     """Undo ``Content-Encoding`` (RFC 9110, 8.4), last coding first, as far as ``limit_bytes``."""
+    if not codings or not body:
+        return Content(body, "")
     for coding in reversed([coding.strip().lower() for coding in codings.split(",")]):
-        if coding in ("", "identity") or not body:
+        if coding in ("", "identity"):
             continue
         if coding not in ("gzip", "x-gzip", "deflate"):
             return Content(body, f"content coding {coding[:32]!r} is not undone")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from engine.dissect.http_content import decoded, text_of
 from engine.dissect.message import Problem
+
+_COOKIES = ("cookie", "set-cookie")
 
 
 class HttpPayload:
@@ -63,8 +65,8 @@ class HttpPayload:
 
 
 def _request(payload: HttpPayload) -> dict[str, Any]:
-    line, headers, fields = _head(payload.head)
-    method, _, rest = line.partition(" ")
+    head = _head(payload.head)
+    method, _, rest = head.line.partition(" ")
     target, _, version = rest.rpartition(" ")
     path, _, query = target.partition("?")
     return {
@@ -74,48 +76,72 @@ def _request(payload: HttpPayload) -> dict[str, Any]:
         "path": path,
         "pathSegments": path.split("/")[1:],
         "httpVersion": version,
-        "headers": headers,
-        "cookies": _pairs([value for name, value in fields if name == "cookie"]),
+        "headers": head.headers,
+        "cookies": _pairs(head.cookies) if head.cookies else {},
         "queryString": _several(query) if query else {},
         "headersSize": len(payload.head),
         "bodySize": payload.body_bytes,
-        "postData": _post_data(payload, dict(fields)),
+        "postData": _post_data(payload, head.lowered),
     }
 
 
 def _response(payload: HttpPayload) -> dict[str, Any]:
-    line, headers, fields = _head(payload.head)
-    version, _, rest = line.partition(" ")
+    head = _head(payload.head)
+    version, _, rest = head.line.partition(" ")
     status, _, reason = rest.lstrip(" ").partition(" ")
-    lowered = dict(fields)
-    cookies = [value.partition(";")[0] for name, value in fields if name == "set-cookie"]
     return {
         "status": int(status),
         "statusText": reason,
         "httpVersion": version,
-        "headers": headers,
-        "cookies": _pairs(cookies) if cookies else {},
-        "content": _content(payload, lowered),
-        "redirectURL": lowered.get("location", ""),
+        "headers": head.headers,
+        "cookies": _pairs([cookie.partition(";")[0] for cookie in head.cookies]) if head.cookies else {},
+        "content": _content(payload, head.lowered),
+        "redirectURL": head.lowered.get("location", ""),
         "headersSize": len(payload.head),
         "bodySize": payload.body_bytes,
     }
 
 
-def _head(head: bytes) -> tuple[str, dict[str, str], list[tuple[str, str]]]:
-    """Start line; headers as sent, repeats joined by a comma; every field with its name in lower case."""
-    lines = head.decode("latin-1").replace("\r\n", "\n").rstrip("\n").split("\n")
-    headers: dict[str, str] = {}
+class _Head(NamedTuple):
+    line: str
+    """The start line."""
+    headers: dict[str, str]
+    """Names as sent; repeats joined by a comma, under the first one's name."""
+    lowered: dict[str, str]
+    """The same with names in lower case."""
+    cookies: list[str]
+    """Values of ``Cookie`` and ``Set-Cookie`` fields, which a comma does not separate."""
+
+
+def _head(head: bytes) -> _Head:
+    text = head.decode("latin-1")
+    if not (" \r\n" in text or "\t" in text or "\r\n " in text or ":  " in text or " :" in text):
+        lines = text[:-4].split("\r\n")
+        try:
+            headers = dict([line.split(": ", 1) for line in lines[1:]])  # 1.5 µs for ten fields; the careful way: 4 µs
+        except ValueError:
+            return _careful_head(text)
+        lowered = {name.lower(): value for name, value in headers.items()}
+        if len(lowered) == len(lines) - 1 == text.count("\n") - 2:
+            return _Head(lines[0], headers, lowered, [lowered[name] for name in _COOKIES if name in lowered])
+    return _careful_head(text)
+
+
+def _careful_head(text: str) -> _Head:
+    """Bare line feeds, folded lines, repeated names, blanks where they need not be."""
+    lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
+    found = _Head(lines[0].rstrip("\r "), {}, {}, [])
     sent_as: dict[str, str] = {}
-    fields: list[tuple[str, str]] = []
-    for line in _unfolded(lines[1:]) if b"\n " in head or b"\n\t" in head else lines[1:]:
+    for line in _unfolded(lines[1:]):
         name, _, value = line.partition(":")
         name, value = name.rstrip(), value.strip(" \t\r")
         lowered = name.lower()
-        fields.append((lowered, value))
+        if lowered in _COOKIES:
+            found.cookies.append(value)
         first = sent_as.setdefault(lowered, name)
-        headers[first] = f"{headers[first]},{value}" if first in headers else value
-    return lines[0].rstrip("\r "), headers, fields
+        joined = f"{found.headers[first]},{value}" if first in found.headers else value
+        found.headers[first] = found.lowered[lowered] = joined
+    return found
 
 
 def _unfolded(lines: list[str]) -> list[str]:
@@ -142,7 +168,7 @@ def _pairs(values: list[str]) -> dict[str, str]:
 def _several(query: str) -> dict[str, Any]:
     """Name to value, or to the list of values where a name comes again."""
     found: dict[str, Any] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True, errors="replace"):
+    for name, value in _decoded_pairs(query):
         if name not in found:
             found[name] = value
         elif isinstance(found[name], list):
@@ -150,6 +176,14 @@ def _several(query: str) -> dict[str, Any]:
         else:
             found[name] = [found[name], value]
     return found
+
+
+def _decoded_pairs(query: str) -> list[tuple[str, str]]:
+    """Pairs of a form or query; ``+`` is a blank and ``%41`` an ``A``."""
+    if "%" in query or "+" in query:
+        return parse_qsl(query, keep_blank_values=True, errors="replace")
+    parts = [part.partition("=") for part in query.split("&") if part]
+    return [(name, value) for name, _, value in parts]
 
 
 def _post_data(payload: HttpPayload, headers: dict[str, str]) -> dict[str, Any]:
@@ -160,8 +194,7 @@ def _post_data(payload: HttpPayload, headers: dict[str, str]) -> dict[str, Any]:
     text, encoding = text_of(data, whole=not comment)
     section: dict[str, Any] = {"mimeType": mime_type, "params": [], "text": text}
     if mime_type.lower().startswith("application/x-www-form-urlencoded") and not encoding:
-        pairs = parse_qsl(text, keep_blank_values=True, errors="replace")
-        section["params"] = [{"name": name, "value": value} for name, value in pairs]
+        section["params"] = [{"name": name, "value": value} for name, value in _decoded_pairs(text)]
     if encoding:
         section["encoding"] = encoding
     if comment:

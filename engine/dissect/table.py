@@ -42,12 +42,17 @@ class ProtocolRow:
 
 def recognise(rows: Sequence[ProtocolRow], data: bytes, ports: tuple[int, int]) -> ProtocolRow | Verdict:
     """The row that ``data`` belongs to, or ``SHORT`` (ask again with more) or ``NO``."""
-    verdicts = [row.detect(data) for row in rows]
-    for wanted in (Verdict.SURE, Verdict.PLAUSIBLE):
-        for row, verdict in zip(rows, verdicts, strict=True):
-            if verdict is wanted and (wanted is Verdict.SURE or not row.ports.isdisjoint(ports)):
-                return row
-    return Verdict.SHORT if Verdict.SHORT in verdicts else Verdict.NO
+    plausible: ProtocolRow | None = None
+    otherwise = Verdict.NO
+    for row in rows:
+        verdict = row.detect(data)
+        if verdict is Verdict.SURE:
+            return row
+        if verdict is Verdict.PLAUSIBLE and plausible is None and not row.ports.isdisjoint(ports):
+            plausible = row
+        elif verdict is Verdict.SHORT:
+            otherwise = Verdict.SHORT
+    return plausible or otherwise
 
 
 def constant(

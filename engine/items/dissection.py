@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from engine.clock import NS_PER_S
 from engine.counters import Counters, Drop
 from engine.dissect.message import Message, Problem
 from engine.dissect.options import DissectOptions
@@ -18,7 +19,6 @@ MAX_TRIES = 4
 """Chunks of a TCP stream that may tell nothing; a capture may begin in the middle of a body."""
 MAX_HELD_BYTES = 16 << 10
 """Bytes that may be held before they must tell the protocol."""
-NS_PER_S = 1_000_000_000
 
 _NOTHING = Conversation()
 """Hangs on every stream that is not, or no longer, dissected."""
@@ -29,7 +29,7 @@ _IN_GAP = Problem("pair-not-found", "the response may lie in a gap of the captur
 _ENDINGS = {
     "reset": Problem("connection", "the connection was reset before a response"),
     "closed": Problem("connection", "the connection was closed before a response"),
-    "half_open": Problem("connection", "the connection was never established"),
+    "half_open": Problem("pair-not-found", "no packet of the server was captured"),
     "idle": Problem("timeout", "no response before the stream fell silent"),
 }
 _CUT_OFF = Problem("pair-not-found", "no response before the end of the capture")
@@ -158,7 +158,7 @@ class Dissection:
                     items.append(self._item(conversation, stream, request, None, _IN_GAP))
             asked = conversation.answer(message)
             items.append(self._item(conversation, stream, asked, message, _LATE if asked is None else None))
-        if conversation.pending:
+        if conversation.waiting or conversation.waiting_by_key:
             self._waiting[stream.id] = stream
         else:
             self._waiting.pop(stream.id, None)
