@@ -51,7 +51,7 @@ from engine.frames.control import (
 from engine.process import nobody
 from engine.scripting.hosts import ScriptSet
 from engine.scripting.watch import FolderWatch, read_scripts
-from engine.segments.folder import lock_instance, make_folder
+from engine.segments.folder import lock_instance, open_folder
 
 SHUTDOWN_S, QUIT_S = 5.0, 3.0
 DEBOUNCE_S = 0.2
@@ -100,7 +100,7 @@ class Supervisor:
         self._configuration, self._settings = configuration, configuration.settings
         self._run_id, self._view = run_id, view
         self._data = Path(self._settings.data)
-        make_folder(self._data, self._settings.node.name, clock.wall_ns())
+        open_folder(self._data, self._settings.node.name, clock.wall_ns())
         self._lock = lock_instance(self._data)
         self._children = {
             name: ChildProcess(name, module, FromZygote if name == "zygote" else FromChild)

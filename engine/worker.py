@@ -27,7 +27,7 @@ from engine.process import Child, run
 from engine.resolve.static import open_resolver
 from engine.scripting.delivery import Delivery
 from engine.scripting.line import Line
-from engine.segments.copied import keep_sizes, read_copied
+from engine.segments.copied import Copied, keep_sizes
 from engine.segments.folder import StreamIds
 from engine.segments.items import ItemShelf
 from engine.segments.records import END, ERROR, SEEN, STATES, StreamRecord
@@ -126,6 +126,7 @@ class Worker:
             for line in self._delivery.lines()
         }
         for key in [key for key in self._selector.get_map().values() if isinstance(key.fileobj, Line)]:
+            assert isinstance(key.fileobj, Line), "selected above"
             events = wanted.pop(key.fileobj, 0)
             if not events:
                 self._selector.unregister(key.fileobj)
@@ -213,7 +214,7 @@ class Worker:
             self._child.endpoint.send(Drained(input_ended=not self._sources))
 
     def _expire(self, now_s: float) -> None:
-        copied, journals = read_copied(self._child.data), keep_sizes(self._child.data)
+        copied, journals = Copied.read(self._child.data), keep_sizes(self._child.data)
         wall_ns, packets_bytes = clock.wall_ns(), self._shelf.size_bytes
         self._shelf.expire(now_s, copied, journals, wall_ns=wall_ns, extra_bytes=self._items.size_bytes)
         self._items.expire(now_s, copied, journals, wall_ns=wall_ns, extra_bytes=packets_bytes)
