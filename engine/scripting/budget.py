@@ -1,19 +1,24 @@
 """The CPU budget of a call into a script: a flag that stays set, and an exception wherever the script's own text runs.
 
 One timer runs for the life of the process and ticks every 20 ms of CPU; a call counts the ticks that fall into it, so a
-call costs two assignments instead of two system calls. The exception is raised only over a frame of the script: raised
-inside our own code it could leave a message half sent. What ignores both is stopped from outside, by the worker.
+call costs some assignments instead of two system calls. The exception is raised over a frame of the script and what it
+called, except where a message could be left half sent. What ignores both is stopped from outside, by the worker.
 """
 
 from __future__ import annotations
 
+import contextlib
 import signal
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
 from engine.scripting.guards import Stop
 
 TICK_S = 0.02
+
+PROTECTED = frozenset({"engine.scripting.calls", "engine.scripting.facades.jobs"})
+"""Modules whose work is finished once begun, because the broker sees it too."""
 
 
 class Budget:
@@ -44,7 +49,7 @@ class Budget:
         self._running = False
 
     def _tick(self, _signal: int, frame: FrameType | None) -> None:
-        in_script = frame is not None and frame.f_globals is self._scope
+        in_script = self._called_by_script(frame)
         if self._running:
             self._ticks -= 1
             if self._ticks > 0:
@@ -54,3 +59,24 @@ class Budget:
         self._scope["_stop_"] = True
         if in_script or (self._anywhere and self._running):
             raise Stop
+
+    def _called_by_script(self, frame: FrameType | None) -> bool:
+        while frame is not None:
+            if frame.f_globals is self._scope:
+                return True
+            if frame.f_globals.get("__name__") in PROTECTED:
+                return False
+            frame = frame.f_back
+        return False
+
+
+@contextlib.contextmanager
+def killed_after(cpu_s: float, wall_s: float) -> Iterator[None]:
+    """Let the kernel end this process where the body takes longer than either; nothing can catch it."""
+    limits = ((signal.SIGVTALRM, signal.ITIMER_VIRTUAL, cpu_s), (signal.SIGALRM, signal.ITIMER_REAL, wall_s))
+    for number, timer, seconds in limits:
+        signal.signal(number, signal.SIG_DFL)
+        signal.setitimer(timer, seconds)
+    yield
+    for _, timer, _ in limits:
+        signal.setitimer(timer, 0)

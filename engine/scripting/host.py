@@ -8,7 +8,6 @@ from __future__ import annotations
 import mmap
 import os
 import select
-import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -39,7 +38,7 @@ from engine.frames.host import (
     ShutdownDone,
     ToHost,
 )
-from engine.scripting.budget import Budget
+from engine.scripting.budget import Budget, killed_after
 from engine.scripting.calls import Calls
 from engine.scripting.complaints import Complaints, describe
 from engine.scripting.facades.kfl import take_matched
@@ -52,6 +51,7 @@ from hooks.items import Item, PacketInfo
 JOB_SOFT_CPU_S = 10.0
 ACKNOWLEDGE_AFTER_S = 0.05
 HARD_LOAD_FACTOR = 2
+REFUSED_LINGER_S = 2.0
 
 _OPTIONS = ScriptOptions()
 _HOOKS = {KIND_ITEMS: "onItemCaptured", KIND_PACKETS: "onPacketCaptured"}
@@ -83,12 +83,12 @@ def main(spawn: SpawnHost, parent: int) -> NoReturn:
 def load(name: str, scope: Scope, budget: Budget, calls: Calls, layers: list[str]) -> dict[str, Callable[..., Any]]:
     """Read, compile and run the top level; tell the broker. Does not return when the script is refused."""
     source = read_source()
-    signal.setitimer(signal.ITIMER_VIRTUAL, HARD_LOAD_FACTOR * _OPTIONS.load_cpu_s)  # SIGVTALRM ends the process
     try:
-        budget.begin(_OPTIONS.load_cpu_s, anywhere=True)
-        script = compile_script(source, name)
-        budget.begin(_OPTIONS.load_cpu_s)
-        hooks = run_top_level(script, scope.names)
+        with killed_after(HARD_LOAD_FACTOR * _OPTIONS.load_cpu_s, _OPTIONS.hook_wall_s):
+            budget.begin(_OPTIONS.load_cpu_s, anywhere=True)
+            script = compile_script(source, name)
+            budget.begin(_OPTIONS.load_cpu_s)
+            hooks = run_top_level(script, scope.names)
         budget.end()
     except ScriptRejected as error:
         budget.end()
@@ -96,7 +96,6 @@ def load(name: str, scope: Scope, budget: Budget, calls: Calls, layers: list[str
     except BaseException as error:
         budget.end()
         refuse(calls, [describe(error, name, budget.cpu_s)])
-    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     calls.send(Ready(list(hooks), layers, list(script.report.warnings)))
     return hooks
 
@@ -112,8 +111,16 @@ def read_source() -> bytes:
 
 
 def refuse(calls: Calls, reasons: list[str]) -> NoReturn:
-    """Say why the script was not loaded, and end."""
+    """Say why the script was not loaded, and end.
+
+    The supervisor hears the reasons from the broker and our end from the zygote, and the second way is shorter: wait
+    until it closes our sockets or kills us, but not for long.
+    """
     calls.send(Refused(reasons))
+    gone = select.poll()
+    for descriptor in (EVENTS_FD, BROKER_FD):
+        gone.register(descriptor, 0)
+    gone.poll(REFUSED_LINGER_S * 1000)
     os._exit(0)
 
 

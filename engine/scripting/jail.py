@@ -49,8 +49,10 @@ def confine(jail: Jail) -> list[str]:
 
     Descriptors were closed before, because only the caller knows which are needed.
 
+    A change of user needs CAP_SETUID, which root in a container may lack; then it is missing from the answer.
+
     Raises:
-        JailBroken: a mandatory layer (limits, no_new_privs, the tie to the parent) is not to be had.
+        JailBroken: any other layer is not to be had.
     """
     layers = ["descriptors"]
     os.environ.clear()
@@ -61,7 +63,7 @@ def confine(jail: Jail) -> list[str]:
         layers += ["environment", "session"]
         layers.append(limit_resources(jail.memory_bytes))
         if jail.user >= 0 and os.geteuid() == 0:
-            layers.append(change_user(jail.user))
+            layers += change_user(jail.user)
         layers.append(drop_capabilities())
         if os.getuid() != 0:
             layers.append(forbid_processes())
@@ -99,12 +101,15 @@ def _limit(kind: int, value: int) -> None:
     resource.setrlimit(kind, (value, value))
 
 
-def change_user(user: int) -> str:
-    """Become ``user``, group of the same number, no other groups."""
-    os.setgroups([])
-    os.setresgid(user, user, user)
-    os.setresuid(user, user, user)
-    return "user"
+def change_user(user: int) -> list[str]:
+    """Become ``user``, group of the same number, no other groups, as far as we may."""
+    try:
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+    except PermissionError:
+        return []
+    return ["user"]
 
 
 def drop_capabilities() -> str:

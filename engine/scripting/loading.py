@@ -127,10 +127,11 @@ def _find_hooks(tree: ast.Module) -> tuple[list[str], list[str]]:
     """``(hooks, reasons)`` of the functions at the top level."""
     hooks: dict[str, None] = {}
     reasons: list[str] = []
-    for name, line, arguments in _top_level_functions(tree.body):
+    for name, function in _top_level_functions(tree.body):
+        line = function.lineno
         if name in hook_names():
             hooks[name] = None
-            reasons += _wrong_parameters(name, line, arguments)
+            reasons += _wrong_parameters(name, function)
         elif name[:2] == "on" and name[2:3].isupper():
             near = get_close_matches(name, hook_names(), 1, 0.6)
             hint = f"did you mean {near[0]!r}?" if near else f"the hooks are {', '.join(hook_names())}"
@@ -138,27 +139,39 @@ def _find_hooks(tree: ast.Module) -> tuple[list[str], list[str]]:
     return list(hooks), reasons
 
 
-def _top_level_functions(body: list[ast.stmt]) -> Iterator[tuple[str, int, ast.arguments]]:
+def _top_level_functions(body: list[ast.stmt]) -> Iterator[tuple[str, ast.FunctionDef | ast.Lambda]]:
     for statement in body:
         if isinstance(statement, ast.FunctionDef):
-            yield statement.name, statement.lineno, statement.args
+            yield statement.name, statement
         elif isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Lambda):
             for target in statement.targets:
                 if isinstance(target, ast.Name):
-                    yield target.id, statement.lineno, statement.value.args
+                    yield target.id, statement.value
         for inner in ("body", "orelse", "finalbody"):
             if isinstance(statement, ast.If | ast.Try | ast.With | ast.For | ast.While):
                 yield from _top_level_functions(getattr(statement, inner, []))
 
 
-def _wrong_parameters(hook: str, line: int, arguments: ast.arguments) -> Iterator[str]:
-    """A reason where ``arguments`` cannot take what the hook is called with."""
-    wanted = parameters_of(hook)
+def _wrong_parameters(hook: str, function: ast.FunctionDef | ast.Lambda) -> Iterator[str]:
+    """A reason where ``function`` cannot take what the hook is called with, or would not run when it is called."""
+    wanted, arguments, line = parameters_of(hook), function.args, function.lineno
+    if any(isinstance(node, ast.Yield | ast.YieldFrom) for node in _own_nodes(function)):
+        yield f"Line {line}: {hook!r} must not use yield; a generator does nothing when it is called"
     given = len(arguments.posonlyargs) + len(arguments.args)
     needed = given - len(arguments.defaults)
     keyword_only = [value for value in arguments.kw_defaults if value is None]
     if needed > len(wanted) or (given < len(wanted) and not arguments.vararg) or keyword_only:
         yield f"Line {line}: {hook!r} is called with ({', '.join(wanted)}), but takes {given} parameters"
+
+
+def _own_nodes(function: ast.AST) -> Iterator[ast.AST]:
+    """Everything inside, except inside functions of its own."""
+    pending = list(ast.iter_child_nodes(function))
+    while pending:
+        node = pending.pop()
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.Lambda):
+            pending += ast.iter_child_nodes(node)
 
 
 # -- names -------------------------------------------------------------------------------------------------------------

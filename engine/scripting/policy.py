@@ -53,7 +53,7 @@ class Policy(RestrictingNodeTransformer):
         super().check_name(node, name, allow_magic_methods)
         if len(self.errors) > before:
             del self.errors[before:]
-            self.error(node, f"{name!r} cannot be used as a name; {_why(str(name))}")
+            self.error(node, f"{name!r} cannot be used as a name; {_why(str(name), 'it is reserved')}")
 
     def _check_attribute(self, node: ast.Attribute) -> None:
         """Apply the rules for attribute names to ``node`` without rewriting it."""
@@ -63,7 +63,7 @@ class Policy(RestrictingNodeTransformer):
         super().visit_Attribute(probe)
         if len(self.errors) > before:
             del self.errors[before:]
-            self.error(node, f"'.{node.attr}' is not available; {_why(node.attr)}")
+            self.error(node, f"'.{node.attr}' is not available; {_why(node.attr, 'it leads into the interpreter')}")
 
     # -- names and values ----------------------------------------------------------------------------------------------
 
@@ -198,10 +198,8 @@ class Policy(RestrictingNodeTransformer):
         return _located(super().visit_ClassDef(node), node)
 
 
-def _why(name: str) -> str:
-    if name.startswith("_"):
-        return "names that start with an underscore belong to the interpreter"
-    return "it leads into the interpreter"
+def _why(name: str, otherwise: str) -> str:
+    return "names that start with an underscore belong to the interpreter" if name.startswith("_") else otherwise
 
 
 def _flag() -> ast.Name:

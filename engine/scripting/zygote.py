@@ -6,6 +6,7 @@ fresh interpreter would take 45, and shares its memory.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import fcntl
 import gc
@@ -28,6 +29,8 @@ from hooks.items import Item
 CONTROL_FD = 3
 HOST_FDS = (EVENTS_FD, BROKER_FD, PROGRESS_FD, SOURCE_FD)
 FIRST_PARKED_FD = 64
+CODECS = "ascii latin-1 utf-8 utf-8-sig utf-16 utf-16-le utf-16-be utf-32 cp1252 unicode-escape raw-unicode-escape idna"
+"""Loaded on first use otherwise, from files that a jailed host may not read."""
 EXIT_CRASHED = 70
 EXIT_NO_PROCESS = 71
 
@@ -121,7 +124,9 @@ def _place(descriptors: list[int]) -> None:
 
 
 def _warm_up() -> None:
-    """Use once what is built on first use, so that hosts share it."""
+    """Use once what is built or loaded on first use, so that hosts have it."""
+    for codec in CODECS.split():
+        codecs.lookup(codec)
     check_script("def onItemCaptured(data):\n    return kfl.match('http', data)\n", "warm-up")
     kfl.compile("http and response.status == 500").matches({})
     Item.decode(b"\x80")

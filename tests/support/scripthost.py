@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -223,10 +223,11 @@ class HostEnds:
 class Zygote:
     """A zygote process, and the supervisor's end of its control socket."""
 
-    def __init__(self) -> None:
+    def __init__(self, wrapper: Sequence[str] = (), prelude: str = "") -> None:
+        """``wrapper`` is a command that runs another one; ``prelude`` Python that runs before the zygote's own."""
         ours, theirs = message_pair()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _BOOT, str(theirs.fileno())], env={}, pass_fds=[theirs.fileno()]
+            [*wrapper, sys.executable, "-c", _BOOT, str(theirs.fileno()), prelude], env={}, pass_fds=[theirs.fileno()]
         )
         theirs.close()
         self.control: Endpoint[Any] = Endpoint(ours, FromZygote)
@@ -301,18 +302,20 @@ class Zygote:
         return self.process.wait(PATIENCE_S)
 
 
-_BOOT = """
+_BOOT = r"""
 import os, sys
 os.dup2(int(sys.argv[1]), 3)
 os.closerange(4, 4096)
-os.execve(sys.executable, [sys.executable, "-m", "engine.scripting.zygote"], {})
+prelude = f"from engine.scripting import zygote\n{sys.argv[2]}\nzygote.main()"
+how = ["-c", prelude] if sys.argv[2] else ["-m", "engine.scripting.zygote"]
+os.execve(sys.executable, [sys.executable, *how], {})
 """
 
 
 @contextlib.contextmanager
-def running_zygote() -> Iterator[Zygote]:
+def running_zygote(wrapper: Sequence[str] = (), prelude: str = "") -> Iterator[Zygote]:
     """A zygote for the length of a ``with``."""
-    zygote = Zygote()
+    zygote = Zygote(wrapper, prelude)
     try:
         yield zygote
     finally:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.scripting.budget import Budget
+from engine.scripting.budget import Budget, killed_after
 from engine.scripting.guards import Stop
 
 
@@ -58,3 +58,30 @@ def test_what_a_script_left_running_between_calls_is_stopped_at_once(budget: Bud
     budget.end()
     with pytest.raises(Stop):
         exec("while True: pass", scope)
+
+
+def test_a_message_to_the_broker_is_finished(budget: Budget, scope: dict[str, Any]) -> None:
+    ours: dict[str, Any] = {"__name__": "engine.scripting.calls", "flag": scope}
+    exec("def send():\n    while not flag['_stop_']: pass\n    return 'sent'", ours)
+    scope["send"] = ours["send"]
+    budget.begin(0.01)
+    exec("answer = send()", scope)
+    budget.end()
+    assert scope["answer"] == "sent"
+
+
+def test_other_code_of_ours_that_a_script_called_is_interrupted(budget: Budget, scope: dict[str, Any]) -> None:
+    ours: dict[str, Any] = {"__name__": "engine.kfl.codegen"}
+    exec("def match():\n    while True: pass", ours)
+    scope["match"] = ours["match"]
+    budget.begin(0.01)
+    with pytest.raises(Stop):
+        exec("match()", scope)
+
+
+def test_the_limits_of_the_kernel_hold_for_the_body_only() -> None:
+    with killed_after(100.0, 200.0):
+        assert 99 < signal.getitimer(signal.ITIMER_VIRTUAL)[0] <= 100.1
+        assert 199 < signal.getitimer(signal.ITIMER_REAL)[0] <= 200.1
+        assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+    assert signal.getitimer(signal.ITIMER_VIRTUAL)[0] == signal.getitimer(signal.ITIMER_REAL)[0] == 0

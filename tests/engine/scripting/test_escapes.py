@@ -146,6 +146,7 @@ STOPPED = {
     "lambda": "f = lambda: f() if 0 else [f for i in range(10**12) if i < 0]\n    f()",
     "comparison": "class A:\n        def __lt__(self, o):\n            while True: pass\n    sorted([A(), A()])",
     "big power": "10 ** 10**8",
+    "pattern in a filter": "kfl.match('request.path == r\"(a+)+$\"', {'request': {'path': 'a' * 60 + 'b'}})",
 }
 
 ENDLESS = {
@@ -188,6 +189,7 @@ def test_is_refused_before_it_runs(zygote: Zygote, good: HostEnds, source: str) 
     assert reasons
     assert all(len(reason) < 400 for reason in reasons)
     assert host.lines == []
+    host.close()
     assert zygote.exit_status(host) == 0
     assert good.deliver() == (0, 0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 from typing import Any
@@ -193,6 +194,7 @@ def test_a_top_level_that_does_not_end_is_refused(zygote: Zygote) -> None:
     host = zygote.spawn("x = 1\nwhile True:\n    try:\n        x += 1\n    except:\n        pass\n")
     (reason,) = host.refused()
     assert reason.endswith("used more than 2 s of CPU and was abandoned")
+    host.close()
     assert zygote.exit_status(host) == 0
 
 
@@ -232,6 +234,15 @@ def test_ready_names_hooks_layers_and_warnings(zygote: Zygote) -> None:
     assert message.hooks == ["onItemCaptured", "onStreamClosed", "onShutdown"]
     assert {"no_new_privs", "limits", "parent_death"} <= set(message.layers)
     assert message.warnings == ["'onStreamClosed': nothing fires it yet"]
+
+
+def test_a_refused_host_gives_its_reasons_time_to_arrive_before_its_end(zygote: Zygote) -> None:
+    host = zygote.spawn("import os\n")
+    assert len(host.refused()) == 1
+    assert host.number not in zygote.exits
+    os.kill(host.pid, 0)
+    host.close()
+    assert zygote.exit_status(host) == 0
 
 
 # -- calls -------------------------------------------------------------------------------------------------------------

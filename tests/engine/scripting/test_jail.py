@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import pytest
 
 from engine.scripting.jail import MAX_DESCRIPTORS
-from tests.support.scripthost import MEMORY_BYTES, HostEnds, Zygote
+from tests.support.scripthost import MEMORY_BYTES, HostEnds, Zygote, running_zygote
 
 NOBODY = 65534
 
@@ -46,6 +47,27 @@ def test_a_host_has_no_capability_and_gets_none(host: HostEnds) -> None:
 def test_root_gives_up_the_bounding_set_too(host: HostEnds) -> None:
     assert int(status_of(host)["CapBnd"], 16) == 0
 
+
+EVERYTHING = """
+def onItemCaptured(data):
+    text = json.dumps({"data": data, "f": 1.5}, indent=2)
+    console.log(len(text), f"{1.5:.3f} {10**20:,} {data!r:>10}", "%05d" % 3, math.sqrt(2), time.time())
+    for codec in ("utf-8", "latin-1", "ascii", "utf-16", "cp1252", "idna", "unicode_escape"):
+        "abc".encode(codec).decode(codec)
+    "ß".upper().casefold()
+    kfl.match('http and request.path == r"^/a+" or dst.name == "x"', data)
+    kfl.validate("http and (")
+    try:
+        kfl.match("status ==", data)
+    except KflError as error:
+        str(error)
+    sorted([3, 1], key=lambda x: -x), 2 ** 200, float("1e3"), int("ff", 16), complex(1, 2), bytes.fromhex("ff")
+    try:
+        json.loads("{")
+    except HelperError as error:
+        repr(error)
+    file.write("a", text)
+"""
 
 LIMITS = {
     "Max address space": MEMORY_BYTES,
@@ -93,7 +115,13 @@ def test_a_host_becomes_the_user_it_is_told(dropped: HostEnds) -> None:
     assert "user" in dropped.layers
     assert "processes" in dropped.layers
     assert limit_of(dropped, "Max processes") == ["0", "0"]
-    assert dropped.deliver() == (0, 0)
+
+
+@as_root
+def test_a_dropped_host_finds_all_that_scripts_use_without_a_file(zygote: Zygote) -> None:
+    host = zygote.spawn(EVERYTHING, user=NOBODY)
+    host.ready()
+    assert host.deliver() == (0, 0), host.lines
 
 
 @as_root
@@ -113,6 +141,32 @@ def test_the_layers_are_reported_in_the_order_they_were_obtained(host: HostEnds)
         "undumpable",
     ]
     assert [layer for layer in host.layers if layer != "processes"] == always
+
+
+@as_root
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv takes the capability away")
+def test_root_that_may_not_change_users_has_one_layer_less() -> None:
+    with running_zygote([str(shutil.which("setpriv")), "--bounding-set", "-setuid,-setgid"]) as own:
+        host = own.spawn("def onItemCaptured(data):\n    pass\n", user=NOBODY)
+        host.ready()
+        assert "user" not in host.layers
+        assert {"limits", "capabilities", "no_new_privs"} <= set(host.layers)
+        assert int(status_of(host)["CapEff"], 16) == 0
+
+
+@as_root
+@pytest.mark.slow
+def test_a_user_without_capabilities_gets_the_same_jail() -> None:
+    become_nobody = (
+        f"zygote._warm_up()\nimport os\nos.setgroups([]); os.setresgid(*[{NOBODY}] * 3); os.setresuid(*[{NOBODY}] * 3)"
+    )
+    with running_zygote(prelude=become_nobody) as own:
+        host = own.spawn("def onItemCaptured(data):\n    console.log(data.index)\n", user=1000)
+        host.ready()
+        assert {"limits", "capabilities", "processes", "parent_death", "no_new_privs", "undumpable"} <= set(host.layers)
+        assert status_of(host)["Uid"].split() == [str(NOBODY)] * 4
+        assert host.deliver() == (0, 0)
 
 
 def test_memory_is_limited_and_the_script_survives_it(zygote: Zygote) -> None:

@@ -64,6 +64,7 @@ TAKES = {
     "keyword only besides": ("def onItemCaptured(item, *, more): pass", False),
     "a lambda without": ("onItemCaptured = lambda: 0", False),
     "too many for shutdown": ("def onShutdown(x): pass", False),
+    "a generator beside": ("def onItemCaptured(item):\n    def g(): yield 1\n    for x in g(): pass", True),
     "three of four": ("def onJobFailed(tag, cron, limit): pass", False),
 }
 
@@ -74,6 +75,12 @@ def test_a_hook_takes_what_it_is_called_with(text: str, accepted: bool) -> None:
         assert len(check_script(text, "top.py").hooks) == 1
     else:
         assert "is called with (" in reasons(text)[0]
+
+
+def test_a_hook_that_is_a_generator_would_do_nothing() -> None:
+    assert reasons("def onItemCaptured(item):\n    if item:\n        yield item\n") == [
+        "Line 1: 'onItemCaptured' must not use yield; a generator does nothing when it is called"
+    ]
 
 
 def test_names_that_only_begin_like_a_hook_are_free() -> None:

@@ -155,5 +155,5 @@ def test_what_upstream_refuses_tomorrow_is_refused_in_its_own_words() -> None:
     _, errors = restricted("x.anything__roles__\nprinted = 1")
     assert errors == [
         "Line 1: '.anything__roles__' is not available; it leads into the interpreter",
-        "Line 2: 'printed' cannot be used as a name; it leads into the interpreter",
+        "Line 2: 'printed' cannot be used as a name; it is reserved",
     ]

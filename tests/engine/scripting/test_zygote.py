@@ -21,7 +21,10 @@ def test_a_host_that_ends_is_reported_with_its_status(zygote: Zygote) -> None:
     host = zygote.spawn(ECHO)
     host.ready()
     assert zygote.kill(host) == -signal.SIGKILL
-    assert zygote.exit_status(zygote.spawn("import x\n")) == 0
+    host = zygote.spawn("x = 1\n")
+    host.ready()
+    host.close()
+    assert zygote.exit_status(host) == 0
 
 
 def test_the_crash_of_one_host_leaves_the_others_served(zygote: Zygote) -> None:
