@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 
 from engine.clock import NS_PER_S
 from engine.streams.halves import Draft, Half, State, deadline_ns, skip_hole
@@ -29,9 +30,11 @@ class Patience:
         """Whether ``stream`` waits."""
         return stream.id in self._waiting
 
-    def __bool__(self) -> bool:
-        """Whether any stream waits."""
-        return bool(self._waiting)
+    def among(self, streams: Sequence[Stream]) -> list[bool]:
+        """Which of ``streams`` wait."""
+        if not self._waiting:
+            return [False] * len(streams)
+        return [stream.id in self._waiting for stream in streams]
 
     def charge(self, half: Half, sign: int) -> None:
         """Take what ``half`` holds into the account (1) or out of it (-1), around whatever changes it."""

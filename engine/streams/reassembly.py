@@ -108,12 +108,7 @@ class Reassembler:
         """Quick and careful path; ``at`` are the entries of ``assigned.order`` that are TCP and wanted."""
         rows = assigned.order[at]
         segments = segments_of(columns, rows, owners[at], assigned.from_client[at])
-        waiting = (
-            [stream in self._patience for stream in assigned.streams]
-            if self._patience
-            else [False] * len(assigned.streams)
-        )
-        odd = advance(assigned.streams, test_order(columns, segments), waiting)
+        odd = advance(assigned.streams, test_order(columns, segments), self._patience.among(assigned.streams))
         quick = segments.where(~odd[segments.owner]) if odd.any() else segments
         delivered = int(columns.payload_length[quick.rows].sum())
         resets = rows[(columns.flags[rows] & np.uint8(RST) != 0) & ~odd[owners[at]]]

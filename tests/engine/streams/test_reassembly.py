@@ -2,73 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import random
-from collections import defaultdict
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 
-from engine.counters import Counters
 from engine.streams.chunk import Chunk
-from engine.streams.options import StreamOptions
-from engine.streams.reassembly import Reassembler
-from engine.streams.stream import Stream
-from engine.streams.table import StreamTable
-from tests.support.columns import ACK, SYN, Row, batch_of
-from tests.support.traffic import Told, account, cut_anywhere, interleaved, random_conversation
-
-CLIENT = Row(source="10.0.0.1", source_port=40000, target="10.0.0.2", target_port=80, sequence=101)
-SERVER = Row(source="10.0.0.2", source_port=80, target="10.0.0.1", target_port=40000, sequence=901)
-SHAKE = [
-    replace(CLIENT, flags=SYN, sequence=100),
-    replace(SERVER, flags=SYN | ACK, sequence=900, acknowledgement=101),
-]
-PATIENT = 1000.0
-
-
-def everything(_: Stream) -> bool:
-    return True
-
-
-class Rig:
-    """A stream table and a reassembler that are fed rows."""
-
-    def __init__(self, **options: float) -> None:
-        settings = StreamOptions(**options)  # type: ignore[arg-type]
-        self.counters = Counters()
-        self.table = StreamTable(settings, self.counters, itertools.count(1).__next__)
-        self.reassembler = Reassembler(settings, self.counters)
-        self.streams: list[Stream] = []
-
-    def feed(self, rows: Sequence[Row], wants: Callable[[Stream], bool] = everything) -> list[Chunk]:
-        batch, columns = batch_of(rows)
-        assigned = self.table.assign(columns)
-        self.streams += assigned.started
-        return self.reassembler.feed(batch, columns, assigned, wants)
-
-    def close(self) -> list[Chunk]:
-        return [chunk for stream in self.streams for chunk in self.reassembler.close(stream)]
-
-    def balance(self) -> tuple[int, int]:
-        """Payload bytes in, and what became of them."""
-        names = ("delivered_bytes_total", "duplicate_bytes_total", "late_bytes_total", "unwanted_bytes_total")
-        out = sum(self.counters.get(f"streams_{name}") for name in (*names, "held_bytes"))
-        return self.counters.get("streams_payload_bytes_total"), out + self.counters.dropped("reassembly")
-
-
-def told(chunks: Sequence[Chunk]) -> dict[tuple[int, bool], Told]:
-    """Both directions of each stream byte by byte, gaps included."""
-    found: dict[tuple[int, bool], Told] = defaultdict(list)
-    for chunk in chunks:
-        key = chunk.stream.client_port, chunk.direction == 0
-        found[key] += [None] * chunk.missing_bytes + list(chunk.data)
-    return {key: list(value) for key, value in found.items() if value}
-
-
-def packed(chunks: Sequence[Chunk]) -> list[tuple[int, bytes, int]]:
-    return [(chunk.direction, chunk.data, chunk.missing_bytes) for chunk in chunks]
+from tests.support.columns import MS, START_NS, batch_of
+from tests.support.rig import CLIENT, PATIENT, SHAKE, Rig, everything, packed, says, told
+from tests.support.traffic import account, cut_anywhere, interleaved, random_conversation
 
 
 @pytest.mark.parametrize("damage", [0.0, 0.03, 0.15])
@@ -88,3 +30,96 @@ def test_bytes_are_those_of_the_obvious_account_wherever_batches_are_cut(seed: i
         assert told(chunks) == expected
         assert len(set(rig.balance())) == 1
         assert rig.counters.get("streams_held_bytes") == 0
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_gaps_are_told_at_the_same_places_wherever_batches_are_cut(seed: int) -> None:
+    chance = random.Random(seed)
+    conversations = [random_conversation(chance, 40000 + index, 0.1) for index in range(4)]
+    rows = interleaved(chance, conversations, step_ns=5 * MS)
+    limit = chance.choice([600, 4 << 20])
+    accounts = []
+    for pieces in (1, 3, len(rows)):
+        rig = Rig(gap_wait_s=0.1, stream_hold_bytes=limit)
+        chunks: list[Chunk] = []
+        for part in cut_anywhere(chance, rows, pieces):
+            chunks += rig.feed(part)
+            chunks += rig.reassembler.expire(part[-1].timestamp_ns) if part else []
+            assert len(set(rig.balance())) == 1
+        chunks += rig.close()
+        accounts.append(told(chunks))
+        assert rig.counters.get("streams_missing_bytes_total") == sum(chunk.missing_bytes for chunk in chunks)
+    assert accounts[0] == accounts[1] == accounts[2]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_nothing_told_contradicts_what_was_seen_when_memory_is_short(seed: int) -> None:
+    chance = random.Random(seed)
+    rows = interleaved(chance, [random_conversation(chance, 40000 + index, 0.1) for index in range(10)])
+    expected = account(rows)
+    rig = Rig(gap_wait_s=PATIENT, total_hold_bytes=1000)
+    chunks = [chunk for part in cut_anywhere(chance, rows, 9) for chunk in rig.feed(part)] + rig.close()
+    found = told(chunks)
+    assert found.keys() == expected.keys()
+    for key, mine in found.items():
+        assert len(mine) == len(expected[key])
+        assert all(one in (None, other) for one, other in zip(mine, expected[key], strict=True))
+    assert len(set(rig.balance())) == 1
+
+
+def test_streams_that_nobody_wants_cost_nothing_and_begin_in_the_middle_when_wanted() -> None:
+    rig = Rig()
+    assert rig.feed([*SHAKE, says(CLIENT, 0, b"ab"), says(CLIENT, 9, b"z")], wants=lambda _: False) == []
+    assert rig.streams[0].reassembly is None
+    assert packed(rig.feed([says(CLIENT, 2, b"cd")])) == [(0, b"cd", 0)]
+
+
+def test_what_is_held_is_let_go_when_nobody_wants_the_stream_any_longer() -> None:
+    rig = Rig()
+    rig.feed([*SHAKE, says(CLIENT, 2, b"cd")])
+    assert rig.counters.get("streams_held_bytes") == 2
+    rig.feed([says(CLIENT, 4, b"ef")], wants=lambda _: False)
+    assert rig.counters.get("streams_held_bytes") == 0
+    assert rig.reassembler.expire(START_NS + 10_000 * MS) == []
+    assert rig.balance() == (2, 2)
+
+
+def test_what_comes_after_close_is_counted_and_not_told() -> None:
+    rig = Rig()
+    rig.feed([*SHAKE, says(CLIENT, 0, b"ab")])
+    assert rig.close() == []
+    assert rig.feed([says(CLIENT, 2, b"cd"), says(CLIENT, 0, b"ab")]) == []
+    assert rig.close() == []
+    assert rig.counters.get("streams_late_bytes_total") == 4
+    assert rig.balance() == (6, 6)
+
+
+def test_chunks_come_stream_by_stream() -> None:
+    rig, chance = Rig(), random.Random(5)
+    tcp = [random_conversation(chance, 40000 + index, 0.1) for index in range(6)]
+    datagram = replace(CLIENT, protocol=17, flags=0, payload=b"q")
+    udp = [[replace(datagram, source_port=50000 + index)] * 3 for index in range(6)]
+    batch, columns = batch_of(interleaved(chance, tcp + udp))
+    assigned = rig.table.assign(columns)
+    chunks = rig.reassembler.feed(batch, columns, assigned, everything)
+    place = {stream.id: index for index, stream in enumerate(assigned.streams)}
+    places = [place[chunk.stream.id] for chunk in chunks]
+    assert places == sorted(places)
+    assert len(set(places)) > 8
+
+
+def test_chunks_do_not_share_the_buffer_of_the_batch() -> None:
+    rig = Rig()
+    batch, columns = batch_of([*SHAKE, says(CLIENT, 0, b"ab"), says(CLIENT, 2, b"cd"), says(CLIENT, 5, b"held")])
+    chunks = rig.reassembler.feed(batch, columns, rig.table.assign(columns), everything)
+    batch.buffer[:] = bytes(len(batch.buffer))
+    chunks += rig.feed([says(CLIENT, 4, b"e")])
+    assert [chunk.data for chunk in chunks] == [b"abcd", b"eheld"]
+
+
+def test_a_chunk_knows_when_each_byte_came() -> None:
+    rig = Rig()
+    rows = [says(CLIENT, 2, b"cd", 1), says(CLIENT, 0, b"ab", 2), says(CLIENT, 4, b"ef", 3)]
+    (chunk,) = rig.feed([*SHAKE, *rows])
+    assert (chunk.data, chunk.starts) == (b"abcdef", [0, 2, 4])
+    assert [(chunk.time_ns_at(offset) - START_NS) // MS for offset in range(6)] == [2, 2, 1, 1, 3, 3]
