@@ -34,13 +34,12 @@ def detect_udp(data: bytes) -> Verdict:
         return Verdict.NO
     _, flags, queries, answers, authorities, additionals = _HEADER.unpack_from(data)
     records = answers + authorities + additionals
-    if (flags >> 11) & 15 not in _OPCODES or _HEADER_BYTES + 5 * queries + _RECORD_BYTES * records > len(data):
+    whole = _HEADER_BYTES + 5 * queries + _RECORD_BYTES * records <= len(data)
+    if (flags >> 11) & 15 not in _OPCODES or (queries and not question_fits(data, _HEADER_BYTES)):
         return Verdict.NO
     if not queries:
-        return Verdict.PLAUSIBLE
-    if not question_fits(data, _HEADER_BYTES):
-        return Verdict.NO
-    return Verdict.SURE if queries == 1 and flags & 0x40 == 0 else Verdict.PLAUSIBLE
+        return Verdict.PLAUSIBLE if whole else Verdict.NO
+    return Verdict.SURE if whole and queries == 1 and flags & 0x40 == 0 else Verdict.PLAUSIBLE
 
 
 def detect_tcp(data: bytes) -> Verdict:

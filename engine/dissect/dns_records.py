@@ -87,8 +87,10 @@ def _request(data: bytes) -> tuple[dict[str, Any], str]:
     section: dict[str, Any] = {"opCode": _opcode(data), "questions": []}
     try:
         _questions(_Names(data), data, section["questions"])
-    except (_Damaged, struct.error, IndexError) as error:
-        return section, str(error) or "it ends early"
+    except _Damaged as error:
+        return section, str(error)
+    except (struct.error, IndexError):
+        return section, "it ends early"
     return section, ""
 
 
@@ -102,8 +104,10 @@ def _response(data: bytes) -> tuple[dict[str, Any], str]:
             for _ in range(int.from_bytes(data[at : at + 2], "big")):
                 pos, high = _record(names, data, pos, section[key])
                 code |= high << 4
-    except (_Damaged, struct.error, IndexError) as error:
-        wrong = str(error) or "it ends early"
+    except _Damaged as error:
+        wrong = str(error)
+    except (struct.error, IndexError):
+        wrong = "it ends early"
     section["code"] = CODES.get(code, f"RCODE{code}")
     return section, wrong
 

@@ -59,6 +59,7 @@ class _Half:
         "size_bytes",
         "start_ns",
         "step",
+        "stop",
         "tail",
     )
 
@@ -71,6 +72,9 @@ class _Half:
         """Bytes that its body, or the chunk of its body, still lacks."""
         self.start_ns = 0
         self.last_ns = 0
+        """When the last byte of the chunk before was captured."""
+        self.stop = 0
+        """Behind the last byte of the message in the bytes at hand; 0: none of them was looked at."""
         self.size_bytes = 0
         self.early = False
         """The response that is arriving answers the request that is arriving."""
@@ -118,7 +122,7 @@ class Http1:
         data = self._with_held(half, chunk.data) if half.held else chunk.data
         self._base = len(data) - len(chunk.data)
         self._advance(half, data)
-        half.last_ns = chunk.times_ns[-1]
+        half.last_ns, half.stop = chunk.times_ns[-1], 0
         done, self._done, self._chunk = self._done, [], None
         return done
 
@@ -127,7 +131,7 @@ class Http1:
         if reason == "closed":
             for half in self._halves:
                 if half.step is Http1._until_close:
-                    self._finish(half, half.last_ns)
+                    self._finish(half, self._last_ns(half))
         kind = "connection" if reason in ("reset", "closed") else "dissection"
         self._cut_short(Problem(kind, f"the stream ended inside it ({reason})"))
         self.lost = self.lost or "ended"
@@ -140,7 +144,7 @@ class Http1:
             if half.payload is not None:
                 which = "request" if half.payload.is_request else "response"
                 half.payload.fault = half.payload.fault or Problem(problem.type, f"{which}: {problem.msg}")
-                self._finish(half, half.last_ns)
+                self._finish(half, self._last_ns(half))
         self._done += self._early
         self._early = []
 
@@ -167,7 +171,7 @@ class Http1:
             return -1
         head = data[pos:end]
         half.start_ns = half.start_ns or self._time_ns(pos)
-        half.size_bytes = end - pos
+        half.size_bytes, half.stop = end - pos, end
         if _STATUS_LINE.match(head):
             self._response(half, head, end)
         elif _REQUEST_LINE.match(head):
@@ -234,6 +238,7 @@ class Http1:
         half.payload.keep(data[pos:end])  # type: ignore[union-attr] # steps of a body have one
         half.remaining -= end - pos
         half.size_bytes += end - pos
+        half.stop = end
         return end
 
     def _chunk_size(self, half: _Half, data: bytes, pos: int) -> int:
@@ -275,6 +280,7 @@ class Http1:
         end = data.find(b"\n", pos, pos + MAX_LINE_BYTES) + 1
         if end:
             half.size_bytes += end - pos
+            half.stop = end
             return end
         if len(data) - pos >= MAX_LINE_BYTES:
             self.lost = "line_too_long"
@@ -313,7 +319,7 @@ class Http1:
         """The framing is lost: what there is of the message goes out, and the next one is looked for."""
         if half.payload is not None:
             half.payload.fault = half.payload.fault or Problem("dissection", reason)
-            self._finish(half, half.last_ns)
+            self._finish(half, self._last_ns(half))
         half.held, half.held_bytes, half.start_ns = [], 0, 0
         half.step, half.after_gap = Http1._hunt, True
 
@@ -327,7 +333,7 @@ class Http1:
             payload.miss(missing)
             half.remaining -= missing
             if not half.remaining and step is Http1._body:
-                self._finish(half, half.last_ns)
+                self._finish(half, self._last_ns(half))
             elif not half.remaining:
                 half.step = Http1._chunk_end
         else:
@@ -353,6 +359,10 @@ class Http1:
         half.held_bytes += len(data)
         half.tail = seen[-3:]
         return b""
+
+    def _last_ns(self, half: _Half) -> int:
+        """When the last byte of the message so far was captured."""
+        return self._time_ns(half.stop - 1) if half.stop else half.last_ns
 
     def _time_ns(self, offset: int) -> int:
         """When byte ``offset`` of the bytes at hand was captured."""
