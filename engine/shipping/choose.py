@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from engine.shipping.address import BUCKET_SCHEME
@@ -11,10 +12,11 @@ from engine.shipping.local import LocalFolder
 
 
 class Destinations:
-    """Makes each destination once, so that connections and locks are shared. Not for several threads."""
+    """Makes each destination once, so that connections and locks are shared. For several threads."""
 
     def __init__(self) -> None:
         self._made: dict[tuple[str, str], Destination] = {}
+        self._lock = threading.Lock()
 
     def get(self, text: str, key: str) -> Destination:
         """The destination of a text.
@@ -26,7 +28,15 @@ class Destinations:
         Raises:
             DestinationMisconfigured: no bucket is named, or the key is none.
         """
-        if (text, key) not in self._made:
-            is_bucket = text.startswith(BUCKET_SCHEME)
-            self._made[text, key] = GcsBucket(text, key) if is_bucket else LocalFolder(Path(text))
-        return self._made[text, key]
+        with self._lock:
+            if (text, key) not in self._made:
+                is_bucket = text.startswith(BUCKET_SCHEME)
+                self._made[text, key] = GcsBucket(text, key) if is_bucket else LocalFolder(Path(text))
+            return self._made[text, key]
+
+    def close(self) -> None:
+        """Close the connections."""
+        for made in self._made.values():
+            if isinstance(made, GcsBucket):
+                made.close()
+        self._made.clear()

@@ -114,11 +114,11 @@ def make_building_folder(outbox: Path, name: str) -> Path:
 
 
 def clear_leftovers(outbox: Path) -> None:
-    """Remove what killed processes were building; what a living process builds (``put-<pid>-…``) stays."""
+    """For the recorder's start: remove what a killed one (``batch-…``) or broker (``put-<pid>-…``) was building."""
     with contextlib.suppress(FileNotFoundError):
         for folder in (outbox / "tmp").iterdir():
             kind, _, rest = folder.name.partition("-")
-            if kind != "put" or not _alive(rest.partition("-")[0]):
+            if kind == "batch" or (kind == "put" and not _alive(rest.partition("-")[0])):
                 shutil.rmtree(folder)
 
 
