@@ -179,11 +179,11 @@ def _constant(layer4: str) -> dict[str, Any]:
 DNS_UDP, DNS_TCP = _constant("udp"), _constant("tcp")
 
 
-def _describe_udp(request: Payload | None, response: Payload | None) -> dict[str, Any]:  # noqa: ARG001
+def _describe_udp(request: Payload | None, response: Payload | None) -> dict[str, Any]:  # noqa: ARG001 - one signature for all rows
     return DNS_UDP
 
 
-def _describe_tcp(request: Payload | None, response: Payload | None) -> dict[str, Any]:  # noqa: ARG001
+def _describe_tcp(request: Payload | None, response: Payload | None) -> dict[str, Any]:  # noqa: ARG001 - one signature for all rows
     return DNS_TCP
 
 

@@ -223,7 +223,7 @@ def _class(number: int) -> str:
     return CLASSES.get(number) or f"CLASS{number}"
 
 
-def _address(names: _Names, data: bytes, pos: int, end: int) -> str:  # noqa: ARG001 - one signature for all
+def _address(names: _Names, data: bytes, pos: int, end: int) -> str:  # noqa: ARG001 - one signature for all readers
     raw = data[pos:end]
     if len(raw) == 4:
         return ".".join(map(str, raw))
@@ -232,11 +232,11 @@ def _address(names: _Names, data: bytes, pos: int, end: int) -> str:  # noqa: AR
     return str(ipaddress.IPv6Address(raw))
 
 
-def _name(names: _Names, data: bytes, pos: int, end: int) -> str:  # noqa: ARG001 - one signature for all
+def _name(names: _Names, data: bytes, pos: int, end: int) -> str:  # noqa: ARG001 - one signature for all readers
     return names.read(pos)[0]
 
 
-def _texts(names: _Names, data: bytes, pos: int, end: int) -> str:  # noqa: ARG001 - one signature for all
+def _texts(names: _Names, data: bytes, pos: int, end: int) -> str:  # noqa: ARG001 - one signature for all readers
     """Character strings, joined as SPF and DKIM want them (RFC 7208, 3.3)."""
     found = []
     while pos < end:
@@ -246,23 +246,23 @@ def _texts(names: _Names, data: bytes, pos: int, end: int) -> str:  # noqa: ARG0
     return "".join(found)
 
 
-def _mx(names: _Names, data: bytes, pos: int, end: int) -> str:  # noqa: ARG001 - one signature for all
+def _mx(names: _Names, data: bytes, pos: int, end: int) -> str:  # noqa: ARG001 - one signature for all readers
     return f"{data[pos] << 8 | data[pos + 1]} {names.read(pos + 2)[0]}"
 
 
-def _srv(names: _Names, data: bytes, pos: int, end: int) -> str:  # noqa: ARG001 - one signature for all
+def _srv(names: _Names, data: bytes, pos: int, end: int) -> str:  # noqa: ARG001 - one signature for all readers
     priority, weight, port = struct.unpack_from(">HHH", data, pos)
     return f"{priority} {weight} {port} {names.read(pos + 6)[0]}"
 
 
-def _soa(names: _Names, data: bytes, pos: int, end: int) -> str:  # noqa: ARG001 - one signature for all
+def _soa(names: _Names, data: bytes, pos: int, end: int) -> str:  # noqa: ARG001 - one signature for all readers
     primary, pos = names.read(pos)
     mailbox, pos = names.read(pos)
     numbers = struct.unpack_from(">IIIII", data, pos)
     return " ".join([primary, mailbox, *map(str, numbers)])
 
 
-def _uri(names: _Names, data: bytes, pos: int, end: int) -> str:  # noqa: ARG001 - one signature for all
+def _uri(names: _Names, data: bytes, pos: int, end: int) -> str:  # noqa: ARG001 - one signature for all readers
     priority, weight = struct.unpack_from(">HH", data, pos)
     return f"{priority} {weight} {data[pos + 4 : end].decode('utf-8', 'replace')}"
 

@@ -95,7 +95,7 @@ def _name(where: str, value: object) -> Name:
         if key not in _FIELDS:
             raise ConfigError(where, f"one of {', '.join(_FIELDS)}", key)
         kind, words = _FIELDS[key]
-        if not isinstance(given, kind) or (kind is dict and not _all_text(given)):
+        if not isinstance(given, kind) or isinstance(given, bool) or (kind is dict and not _all_text(given)):
             raise ConfigError(f"{where}: {key}", words, given)
         fields["process_id" if key == "processId" else key] = given
     return Name(**fields)

@@ -1,0 +1,29 @@
+"""A dissection to feed with chunks, and an exchange to feed it with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from engine.counters import Counters
+from engine.dissect.options import DissectOptions
+from engine.dissect.registry import load_rows
+from engine.items.dissection import Dissection
+from engine.items.item import LazyItem
+from engine.resolve.resolver import Resolver
+from engine.resolve.static import NoNames
+from engine.streams.chunk import Chunk
+
+GET = b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n"
+OK = b"HTTP/1.1 %d OK\r\nContent-Length: 5\r\n\r\nhello"
+
+
+def dissection(resolver: Resolver | None = None, counters: Counters | None = None, **options: Any) -> Dissection:
+    """Of the built-in protocols, on node ``n1``; ``options`` are those of ``DissectOptions``."""
+    rows = load_rows(installed=False)
+    return Dissection(rows, DissectOptions(**options), resolver or NoNames(), "n1", "10.0.0.9", counters or Counters())
+
+
+def feed(into: Dissection, chunks: Iterable[Chunk]) -> list[LazyItem]:
+    """The items that these chunks complete."""
+    return [item for chunk in chunks for item in into.feed(chunk)]
