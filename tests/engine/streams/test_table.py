@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,9 +14,11 @@ from engine.counters import Counters, Drop
 from engine.streams.entry import LINGER_NS
 from engine.streams.grouping import HASH_WORDS
 from engine.streams.options import StreamOptions
-from engine.streams.stream import Stream
+from engine.streams.stream import Stream, format_address
 from engine.streams.table import Assigned, StreamTable
 from tests.support.columns import ACK, FIN, RST, START_NS, SYN, Row, batch_of
+from tests.support.slowtable import SlowStream, SlowTable
+from tests.support.traffic import cut_anywhere
 
 S = 1_000_000_000
 CLIENT = Row(source="10.0.0.1", source_port=40000, target="10.0.0.2", target_port=80)
@@ -278,3 +281,82 @@ def test_a_syn_without_answer_is_an_error(rows: list[Row], finished: tuple[str, 
         streams.assign(batch_of(rows)[1])
         (stream,) = streams.finish() if end == "finish" else streams.expire(START_NS + 2000 * S)
         assert (stream.state, stream.error) == expected
+
+
+def random_rows(chance: random.Random) -> list[Row]:
+    """Packets of a few five-tuples that are used again and again, with every mixture of flags."""
+    clients = [("10.0.0.1", 40000), ("10.0.0.1", 40001), ("10.0.0.9", 80), ("fd00::1", 5000)]
+    servers = [("10.0.0.2", 80), ("10.0.0.9", 8080), ("fd00::2", 5000)]
+    rows, now_ns = [], START_NS
+    for _ in range(chance.randrange(150)):
+        ends = [chance.choice(clients), chance.choice(servers)]
+        chance.shuffle(ends)
+        now_ns += chance.choice([0, 1000, 1000, S, 11 * S, 40 * S])
+        flags = chance.choice([ACK, ACK, ACK, SYN, SYN, SYN | ACK, FIN | ACK, FIN | ACK, RST, RST | ACK, SYN | FIN, 0])
+        row = Row(
+            *ends[0],
+            *ends[1],
+            flags=flags,
+            sequence=chance.choice([5, 6, 7, 100, 1 << 30]),
+            acknowledgement=chance.choice([6, 7, 1 << 30]),
+            payload=bytes(chance.randrange(3)),
+            timestamp_ns=now_ns - chance.choice([0, 0, 0, 2 * S]),
+        )
+        rows.append(row if chance.random() < 0.8 else replace(row, protocol=17, flags=0))
+    return rows
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_the_table_agrees_with_the_slow_one_wherever_batches_are_cut(seed: int) -> None:
+    chance = random.Random(seed)
+    rows = random_rows(chance)
+    slow = SlowTable(30 * S)
+    expected = slow.take(rows)
+    for pieces in (1, 2, 10):
+        streams, counters = table(tcp_timeout_s=30.0, udp_timeout_s=30.0)
+        started: list[Stream] = []
+        ended: list[Stream] = []
+        same: dict[int, int] = {}
+        taken: list[int] = []
+        for part in cut_anywhere(chance, rows, pieces):
+            assigned = streams.assign(batch_of(part)[1])
+            taken += assigned.stream_ids.tolist()
+            started += assigned.started
+            ended += assigned.ended
+            check_bundles(assigned, part)
+        for mine, theirs in zip(taken, expected, strict=True):
+            assert same.setdefault(theirs, mine) == mine
+        assert len(set(same.values())) == len(same) == len(started)
+        by_id = {stream.id: stream for stream in started}
+        for other in slow.streams:
+            check_stream(by_id[same[other.id]], other)
+        assert set(ended).isdisjoint(left := streams.finish())
+        assert len(started) == len(ended) + len(left) == counters.get("streams_ended_total")
+        assert counters.get("streams_packets_total") == len(rows)
+
+
+def check_bundles(assigned: Assigned, rows: Sequence[Row]) -> None:
+    """Bundles are whole, in order, and each packet has its direction."""
+    bounds = [*assigned.starts.tolist(), len(rows)]
+    assert sorted(assigned.order.tolist()) == list(range(len(rows)))
+    firsts = []
+    for stream, begin, end in zip(assigned.streams, bounds[:-1], bounds[1:], strict=True):
+        members = assigned.order[begin:end].tolist()
+        assert members == sorted(members)
+        assert set(assigned.stream_ids[members].tolist()) == {stream.id}
+        firsts.append(members[0])
+        for row, from_client in zip(members, assigned.from_client[begin:end].tolist(), strict=True):
+            sender = rows[row].source, rows[row].source_port
+            assert from_client == (sender == (format_address(stream.client_ip), stream.client_port))
+    assert firsts == sorted(firsts)
+
+
+def check_stream(mine: Stream, other: SlowStream) -> None:
+    assert (format_address(mine.client_ip), mine.client_port) == other.client
+    assert mine.packets == len(other.rows)
+    assert mine.payload_bytes == sum(len(row.payload) for row in other.rows)
+    assert (mine.start_ns, mine.end_ns) == (other.rows[0].timestamp_ns, other.end_ns)
+    if other.ended:
+        assert (mine.state, mine.error) == (other.state, other.error)
+    else:
+        assert mine.state in {other.state, "idle"}
