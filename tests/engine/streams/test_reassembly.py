@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from engine.streams.chunk import Chunk
-from tests.support.columns import MS, START_NS, batch_of
+from tests.support.columns import MS, START_NS, Row, batch_of
 from tests.support.rig import CLIENT, PATIENT, SHAKE, Rig, everything, packed, says, told
 from tests.support.traffic import account, cut_anywhere, interleaved, random_conversation
 
@@ -123,3 +123,39 @@ def test_a_chunk_knows_when_each_byte_came() -> None:
     (chunk,) = rig.feed([*SHAKE, *rows])
     assert (chunk.data, chunk.starts) == (b"abcdef", [0, 2, 4])
     assert [(chunk.time_ns_at(offset) - START_NS) // MS for offset in range(6)] == [2, 2, 1, 1, 3, 3]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_the_packets_say_nothing_is_raised_and_totals_balance(seed: int) -> None:
+    chance = random.Random(seed)
+    rig, now_ns = Rig(gap_wait_s=0.5, stream_hold_bytes=3000, total_hold_bytes=9000), START_NS
+    for _ in range(12):
+        rows = []
+        for _ in range(chance.randrange(30)):
+            now_ns += chance.randrange(-50 * MS, 200 * MS)
+            rows.append(nonsense(chance, now_ns))
+        rig.feed(rows, wants=lambda stream: stream.id % 5 > 0 or chance.random() < 0.5)
+        rig.reassembler.expire(now_ns)
+        for stream in rig.table.expire(now_ns):
+            rig.reassembler.close(stream)
+        assert len(set(rig.balance())) == 1
+    rig.close()
+    assert len(set(rig.balance())) == 1
+    assert rig.counters.get("streams_held_bytes") == 0
+
+
+def nonsense(chance: random.Random, timestamp_ns: int) -> Row:
+    """A packet that no honest sender sends."""
+    ports = chance.choice([(1, 2), (2, 1), (80, 80), (0, 65535)])
+    return Row(
+        source_port=ports[0],
+        target_port=ports[1],
+        protocol=chance.choice([6, 6, 6, 17, 0, 255]),
+        flags=chance.randrange(256),
+        sequence=chance.choice([0, 1, (1 << 31) - 1, 1 << 31, (1 << 32) - 1, chance.randrange(1 << 32), 50, 60]),
+        acknowledgement=chance.choice([0, (1 << 32) - 1, chance.randrange(1 << 32), 70]),
+        payload=chance.randbytes(chance.choice([0, 1, 10, 300])),
+        missing=chance.choice([0, 0, 0, 5, 70_000]),
+        timestamp_ns=timestamp_ns,
+        drop=chance.choice([0, 0, 0, 0, 3]),
+    )
