@@ -14,8 +14,8 @@ RISKY_ATTRIBUTES = frozenset(
 
 _SAFE_BUILTINS = """
     abs all any bool bytes callable chr complex dict divmod enumerate filter float frozenset hash hex id int isinstance
-    issubclass iter len list map max min next object oct ord pow range repr reversed round set slice sorted str sum
-    tuple zip None True False Ellipsis __build_class__
+    issubclass iter len list map max min next object oct ord pow property range repr reversed round set slice sorted
+    classmethod staticmethod str sum tuple zip None True False Ellipsis __build_class__
     ArithmeticError AssertionError AttributeError EOFError Exception FloatingPointError IndexError KeyError LookupError
     MemoryError NameError NotImplementedError OSError OverflowError RecursionError RuntimeError StopIteration TypeError
     UnicodeDecodeError UnicodeEncodeError UnicodeError ValueError ZeroDivisionError

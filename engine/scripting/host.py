@@ -51,7 +51,7 @@ from hooks.items import Item, PacketInfo
 JOB_SOFT_CPU_S = 10.0
 ACKNOWLEDGE_AFTER_S = 0.05
 HARD_LOAD_FACTOR = 2
-REFUSED_LINGER_S = 2.0
+REFUSED_LINGER_S = 5.0
 
 _OPTIONS = ScriptOptions()
 _HOOKS = {KIND_ITEMS: "onItemCaptured", KIND_PACKETS: "onPacketCaptured"}

@@ -77,7 +77,8 @@ def confine(jail: Jail) -> list[str]:
 
 def close_descriptors(first: int) -> None:
     """Close every descriptor from ``first`` on."""
-    os.closerange(first, os.sysconf("SC_OPEN_MAX"))
+    most = os.sysconf("SC_OPEN_MAX")
+    os.closerange(first, most if most > 0 else 1 << 20)
 
 
 def limit_resources(memory_bytes: int) -> str:

@@ -40,6 +40,11 @@ INSTEAD = {
 class Policy(RestrictingNodeTransformer):
     """Collects every mistake of a script in ``errors``, as ``Line 3: …``, and rewrites the rest."""
 
+    def visit(self, node: ast.AST) -> Any:
+        """Check and rewrite ``node``; what is refused stays in its place, so that all around it is checked."""
+        rewritten = super().visit(node)
+        return node if rewritten is None else rewritten
+
     # -- words ---------------------------------------------------------------------------------------------------------
 
     def not_allowed(self, node: ast.AST) -> None:

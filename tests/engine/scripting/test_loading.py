@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 
 from engine.errors import ScriptRejected
@@ -104,6 +107,40 @@ NAMES = {
 @pytest.mark.parametrize(("text", "reason"), NAMES.items(), ids=NAMES)
 def test_a_name_nothing_binds_is_refused_with_what_to_use_instead(text: str, reason: str) -> None:
     assert reasons(text) == [f"Line 1: {reason}"]
+
+
+ALONE = {
+    "in a function": "def f():\n    import os\n",
+    "in a handler": "try:\n    pass\nexcept ValueError:\n    import os\n",
+    "in a loop": "while 1:\n    import os\n",
+    "in a class": "class A:\n    import os\n",
+    "in an expression": "async def f():\n    x = [await y, (await z).a, {**await w}]\n",
+    "as a target": "async def f():\n    (await v).b += 1\n    (await u)[0] = 1\n",
+}
+
+
+@pytest.mark.parametrize("text", ALONE.values(), ids=ALONE)
+def test_what_is_refused_alone_in_its_place_is_still_only_refused(text: str) -> None:
+    assert "is not available" in reasons(text)[0]
+
+
+def reasons_or_nothing(text: str) -> tuple[str, ...]:
+    try:
+        check_script(text, "top.py")
+    except ScriptRejected as rejected:
+        return rejected.reasons
+    return ()
+
+
+LIBRARY = sorted(Path(ast.__file__).parent.glob("[a-d]*.py"))
+
+
+@pytest.mark.slow
+def test_whatever_python_is_dropped_in_is_loaded_or_refused_in_words() -> None:
+    assert len(LIBRARY) > 20
+    for path in LIBRARY:
+        said = reasons_or_nothing(path.read_text())
+        assert all(1 < len(reason) < 400 for reason in said), path
 
 
 def test_names_bound_anywhere_are_known() -> None:

@@ -78,6 +78,22 @@ class B(A):
     def begin(self, x): A.begin(self, x + 1)
 out = [b.x for b in sorted([B(3), B(1)])]
 """,
+    "property": """
+class A:
+    n = 1
+    @property
+    def x(self): return self.n
+    @x.setter
+    def x(self, value): self.n = value * 2
+    @classmethod
+    def make(cls): return cls()
+    @staticmethod
+    def two(): return 2
+a = A.make()
+a.x = 4
+a.x += 1
+out = a.x, A.two(), a.n
+""",
     "f-strings": "x = 3.14159\nout = f'{x:.2f} {x!r:>10} {{}} {x=}'",
     "percent": "out = '%s %05d' % ('a', 3)",
     "walrus": "out = [y for x in range(5) if (y := x * 2) > 4]",
