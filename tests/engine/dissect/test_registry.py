@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -47,30 +48,35 @@ def test_a_bad_plug_in_is_named(plugin: object, found: str) -> None:
         load_rows([plugin], installed=False)
 
 
-def test_an_entry_point_of_the_group_is_found(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    site = tmp_path_factory.mktemp("site")
-    (site / "remora_test_plugin.py").write_text(
-        "from dataclasses import replace\nfrom engine.dissect.http1 import ROW\nfrom hooks.plugins import hookimpl\n"
-        "@hookimpl\ndef remora_dissectors():\n    return [replace(ROW, name='from_a_package')]\n"
-    )
-    described = site / "remora_test_plugin-1.0.dist-info"
+PACKAGE = """
+from dataclasses import replace
+from engine.dissect.http1 import ROW
+from hooks.plugins import hookimpl
+
+@hookimpl
+def remora_dissectors():
+    return [replace(ROW, name="from_a_package")]
+"""
+
+
+def install(folder: Path, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make ``folder`` a place where a package with an entry point is installed."""
+    described = folder / f"{module}-1.0.dist-info"
     described.mkdir()
-    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: remora-test-plugin\nVersion: 1.0\n")
-    (described / "entry_points.txt").write_text("[remora]\nmine = remora_test_plugin\n")
-    monkeypatch.syspath_prepend(str(site))
+    (described / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+    (described / "entry_points.txt").write_text(f"[remora]\nmine = {module}\n")
+    monkeypatch.syspath_prepend(str(folder))
+
+
+def test_an_entry_point_of_the_group_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "remora_test_plugin.py").write_text(PACKAGE)
+    install(tmp_path, "remora_test_plugin", monkeypatch)
     assert "from_a_package" in [row.name for row in load_rows()]
 
 
 def test_an_entry_point_that_does_not_load_is_an_error_of_the_operator(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site = tmp_path_factory.mktemp("site")
-    described = site / "remora_bad_plugin-1.0.dist-info"
-    described.mkdir()
-    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: remora-bad-plugin\nVersion: 1.0\n")
-    (described / "entry_points.txt").write_text("[remora]\nmine = no_such_module_anywhere\n")
-    monkeypatch.syspath_prepend(str(site))
+    install(tmp_path, "no_such_module_anywhere", monkeypatch)
     with pytest.raises(ConfigError, match="no_such_module_anywhere"):
         load_rows()
