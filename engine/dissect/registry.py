@@ -21,16 +21,22 @@ def load_rows(extra: Iterable[object] = (), *, installed: bool = True) -> tuple[
     manager = pluggy.PluginManager(plugins.PROJECT)
     manager.add_hookspecs(plugins)
     manager.register(builtin, "built-in")
-    for number, plugin in enumerate(extra):
-        manager.register(plugin, f"extra-{number}")
-    if installed:
-        _load_installed(manager)
+    try:
+        for number, plugin in enumerate(extra):
+            manager.register(plugin, f"extra-{number}")
+        if installed:
+            _load_installed(manager)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise ConfigError(f"plug-in {error.plugin!r}", "hooks as hooks.plugins has them", str(error)) from error
     return tuple(row for name, plugin in manager.list_name_plugin() for row in _rows_of(manager, name, plugin))
 
 
 def _load_installed(manager: pluggy.PluginManager) -> None:
     try:
         manager.load_setuptools_entrypoints(plugins.PROJECT)
+    except pluggy.PluginValidationError:
+        raise
     except Exception as error:  # whatever a foreign module raises while it is imported
         raise ConfigError(f"entry points of group {plugins.PROJECT!r}", "modules that load", error) from error
 

@@ -48,6 +48,24 @@ def test_a_bad_plug_in_is_named(plugin: object, found: str) -> None:
         load_rows([plugin], installed=False)
 
 
+class Misspelt:
+    @hookimpl
+    def remora_disectors(self) -> list[object]:
+        return []
+
+
+class WithArguments:
+    @hookimpl
+    def remora_dissectors(self, options: object) -> list[object]:
+        return []
+
+
+@pytest.mark.parametrize(("plugin", "named"), [(Misspelt(), "remora_disectors"), (WithArguments(), "options")])
+def test_a_hook_that_does_not_exist_is_refused(plugin: object, named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        load_rows([plugin], installed=False)
+
+
 PACKAGE = """
 from dataclasses import replace
 from engine.dissect.http1 import ROW

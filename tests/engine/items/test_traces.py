@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.support.packets import pcap_bytes
@@ -19,4 +17,5 @@ def test_a_trace_is_what_its_builder_makes(name: str) -> None:
 
 
 def test_every_trace_has_a_builder() -> None:
-    assert {path.stem.removesuffix(".items") for path in Path(FOLDER).iterdir() if path.stem[0] != "."} >= set(TRACES)
+    files = {f"{name}{ending}" for name in TRACES for ending in (".pcap", ".items.json")}
+    assert {path.name for path in FOLDER.iterdir()} == files
