@@ -17,7 +17,7 @@ from pathlib import Path
 
 from engine import clock
 from engine.counters import Counters
-from engine.frames.control import Finished, Quit, Seal
+from engine.frames.control import Finished, Quit, Report, Seal
 from engine.process import Child, run
 from engine.recording.batch_state import BatchState
 from engine.recording.collector import Collector
@@ -39,6 +39,17 @@ COMPLAIN_S = 10.0
 _log = logging.getLogger(__name__)
 
 
+def _version() -> str:
+    try:
+        return importlib.metadata.version("remora")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"  # run from a checkout that was never installed
+
+
+VERSION = _version()
+"""Of this program, as manifests name it; asked while its files can be read: the recorder gives up that right."""
+
+
 def seal(data: Path, state: BatchState, origin: Origin, destination: str) -> None:
     """Make a fixed batch an entry of the outbox; the same one when repeated.
 
@@ -50,14 +61,6 @@ def seal(data: Path, state: BatchState, origin: Origin, destination: str) -> Non
     files = build(outbox / "open" / state.id, building, state, origin, Crc32c)
     uploads = [UploadFile(*file) for file in files]
     publish(building, outbox, state.id, Upload(destination, credentials_for(destination), uploads))
-
-
-def version() -> str:
-    """Of this program, as manifests name it."""
-    try:
-        return importlib.metadata.version("remora")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"  # run from a checkout that was never installed
 
 
 class Recorder:
@@ -77,7 +80,6 @@ class Recorder:
         self._data, self._origin, self._destination, self._counters = data, origin, destination, counters
         self._open = partial(Collector, data, run_id, options, counters, round(idle_s * clock.NS_PER_S))
         self._collector: Collector | None = None
-        self._version = version()
         self._threads = ThreadPoolExecutor(1, "sealing")
         self._building: dict[str, Future[None]] = {}
         self._failures = 0
@@ -102,7 +104,7 @@ class Recorder:
             batches = collector.batches
             due = [state.id for state in batches.filled()] if everything else list(batches.due(now_ns))
             if due:
-                collector.freeze(due, self._version)
+                collector.freeze(due, VERSION)
             self._build(batches.frozen(), now_s)
         except OSError as error:
             self._throw_away()
@@ -209,7 +211,7 @@ def finish(recorder: Recorder, child: Child) -> Finished:
         time.sleep(FINISH_STEP_S)
     left = recorder.unsealed
     note = f"{left} batches could not be sealed; they wait in {child.settings.data}/outbox/open" if left else ""
-    child.report(clock.monotonic_s())
+    child.endpoint.send(Report(dict(child.counters.snapshot())))  # the last totals, whenever the last report was
     return Finished(left, note)
 
 

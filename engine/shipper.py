@@ -99,6 +99,7 @@ class Loop:
             self._step(min(SCAN_S, max(until_s - now_s, 0.0)))
             if not self._shipper.pending or clock.monotonic_s() >= until_s:
                 break
+        self._child.endpoint.send(Report(dict(self._child.counters.snapshot())))  # the last totals
         self._child.endpoint.send(Finished(self._shipper.pending, self._remains()))
 
     def _remains(self) -> str:

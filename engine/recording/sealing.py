@@ -6,6 +6,7 @@ again, after a crash and perhaps after it was uploaded already, builds what the 
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,11 +116,17 @@ def _write_pcap(
     members = []
     with HashedFile(path, new_digest) as file:
         file.write(member(pcap_header(state.link_type)))
-        content = np.memmap(packets, np.uint8, "r").data if len(index) else memoryview(b"")
+        content = _mapped(packets) if len(index) else memoryview(b"")
         for part in _parts(index):
             offset = file.write(member(joined(content, part)))
             members.append(Member(offset, int(part["timestamp_ns"][0]), int(part["timestamp_ns"][-1]), len(part)))
         return file.sealed, members
+
+
+def _mapped(path: Path) -> memoryview:
+    """The content of a file that is not empty; unmapped when nobody refers to it any more."""
+    with path.open("rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def _parts(index: Packets) -> Iterator[Packets]:

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.config import Settings
+from engine.counters import Counters
+from engine.frames.control import Finished, Flush, Seal
+from engine.recorder import RETRY_S, Recorder
+from engine.recording.options import RecordingOptions
+from engine.recording.sealing import Origin
+from tests.support.audit import audit, objects_in, objects_ready
+from tests.support.child import RUN_ID, folder_of_nobody, running
+from tests.support.data_folder import START_NS, DataFolder
+from tests.support.disk import file_size_limit
+
+NOW_NS = 1_795_170_600_000_000_000
+
+
+@pytest.fixture
+def data() -> Iterator[DataFolder]:
+    with folder_of_nobody() as folder:
+        made = DataFolder(folder / "data", segment_bytes=1 << 20, pcap_ttl_s=1e9, json_ttl_s=1e9)
+        yield made
+        made.close()
+
+
+def settings(data: DataFolder, **options: float) -> Settings:
+    return Settings(recording=RecordingOptions(**options), data=str(data.root))  # type: ignore[arg-type]
+
+
+def recorder_of(data: DataFolder, counters: Counters) -> Recorder:
+    return Recorder(data.root, RUN_ID, Origin("local", "n1"), "recordings", RecordingOptions(), counters)
+
+
+@pytest.mark.slow
+def test_the_process_records_what_is_kept_and_seals_when_it_is_told(data: DataFolder) -> None:
+    data.capture([(1, START_NS, 60), (2, START_NS, 60)])
+    data.item(1, START_NS)
+    with running("recorder", settings(data)) as recorder:
+        data.broker.keep(1, "r", 0, 0)
+        recorder.until("recorder_packets_total", 1)
+        data.capture([(1, START_NS + 1, 60)])
+        recorder.send(Seal())
+        assert recorder.hear(Finished) == Finished(0, "")
+        counters = recorder.counters
+        assert recorder.stop() == 0
+    names = ("streams_wanted", "streams_kept", "packets", "items", "batches")
+    assert [counters[f"recorder_{name}_total"] for name in names] == [1, 1, 2, 1, 1]
+    found = audit(objects_ready(data.root / "outbox"))["r"]
+    assert found.packets == data.wanted({1: 0})
+    assert found.manifests[0]["node"] == "n1"
+
+
+@pytest.mark.slow
+def test_a_seal_entry_closes_the_batch_within_a_pass(data: DataFolder) -> None:
+    with running("recorder", settings(data)) as recorder:
+        data.capture([(1, START_NS, 60)])
+        data.broker.keep(1, "r", 0, 0)
+        data.broker.seal("r", 0)
+        recorder.until("recorder_batches_total", 1)
+    assert audit(objects_ready(data.root / "outbox"))["r"].packets == data.wanted({1: 0})
+
+
+@pytest.mark.slow
+def test_the_process_ends_when_the_supervisor_is_gone(data: DataFolder) -> None:
+    with running("recorder", settings(data)) as recorder:
+        assert recorder.hang_up() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_processes_killed_at_random_lose_and_double_nothing(data: DataFolder, seed: int) -> None:
+    chance = random.Random(seed)
+    kept: dict[int, int] = {}
+    time_ns = START_NS
+    for _ in range(4):
+        with running("recorder", settings(data, batch_bytes=20_000)), running("shipper", settings(data)):
+            until_s = time.monotonic() + chance.uniform(0.02, 0.7)
+            while time.monotonic() < until_s:
+                time_ns += 1_000_000
+                streams = [chance.randrange(1, 40) for _ in range(50)]
+                data.capture([(stream, time_ns + n, 100) for n, stream in enumerate(streams)])
+                data.item(streams[0], time_ns)
+                stream = chance.choice(streams)
+                kept[stream] = min(time_ns, kept.get(stream, time_ns))
+                data.worker.keep(stream, "r", time_ns, 0)
+                time.sleep(0.01)
+    with running("recorder", settings(data)) as recorder, running("shipper", settings(data)) as shipper:
+        recorder.send(Seal())
+        assert recorder.hear(Finished).remaining == 0
+        shipper.send(Flush(20))
+        assert shipper.hear(Finished) == Finished(0, "")
+    found = audit(objects_in(data.root / "recordings"))["r"]
+    assert found.packets == data.wanted(kept)
+    assert sorted(item["id"] for item in found.items) == data.wanted_items(kept)
+    assert len(found.packets) > 100
+
+
+def test_a_full_disk_is_said_once_and_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data, counters = DataFolder(tmp_path / "data", segment_bytes=65536), Counters()
+    data.capture([(1, START_NS, 900)])
+    data.worker.keep(1, "r", 0, 0)
+    recorder = recorder_of(data, counters)
+    with file_size_limit(500):
+        for attempt in range(3):
+            assert not recorder.step(NOW_NS, attempt * RETRY_S)
+    assert recorder.failures == 3
+    recorder.step(NOW_NS, 3 * RETRY_S, everything=True)
+    while recorder.unsealed:
+        recorder.step(NOW_NS, 3 * RETRY_S)
+    recorder.close()
+    assert audit(objects_ready(data.root / "outbox"))["r"].packets == data.wanted({1: 0})
+    said = [r for r in caplog.records if r.levelno == logging.ERROR]
+    assert len(said) == 1
+    assert "recorder_waits_for_the_disk" in said[0].getMessage()
+    data.close()
+
+
+def test_a_disk_that_is_full_while_sealing_does_not_stop_the_passes(tmp_path: Path) -> None:
+    data, counters = DataFolder(tmp_path / "data", segment_bytes=65536), Counters()
+    data.capture([(1, START_NS, 16)])
+    data.worker.keep(1, "r", 0, 0)
+    recorder = recorder_of(data, counters)
+    blocked = data.root / "outbox" / "tmp"
+    blocked.write_bytes(b"no folder can be made here")
+    recorder.step(NOW_NS, 0.0, everything=True)
+    while not recorder.failures:
+        recorder.step(NOW_NS, 0.0)
+    data.capture([(1, START_NS + 1, 16)])
+    assert recorder.step(NOW_NS, 0.1)
+    assert counters.get("recorder_packets_total") == 2
+    blocked.unlink()
+    recorder.step(NOW_NS, RETRY_S, everything=True)
+    while recorder.unsealed:
+        recorder.step(NOW_NS, RETRY_S)
+    recorder.close()
+    assert audit(objects_ready(data.root / "outbox"))["r"].packets == data.wanted({1: 0})
+    data.close()
