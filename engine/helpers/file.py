@@ -13,6 +13,7 @@ from engine.clock import NS_PER_S
 from engine.helpers.calls import helper
 from engine.helpers.confine import WorkPathError, parts_of
 from engine.helpers.folder import Draft, WorkFolder, write_all
+from engine.helpers.replies import LastCall
 from engine.helpers.view import Reading, in_view, writable
 
 _COPY_BYTES = 1 << 20
@@ -21,8 +22,8 @@ _COPY_BYTES = 1 << 20
 class File:
     """One script's files. What it reads from ``pcaps/`` is made at that moment; nothing there can be changed."""
 
-    def __init__(self, folder: WorkFolder, reading: Reading, wall_ns: Callable[[], int]) -> None:
-        self._folder, self._reading, self._wall_ns = folder, reading, wall_ns
+    def __init__(self, folder: WorkFolder, reading: Reading, last_call: LastCall, wall_ns: Callable[[], int]) -> None:
+        self._folder, self._reading, self._last_call, self._wall_ns = folder, reading, last_call, wall_ns
 
     @helper("file.write")
     def write(self, path: str, text: str) -> None:
@@ -34,7 +35,11 @@ class File:
     @helper("file.append", once=True)
     def append(self, path: str, text: str) -> None:
         """Add to a file; create it where missing."""
-        self._folder.append(writable(path), text.encode())
+        parts = writable(path)
+        size = self._last_call.begun_with(self._folder.size(parts))
+        if size is not None:
+            self._folder.cut(parts, size)
+        self._folder.append(parts, text.encode())
 
     @helper("file.copy", slow=True)
     def copy(self, source: str, target: str) -> None:
@@ -55,7 +60,13 @@ class File:
         parts = writable(source)
         if not parts:
             raise WorkPathError(source, "expected a path below the work folder, got the folder itself")
-        self._folder.move(parts, self._target(parts, target))
+        moved = self._last_call.begun_with(self._folder.inode(parts))
+        if moved is None or not self._was_moved(parts, target, moved):
+            self._folder.move(parts, self._target(parts, target))
+
+    def _was_moved(self, parts: tuple[str, ...], target: str, inode: int) -> bool:
+        places = (writable(target), (*writable(target), parts[-1]))
+        return self._folder.state(parts) is None and inode in map(self._folder.inode, places)
 
     @helper("file.delete", slow=True)
     def delete(self, path: str) -> None:

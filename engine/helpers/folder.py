@@ -106,6 +106,16 @@ class WorkFolder:
         except FileNotFoundError:
             return None
 
+    def size(self, parts: tuple[str, ...]) -> int:
+        """Of a file, or -1 where nothing lies."""
+        state = self.state(parts)
+        return state.st_size if state is not None else -1
+
+    def inode(self, parts: tuple[str, ...]) -> int:
+        """What stays the same when it is moved; 0 where nothing lies."""
+        state = self.state(parts)
+        return state.st_ino if state is not None else 0
+
     def is_folder(self, parts: tuple[str, ...]) -> bool:
         """Whether a folder lies there."""
         state = self.state(parts)
@@ -183,6 +193,17 @@ class WorkFolder:
             except OSError:
                 os.ftruncate(file, size)
                 raise
+
+    def cut(self, parts: tuple[str, ...], size: int) -> None:
+        """Make a file as long as it was; -1: it was not there."""
+        before = self.state(parts)
+        if before is None or before.st_size == size:
+            return
+        if size < 0:
+            self.delete(parts)
+            return
+        with self.claimed("/".join(parts), charge_of(size) - _charge(before)), self.opened(parts, os.O_WRONLY) as file:
+            os.ftruncate(file, size)
 
     def move(self, source: tuple[str, ...], target: tuple[str, ...]) -> None:
         """Rename; an existing file at ``target`` is replaced."""

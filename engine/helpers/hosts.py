@@ -81,7 +81,7 @@ class Hosts:
             return
         self._ignore(host)
         host.endpoint.close()
-        host.last_reply.forget()
+        host.last_call.forget()
         host.script.hosts.remove(host)
         host.script.schedule.detach(number)
         if not host.script.hosts and not host.script.busy:
@@ -190,6 +190,7 @@ class Hosts:
             self._serve(host, call)
 
     def _serve(self, host: Host, call: Call) -> None:
+        host.last_call.begin(call.seq)
         if is_slow(host.methods, call):
             host.script.busy = True
             self._slow.start(host, call)
@@ -231,7 +232,7 @@ class Hosts:
 
     def _remember(self, host: Host, reply: Reply) -> None:
         try:
-            host.last_reply.save(reply)
+            host.last_call.save(reply)
         except OSError:  # the call succeeded; only a death of ours at this moment could make it happen twice
             self._instance.counters.add("broker_replies_unsaved_total")
 

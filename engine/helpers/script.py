@@ -16,7 +16,7 @@ from engine.helpers.folder import WorkFolder
 from engine.helpers.instance import Instance
 from engine.helpers.jobs import Jobs
 from engine.helpers.pcap import Pcap
-from engine.helpers.replies import LastReply
+from engine.helpers.replies import LastCall
 from engine.helpers.schedule import Schedule
 from engine.helpers.utils import Utils
 from engine.helpers.vendor import Gcs
@@ -45,7 +45,7 @@ class Host:
     pid: int
     taken_over: bool
     methods: Methods
-    last_reply: LastReply
+    last_call: LastCall
     ready: bool = False
     refused: bool = False
     gone: bool = False
@@ -103,17 +103,15 @@ def open_host(
     """A host of ``script`` with everything it may call."""
     reading = Reading(script.folder, instance.streams)
     prefix = f"{instance.node}_{instance.node_ip}_{instance.run_id}"
+    home = instance.data / "scripts" / script.name
+    last_call = LastCall(home, number, taken_over=taken_over)
     methods = methods_of(
         (
-            File(script.folder, reading, instance.wall_ns),
+            File(script.folder, reading, last_call, instance.wall_ns),
             Pcap(script.folder, reading, instance.streams, instance.keeping, instance.names, instance.wall_ns),
             Jobs(script.schedule, number, instance.wall_ns),
             Gcs(reading, instance.enqueue, prefix),
             Utils(instance.node),
         )
     )
-    home = instance.data / "scripts" / script.name
-    host = Host(number, script, endpoint, pid, taken_over, methods, LastReply(home, number))
-    if taken_over:
-        host.replied = host.last_reply.load()
-    return host
+    return Host(number, script, endpoint, pid, taken_over, methods, last_call, replied=last_call.reply)

@@ -54,6 +54,14 @@ def store_streams(data: Path, streams: dict[int, Sequence[Packet]], protocol: in
     shelf.close()
 
 
+def give_to_a_user(folder: Path) -> Path:
+    """As in life: where the tests run as root, the broker does not."""
+    if os.getuid() == 0:
+        for path in [folder, *folder.rglob("*")]:
+            os.chown(path, 65534, 65534)
+    return folder
+
+
 class Hosting:
     """A script host that says what a test wants, honest or not."""
 
@@ -62,6 +70,11 @@ class Hosting:
         self.socket, self.broker_end, self.number, self.script = sock, broker_end, number, script
         self.endpoint: Endpoint[ToHost] = Endpoint(sock, ToHost)
         self._seq = 0
+
+    def close(self) -> None:
+        """Both ends."""
+        self.socket.close()
+        self.broker_end.close()
 
     def ask(self, helper: str, *args: Any) -> int:
         """Send a call; its number."""
@@ -97,7 +110,7 @@ class RunningBroker:
     """``python -m engine.broker``."""
 
     def __init__(self, data: Path, options: ScriptOptions) -> None:
-        self.data, self.counters = data, {"": 0}
+        self.data, self.counters, self.hosts = data, {"": 0}, list[Hosting]()
         ours, theirs = message_pair()
         self.control: Endpoint[FromChild] = Endpoint(ours, FromChild)
         self._socket = ours
@@ -116,7 +129,8 @@ class RunningBroker:
         """A new host."""
         ours, theirs = message_pair()
         self.send(AttachHost(number, script, list(hooks), pid or os.getpid()), [theirs.fileno()])
-        return Hosting(ours, theirs, number, script)
+        self.hosts.append(Hosting(ours, theirs, number, script))
+        return self.hosts[-1]
 
     def take_over(self, host: Hosting, hooks: Sequence[str] = ()) -> None:
         """A host of another broker."""
@@ -151,7 +165,7 @@ class RunningBroker:
         return code
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """SIGKILL, where it lives."""
         self.process.kill()
         self.process.wait(PATIENCE_S)
         self._socket.close()
@@ -172,8 +186,9 @@ def running_broker(data: Path, **options: Any) -> Iterator[RunningBroker]:
     try:
         yield broker
     finally:
-        if broker.process.poll() is None:
-            broker.kill()
+        broker.kill()
+        for host in broker.hosts:
+            host.close()
 
 
 def _next(endpoint: Endpoint[Any]) -> Any:

@@ -9,6 +9,7 @@ import pytest
 
 from engine.helpers.file import File
 from engine.helpers.folder import WorkFolder
+from engine.helpers.replies import LastCall
 from engine.helpers.streams import Streams
 from engine.helpers.view import Reading
 from engine.segments.reader import SegmentReader
@@ -51,5 +52,5 @@ def reading(folder: WorkFolder, streams: Streams) -> Reading:
 
 
 @pytest.fixture
-def file(folder: WorkFolder, reading: Reading) -> File:
-    return File(folder, reading, lambda: WALL_NS)
+def file(folder: WorkFolder, reading: Reading, home: Path) -> File:
+    return File(folder, reading, LastCall(home, 1, taken_over=False), lambda: WALL_NS)

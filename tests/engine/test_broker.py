@@ -1,0 +1,473 @@
+"""The broker as a process: real sockets, hosts honest and hostile, and its own death."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.frames.control import ConsoleLine, DetachHost, Finish, Finished, HostReady, HostRefused, KillHost
+from engine.frames.host import Call, JobDone, Log, Ready, Refused, Reply, Resend, RunJob, Shutdown, ShutdownDone
+from engine.recording.journal import Keep, read_journal
+from engine.shipping.outbox import Upload
+from tests.support.broker import CallFailed, Hosting, RunningBroker, give_to_a_user, running_broker, store_streams
+from tests.support.packets import TcpConversation
+
+pytestmark = pytest.mark.slow  # starting a process takes 0.3 s
+
+pack = msgspec.msgpack.encode
+READY = Ready([], [], [])
+EVERY_SECOND = "* * * * * *"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder that belongs to an ordinary user, as it does in life; with one stream."""
+    talk = TcpConversation(("10.0.0.1", 1), ("10.0.0.2", 80)).handshake().client_says(b"x" * 100)
+    folder = tmp_path / "data"
+    folder.mkdir()
+    store_streams(folder, {144: talk.packets})
+    return give_to_a_user(folder)
+
+
+@pytest.fixture
+def broker(data: Path) -> Iterator[RunningBroker]:
+    with running_broker(data) as broker:
+        yield broker
+
+
+def ready_host(broker: RunningBroker, number: int = 1, script: str = "top.py", pid: int | None = None) -> Hosting:
+    host = broker.attach(number, script, pid)
+    host.say(READY)
+    broker.hear(HostReady)
+    return host
+
+
+def work(data: Path, script: str = "top.py") -> Path:
+    return data / "scripts" / script / "work"
+
+
+# ---- honest hosts -------------------------------------------------------------------------------------------------
+
+
+def test_a_script_keeps_a_stream_in_every_way_there_is(broker: RunningBroker, data: Path) -> None:
+    host = ready_host(broker)
+    path = host.call("pcap.path", "000000000144.pcap")
+    host.call("file.mkdir", "kept")
+    host.call("file.copy", path, "kept")
+    snapshot = host.call("pcap.snapshot", [], "kept")
+    archive = host.call("file.tar", "kept")
+    host.call("pcap.record", "000000000144.pcap", "mine")
+    url = host.call("vendor.gcs.put", "bucket", archive, "secret:GCS_SA_KEY_JSON")
+    assert url == f"https://storage.googleapis.com/bucket/n1_10.0.0.7_20261120T103000Z-a1b2c3d4/{archive}"
+    assert sorted(path.name for path in work(data).iterdir()) == sorted([snapshot, archive, "kept"])
+    (entry,) = read_journal(data / "keep" / "broker.log", 0)[0]
+    assert isinstance(entry, Keep)
+    assert (entry.stream, entry.recording, entry.from_ns) == (144, "mine", 0)
+    (put,) = (data / "outbox" / "ready").iterdir()
+    upload = msgspec.json.decode((put / "upload.json").read_bytes(), type=Upload)
+    assert (upload.destination, upload.credentials) == ("gs://bucket", "GCS_SA_KEY_JSON")
+    assert broker.counted("broker_keeps_total", 1) == 1
+    assert broker.counted("broker_calls_total", 7) == 7
+
+
+def test_verdicts_reach_the_supervisor_escaped(broker: RunningBroker) -> None:
+    good, bad = broker.attach(1, "good.py"), broker.attach(2, "bad.py")
+    good.say(Ready(["onItemCaptured"], ["seccomp"], ["a\x1b[2Jwarning"]))
+    ready = broker.hear(HostReady)
+    assert (ready.host, ready.hooks, ready.warnings) == (1, ["onItemCaptured"], ["a\\x1b[2Jwarning"])
+    bad.say(Refused(["\U0010ffff" * 300] * 40))
+    refused = broker.hear(HostRefused)
+    assert refused.host == 2
+    assert refused.reasons[0] == "\\U0010ffff" * 100 or set(refused.reasons[0]) <= set("\\U0010ff…")
+
+
+def test_scripts_do_not_see_each_other(broker: RunningBroker, data: Path) -> None:
+    one, two = ready_host(broker, 1, "one.py"), ready_host(broker, 2, "two.py")
+    one.call("file.write", "a", "one's")
+    one.call("jobs.schedule", "tag", "0 0 0 1 1 *")
+    assert two.call("jobs.list") == []
+    with pytest.raises(CallFailed, match="no such file"):
+        two.call("file.copy", "a", "b")
+    with pytest.raises(CallFailed, match="inside the script's work folder"):
+        two.call("file.copy", "../../one.py/work/a", "b")
+    assert list(work(data, "two.py").iterdir()) == []
+
+
+def test_a_slow_call_of_one_script_is_not_every_scripts_pause(broker: RunningBroker) -> None:
+    slow, quick = ready_host(broker, 1, "slow.py"), ready_host(broker, 2, "quick.py")
+    slow.call("file.mkdir", "d")
+    for number in range(20):
+        slow.call("file.write", f"d/{number}", os.urandom(15_000).hex())
+    slow.call("file.tar", "d")  # warm
+    for _ in range(6):
+        slow.call("file.copy", slow.call("file.tar", "d"), "d")
+    seq = slow.ask("file.tar", "d")
+    calls = 0
+    slow.socket.setblocking(False)
+    while True:
+        assert quick.call("utils.nodeName") == "n1"
+        calls += 1
+        try:
+            received = slow.endpoint.receive()
+        except BlockingIOError:
+            continue
+        assert received is not None
+        reply = received[0]
+        assert isinstance(reply, Reply)
+        assert (reply.seq, reply.error) == (seq, "")
+        break
+    assert calls > 5
+
+
+def test_two_hosts_of_one_script_wait_for_each_other(broker: RunningBroker, data: Path) -> None:
+    old, new = ready_host(broker, 1), ready_host(broker, 2)
+    old.call("file.mkdir", "d")
+    for number in range(30):
+        old.call("file.write", f"d/{number}", os.urandom(15_000).hex())
+    first = old.ask("file.tar", "d")
+    second = new.ask("file.delete", "d")
+    third = old.endpoint.receive()
+    assert third is not None
+    assert isinstance(third[0], Reply)
+    assert (third[0].seq, third[0].error) == (first, "")
+    assert (new.hear(Reply).seq, [path.suffix for path in work(data).iterdir()]) == (second, [".gz"])
+
+
+def test_console_lines_are_limited_escaped_and_written_down(data: Path) -> None:
+    with running_broker(data, log_lines_per_s=5) as broker:
+        host = ready_host(broker)
+        host.say(Log("log", "hello\n[n1-other.py] forged \x1b[2J"))
+        line = broker.hear(ConsoleLine)
+        assert (line.script, line.level) == ("top.py", "log")
+        assert line.text == "hello\\n[n1-other.py] forged \\x1b[2J"
+        for _ in range(500):
+            host.say(Log("error", "again"))
+        texts = [broker.hear(ConsoleLine).text]
+        while not texts[-1].startswith("suppressed"):
+            texts.append(broker.hear(ConsoleLine).text)
+        lines = (data / "console.log").read_text().splitlines()
+    assert int(texts[-1].split()[1]) + len(texts) - 1 == 500
+    assert len(texts) < 20
+    assert lines[0].startswith("[n1-top.py] ")
+    assert lines[0].endswith(f" GMT: {line.text}")
+    assert lines[1].startswith("[n1-top.py:ERROR] ")
+    assert len(lines) == len(texts) + 1
+
+
+# ---- jobs ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_job_runs_when_it_is_due_and_its_failure_is_said(broker: RunningBroker) -> None:
+    host = ready_host(broker)
+    host.call("jobs.schedule", "tick", EVERY_SECOND, 2)
+    for _ in range(2):
+        run = host.hear(RunJob)
+        assert run.tag == "tick"
+        host.say(JobDone(run.run, "division by zero", 0))
+        line = broker.hear(ConsoleLine)
+        assert (line.level, line.text) == ("error", "job 'tick' failed: division by zero")
+    assert host.call("jobs.list") == []
+    assert broker.counted("broker_job_runs_total", 2) == 2
+
+
+def test_jobs_of_a_script_run_one_at_a_time(broker: RunningBroker) -> None:
+    host = ready_host(broker)
+    for tag in ("a", "b"):
+        host.call("jobs.schedule", tag, "0 0 0 1 1 *")
+    host.call("jobs.runAll")
+    ran = []
+    for _ in range(2):
+        run = host.hear(RunJob)
+        assert host.call("utils.nodeName") == "n1"  # nothing else was sent meanwhile
+        host.say(JobDone(run.run, "", 0))
+        ran.append(run.tag)
+    assert sorted(ran) == ["a", "b"]
+
+
+def test_no_job_runs_before_its_script_is_ready_or_after_it_was_replaced(broker: RunningBroker) -> None:
+    old, new = ready_host(broker, 1), broker.attach(2)
+    for host in (old, new):
+        host.call("jobs.schedule", "tick", EVERY_SECOND)
+    run = old.hear(RunJob)
+    old.say(JobDone(run.run, "", 0))
+    new.say(READY)
+    broker.hear(HostReady)
+    assert new.hear(RunJob).tag == "tick"
+    broker.send(DetachHost(1, "top.py", successor=True))
+    assert new.call("jobs.list") == ["tick"]
+
+
+@pytest.mark.parametrize("budget", ["cpu", "wall"])
+def test_a_job_over_its_budget_costs_the_host(data: Path, budget: str) -> None:
+    busy = subprocess.Popen(
+        [sys.executable, "-c", "while True: pass" if budget == "cpu" else "input()"], stdin=subprocess.PIPE
+    )
+    limits = {"job_cpu_s": 0.3} if budget == "cpu" else {"job_wall_s": 0.3}
+    try:
+        with running_broker(data, **limits) as broker:
+            host = ready_host(broker, pid=busy.pid)
+            host.call("jobs.schedule", "long", "0 0 0 1 1 *")
+            host.call("jobs.run", "long")
+            host.hear(RunJob)
+            kill = broker.hear(KillHost)
+        assert kill.host == 1
+        assert kill.reason.startswith("job 'long' ")
+        assert f"scripting.job{budget.capitalize()}" in kill.reason
+    finally:
+        busy.kill()
+        busy.communicate()
+
+
+# ---- hostile hosts ------------------------------------------------------------------------------------------------
+
+DEEP = b"\x84\xa4type\xa4call\xa3seq\x01\xa6helper\xa1x\xa4args\x91" + b"\x91" * 60_000 + b"\xc0"
+CALL = pack(Call(1, "file.write", [msgspec.Raw(pack("AAAA"))]))
+
+HOSTILE: dict[str, bytes | Sequence[msgspec.Struct]] = {
+    "garbage": b"\xc1\xff\x00garbage",
+    "nothing but a number": pack(7),
+    "not a number": pack(float("nan")),
+    "an unknown type": pack({"type": "reboot"}),
+    "a message of the other direction": [RunJob(1, "x")],
+    "an unknown field": pack({"type": "log", "level": "log", "text": "", "more": 1}),
+    "a field of another type": pack({"type": "log", "level": 5, "text": ""}),
+    "oversize": b"\x00" * 100_000,
+    "an honest form, oversize": pack({"type": "log", "level": "log", "text": "x" * 100_000}),
+    "a list 60,000 deep": DEEP,
+    "a list 100,000 deep": DEEP + b"\x91" * 40_000,
+    "a length without content": b"\xdd\xff\xff\xff\xff",
+    "a lone surrogate in a log": pack(Log("log", "AAA")).replace(b"AAA", b"\xed\xa0\x80"),
+    "a lone surrogate in a name": CALL.replace(b"file", b"\xed\xa0\x80e"),
+    "a lone surrogate in an argument": CALL.replace(b"file.write", b"file.mkdir").replace(b"AAAA", b"\xed\xa0\x80A"),
+    "an unknown log level": [Log("fatal", "x")],
+    "ready twice": [READY, READY],
+    "ready after refused": [Refused(["x"]), READY],
+    "the end of a job that never ran": [JobDone(1, "", 0)],
+    "a farewell nobody asked for": [ShutdownDone("")],
+    "a call out of order": [Call(1, "utils.nodeName", []), Call(3, "utils.nodeName", [])],
+    "a call from the past": [Call(n, "utils.nodeName", []) for n in (1, 2, 1)],
+    "a second call before the reply": [Call(1, "file.delete", [msgspec.Raw(pack("x"))]), Call(2, "utils.nodeName", [])],
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_what_no_honest_host_sends_costs_the_host_and_nobody_else(shared: RunningBroker, what: str) -> None:
+    neighbour = shared.attach(next(NUMBERS), "neighbour.py")
+    hostile = shared.attach(next(NUMBERS), "hostile.py")
+    messages = HOSTILE[what]
+    for message in [messages] if isinstance(messages, bytes) else map(pack, messages):
+        hostile.socket.send(message)
+    kill = shared.hear(KillHost)
+    assert (kill.host, kill.reason.startswith("broke the protocol: ")) == (hostile.number, True)
+    assert kill.reason.isprintable()
+    assert neighbour.call("utils.nodeName") == "n1"
+    for host in (neighbour, hostile):
+        shared.send(DetachHost(host.number, host.script, successor=False))
+
+
+def test_descriptors_from_a_host_are_closed(shared: RunningBroker) -> None:
+    hostile = shared.attach(next(NUMBERS), "hostile.py")
+    hostile.call("utils.nodeName")
+    before = len(os.listdir(f"/proc/{shared.process.pid}/fd"))
+    with open(os.devnull) as file:
+        socket.send_fds(hostile.socket, [pack(Log("log", "x"))], [file.fileno()] * 10)
+    assert "expected no descriptors" in shared.hear(KillHost).reason
+    assert len(os.listdir(f"/proc/{shared.process.pid}/fd")) == before
+
+
+def test_a_host_that_never_reads_is_given_up(shared: RunningBroker) -> None:
+    hostile = shared.attach(next(NUMBERS), "hostile.py")
+    hostile.say(Call(1, "utils.json2Yaml", [msgspec.Raw(pack('"' + "x" * 30_000 + '"'))]))
+    hostile.socket.recv(1, socket.MSG_PEEK)  # the reply is there, and stays there
+    for _ in range(50):
+        hostile.say(Call(1, "", []))  # and is sent again
+    kill = shared.hear(KillHost)
+    assert (kill.host, kill.reason) == (hostile.number, "does not read what it is sent")
+
+
+def test_a_flood_of_calls_does_not_starve_a_neighbour(shared: RunningBroker) -> None:
+    hostile, neighbour = shared.attach(next(NUMBERS), "hostile.py"), shared.attach(next(NUMBERS), "neighbour.py")
+    hostile.socket.setblocking(False)
+    served = 0
+    for _ in range(300):
+        try:
+            while True:
+                hostile.socket.send(pack(Log("log", "x" * 2000)))
+        except BlockingIOError:
+            served += neighbour.call("utils.nodeName") == "n1"
+    assert served == 300
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBroker]:
+    """One broker for all hostile hosts: it must survive each of them."""
+    with running_broker(give_to_a_user(tmp_path_factory.mktemp("data")), log_lines_per_s=1) as broker:
+        yield broker
+
+
+NUMBERS = iter(range(1, 10_000))
+
+
+# ---- its own death ------------------------------------------------------------------------------------------------
+
+
+def successor_of(broker: RunningBroker, data: Path, host: Hosting, stack: Any) -> RunningBroker:
+    broker.kill()
+    successor: RunningBroker = stack.enter_context(running_broker(data))
+    successor.take_over(host)
+    host.hear(Resend)
+    return successor
+
+
+@pytest.fixture
+def stack() -> Iterator[Any]:
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+def test_a_successor_answers_the_call_that_was_sent_again(broker: RunningBroker, data: Path, stack: Any) -> None:
+    host = ready_host(broker)
+    host.call("file.append", "a", "one ")
+    broker.process.send_signal(19)  # it does not get to read the call
+    seq = host.ask("file.append", "a", "two ")
+    broker.kill()
+    successor = stack.enter_context(running_broker(data))
+    successor.take_over(host)
+    host.hear(Resend)
+    host.say(Call(seq, "file.append", [msgspec.Raw(pack("a")), msgspec.Raw(pack("two "))]))
+    replies = [host.hear(Reply), host.hear(Reply)]  # to the one that waited in the socket, and to the one sent again
+    assert [reply.seq for reply in replies] == [seq, seq]
+    assert (work(data) / "a").read_text() == "one two "
+
+
+CASES: dict[str, Callable[[Hosting], tuple[str, list[Any]]]] = {
+    "append": lambda host: ("file.append", ["a", "x"]),
+    "move": lambda host: ("file.move", ["a", "b"]),
+    "temp": lambda host: ("file.temp", ["t"]),
+    "mkdirTemp": lambda host: ("file.mkdirTemp", ["t"]),
+    "tar": lambda host: ("file.tar", [""]),
+    "snapshot": lambda host: ("pcap.snapshot", [["144"]]),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_was_done_is_not_done_again(broker: RunningBroker, data: Path, stack: Any, name: str) -> None:
+    host = ready_host(broker)
+    host.call("file.write", "a", "x")
+    helper, args = CASES[name](host)
+    seq = host.ask(helper, *args)
+    first = host.hear(Reply)
+    before = {path.name: path.stat().st_size for path in work(data).iterdir()}
+    successor_of(broker, data, host, stack)
+    host.say(Call(seq, helper, [msgspec.Raw(pack(arg)) for arg in args]))
+    again = host.hear(Reply)
+    assert (again.seq, again.error, bytes(again.value)) == (seq, "", bytes(first.value))
+    assert {path.name: path.stat().st_size for path in work(data).iterdir()} == before
+
+
+def test_a_job_in_progress_outlives_the_broker(broker: RunningBroker, data: Path, stack: Any) -> None:
+    host = ready_host(broker)
+    host.call("jobs.schedule", "tick", EVERY_SECOND, 2)
+    run = host.hear(RunJob)
+    successor = successor_of(broker, data, host, stack)
+    host.say(JobDone(run.run, "", 0))
+    host.say(JobDone(run.run, "", 0))  # sent again because it was asked to
+    second = host.hear(RunJob)
+    assert (second.run, second.tag) == (run.run + 1, "tick")
+    host.say(JobDone(second.run, "", 0))
+    assert host.call("jobs.list") == []
+    assert successor.counted("broker_job_runs_total", 1) == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nothing_is_lost_or_doubled_wherever_the_broker_dies(data: Path, stack: Any, seed: int) -> None:
+    rng = random.Random(seed)
+    broker: RunningBroker = stack.enter_context(running_broker(data))
+    host = ready_host(broker)
+    for number in range(60):
+        text = f"{number} "
+        seq = host.ask("file.append", "a", text)
+        if rng.random() < 0.05:
+            time.sleep(rng.random() * 0.0002)  # somewhere around the call; any moment will do
+            broker.kill()
+            broker = stack.enter_context(running_broker(data))
+            broker.take_over(host)
+            while not isinstance(_receive(host), Resend):
+                continue
+            host.say(Call(seq, "file.append", [msgspec.Raw(pack("a")), msgspec.Raw(pack(text))]))
+        while True:
+            reply = _receive(host)
+            if isinstance(reply, Reply) and reply.seq == seq:
+                assert reply.error == ""
+                break
+    assert (work(data) / "a").read_text().split() == [str(number) for number in range(60)]
+
+
+def _receive(host: Hosting) -> Any:
+    received = host.endpoint.receive()
+    assert received is not None
+    return received[0]
+
+
+# ---- the end ------------------------------------------------------------------------------------------------------
+
+
+def test_the_end_runs_jobs_once_more_then_says_goodbye(broker: RunningBroker) -> None:
+    host, other = ready_host(broker, 1, "one.py"), ready_host(broker, 2, "two.py")
+    for tag in ("a", "b"):
+        host.call("jobs.schedule", tag, "0 0 0 1 1 *")
+    broker.send(Finish(jobs=True, shutdown_s=20))
+    other.hear(Shutdown)
+    ran = []
+    for _ in range(2):
+        run = host.hear(RunJob)
+        host.call("file.write", run.tag, "x")
+        host.say(JobDone(run.run, "", 0))
+        ran.append(run.tag)
+    host.hear(Shutdown)
+    assert sorted(ran) == ["a", "b"]
+    host.say(ShutdownDone(""))
+    other.say(ShutdownDone("oh no"))
+    assert broker.hear(ConsoleLine).text == "onShutdown failed: oh no"
+    assert broker.hear(Finished) == Finished(0, "")
+    assert broker.stop() == 0
+
+
+def test_the_end_does_not_wait_for_ever(broker: RunningBroker) -> None:
+    good, bad = ready_host(broker, 1, "good.py"), ready_host(broker, 2, "bad.py")
+    broker.send(Finish(jobs=False, shutdown_s=0.2))
+    good.hear(Shutdown)
+    bad.hear(Shutdown)
+    good.say(ShutdownDone(""))
+    assert broker.hear(Finished) == Finished(1, "did not answer: bad.py")
+
+
+def test_the_end_of_nothing_is_at_once(broker: RunningBroker) -> None:
+    broker.send(Finish(jobs=True, shutdown_s=20))
+    assert broker.hear(Finished) == Finished(0, "")
+
+
+def test_a_broker_without_a_supervisor_ends(broker: RunningBroker) -> None:
+    broker.control.close()
+    assert broker.process.wait(20) == 0
+
+
+def test_a_work_folder_that_cannot_be_used_is_a_refusal(broker: RunningBroker, data: Path) -> None:
+    folder = data / "scripts" / "top.py"
+    folder.mkdir(parents=True)
+    (folder / "work").write_text("in the way")
+    give_to_a_user(data)
+    broker.attach()
+    refused = broker.hear(HostRefused)
+    assert (refused.host, refused.reasons[0].startswith("its work folder cannot be used: ")) == (1, True)
