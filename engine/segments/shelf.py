@@ -166,6 +166,7 @@ class Shelf:
         known = self._writer.streams if self._writer else frozenset()
         seen = [stream for stream in streams if stream not in known]
         wanted = int(packets.length.sum()) + extents.nbytes + len(seen) * STREAM_RECORD.itemsize
+        wanted += 0 if self._writer else PCAP_HEADER_BYTES
         self._full = wanted + self.size_bytes + self._extra_bytes > self._options.storage_limit_bytes
         if self._full or not (writer := self._open_writer(now_s)):
             return 0
