@@ -63,6 +63,8 @@ class Pipeline:
         self._reassembler = Reassembler(streams, counters)
         self._dissection = Dissection(rows, dissect, resolver, node.name, node.ip, counters)
         self._expired_ns = 0
+        self._closing: list[Stream] = []
+        """Streams that ended while bytes of theirs wait for what is missing before them."""
 
     def packets(self, batch: Batch) -> Step:
         """Decode a batch and give each packet its stream."""
@@ -85,7 +87,7 @@ class Pipeline:
         feed = self._dissection.feed
         for chunk in self._reassembler.feed(batch, step.columns, step.assigned, self._dissection.wants):
             items += feed(chunk)
-        self._end(step.assigned.ended, items)
+        self._end([*self._closing, *step.assigned.ended], items)
         return self._counted(items)
 
     def expire(self) -> tuple[list[Stream], list[LazyItem]]:
@@ -97,7 +99,7 @@ class Pipeline:
         for chunk in self._reassembler.expire(self.capture_ns):
             items += self._dissection.feed(chunk)
         ended = self._table.expire(self.capture_ns)
-        self._end(ended, items)
+        self._end([*self._closing, *ended], items)
         items += self._dissection.expire(self.capture_ns)
         return ended, self._counted(items)
 
@@ -105,17 +107,25 @@ class Pipeline:
         """The end of input: what is still open, and the items of its half exchanges."""
         left = self._table.finish()
         items: list[LazyItem] = []
-        self._end(left, items)
+        for stream in [*self._closing, *left]:
+            items += self._close(stream)
         items += self._dissection.finish()
         return left, self._counted(items)
 
     def _end(self, streams: Iterable[Stream], items: list[LazyItem]) -> None:
+        """Close streams that ended, but not while a late packet may still fill a gap of theirs."""
+        self._closing = []
         for stream in streams:
-            if stream.reassembly is not None:
-                for chunk in self._reassembler.close(stream):
-                    items += self._dissection.feed(chunk)
-            if stream.conversation is not None:
-                items += self._dissection.ended(stream)
+            if self._reassembler.holds(stream):
+                self._closing.append(stream)
+            else:
+                items += self._close(stream)
+
+    def _close(self, stream: Stream) -> list[LazyItem]:
+        items: list[LazyItem] = []
+        for chunk in self._reassembler.close(stream):
+            items += self._dissection.feed(chunk)
+        return items + self._dissection.ended(stream)
 
     def _counted(self, items: list[LazyItem]) -> list[LazyItem]:
         if items:

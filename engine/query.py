@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from engine.capture.batch import Batch, Source
 from engine.capture.sources import open_source
@@ -12,11 +13,13 @@ from engine.counters import Counters
 from engine.dissect.registry import load_rows
 from engine.errors import CaptureError
 from engine.items.item import LazyItem
-from engine.kfl import Filter
 from engine.pipeline import Node, Pipeline
 from engine.resolve.static import open_resolver
 from engine.streams.rows import stream_row
 from engine.streams.stream import Stream
+
+if TYPE_CHECKING:
+    from engine.kfl import Filter
 
 
 class Query:

@@ -153,6 +153,12 @@ class SpawnHost(msgspec.Struct, tag="spawn_host"):
     """What the script sees as ``env``; secrets are opaque handles already."""
     node: str
     memory_bytes: int
+    load_cpu_s: float
+    """CPU for compiling the script and running its top level."""
+    soft_cpu_s: float
+    """CPU after which a hook call is abandoned."""
+    job_cpu_s: float
+    """The same for a job."""
     user: int
     """uid and gid to run as, where the zygote may change them; -1: as it is."""
 

@@ -45,15 +45,13 @@ from engine.scripting.facades.kfl import take_matched
 from engine.scripting.facades.scope import Scope, build_scope
 from engine.scripting.jail import Jail, JailBroken, confine
 from engine.scripting.loading import MAX_SOURCE_BYTES, compile_script, run_top_level
-from engine.scripting.options import ScriptOptions
 from hooks.items import Item, PacketInfo
 
-JOB_SOFT_CPU_S = 10.0
 ACKNOWLEDGE_AFTER_S = 0.05
 HARD_LOAD_FACTOR = 2
 REFUSED_LINGER_S = 5.0
+LOAD_WALL_S = 60.0
 
-_OPTIONS = ScriptOptions()
 _HOOKS = {KIND_ITEMS: "onItemCaptured", KIND_PACKETS: "onPacketCaptured"}
 _DECODERS: dict[int, Callable[[bytes], Any]] = {
     KIND_ITEMS: Item.decode,
@@ -72,22 +70,24 @@ def main(spawn: SpawnHost, parent: int) -> NoReturn:
     scope = build_scope(spawn.script, spawn.environment, spawn.node, calls)
     budget = Budget(scope.names)
     budget.start()
-    hooks = load(spawn.script, scope, budget, calls, layers)
-    host = Host(spawn.script, socket.socket(fileno=EVENTS_FD), calls, progress, scope, budget, hooks)
+    hooks = load(spawn, scope, budget, calls, layers)
+    host = Host(spawn, socket.socket(fileno=EVENTS_FD), calls, progress, scope, budget, hooks)
     host.run()
 
 
 # -- loading -----------------------------------------------------------------------------------------------------------
 
 
-def load(name: str, scope: Scope, budget: Budget, calls: Calls, layers: list[str]) -> dict[str, Callable[..., Any]]:
+def load(
+    spawn: SpawnHost, scope: Scope, budget: Budget, calls: Calls, layers: list[str]
+) -> dict[str, Callable[..., Any]]:
     """Read, compile and run the top level; tell the broker. Does not return when the script is refused."""
     source = read_source()
     try:
-        with killed_after(HARD_LOAD_FACTOR * _OPTIONS.load_cpu_s, _OPTIONS.hook_wall_s):
-            budget.begin(_OPTIONS.load_cpu_s, anywhere=True)
-            script = compile_script(source, name)
-            budget.begin(_OPTIONS.load_cpu_s)
+        with killed_after(HARD_LOAD_FACTOR * spawn.load_cpu_s, LOAD_WALL_S):
+            budget.begin(spawn.load_cpu_s, anywhere=True)
+            script = compile_script(source, spawn.script)
+            budget.begin(spawn.load_cpu_s)
             hooks = run_top_level(script, scope.names)
         budget.end()
     except ScriptRejected as error:
@@ -95,7 +95,7 @@ def load(name: str, scope: Scope, budget: Budget, calls: Calls, layers: list[str
         refuse(calls, list(error.reasons))
     except BaseException as error:
         budget.end()
-        refuse(calls, [describe(error, name, budget.cpu_s)])
+        refuse(calls, [describe(error, spawn.script, budget.cpu_s)])
     calls.send(Ready(list(hooks), layers, list(script.report.warnings)))
     return hooks
 
@@ -142,7 +142,7 @@ class Host:
 
     def __init__(
         self,
-        name: str,
+        spawn: SpawnHost,
         events: socket.socket,
         calls: Calls,
         progress: mmap.mmap,
@@ -150,7 +150,8 @@ class Host:
         budget: Budget,
         hooks: dict[str, Callable[..., Any]],
     ) -> None:
-        self._name, self._events, self._calls, self._progress = name, events, calls, progress
+        self._name, self._events, self._calls, self._progress = spawn.script, events, calls, progress
+        self._soft_cpu_s, self._job_cpu_s = spawn.soft_cpu_s, spawn.job_cpu_s
         self._scope, self._budget, self._hooks = scope, budget, hooks
         self._complaints = Complaints()
         self._started = 0
@@ -191,7 +192,7 @@ class Host:
         budget = self._budget
         try:
             value = decode(blob)
-            budget.begin(_OPTIONS.soft_cpu_s)
+            budget.begin(self._soft_cpu_s)
             hook(value)
             budget.end()
         except BaseException as error:
@@ -266,7 +267,7 @@ class Host:
     def _attempt(self, function: Callable[[], Any]) -> str:
         """Call ``function`` under the budget of a job; what went wrong, or nothing."""
         try:
-            self._budget.begin(JOB_SOFT_CPU_S)
+            self._budget.begin(self._job_cpu_s)
             function()
             self._budget.end()
         except BaseException as error:

@@ -128,8 +128,17 @@ class ScriptSet:
         os.lseek(source_fd, 0, os.SEEK_SET)
         host = Host(self._numbers, script, events_ours, broker_ours, progress_fd, now_s)
         script.candidate = self._hosts[host.number] = host
+        options = self._options
         spawn = SpawnHost(
-            host.number, script.name, self._environment, self._node, self._options.memory_bytes, self._user
+            host.number,
+            script.name,
+            self._environment,
+            self._node,
+            options.memory_bytes,
+            options.load_cpu_s,
+            options.soft_cpu_s,
+            options.soft_job_cpu_s,
+            self._user,
         )
         descriptors = (events_theirs.fileno(), broker_theirs.fileno(), progress_fd, source_fd)
         self._outboxes["zygote"].send(spawn, descriptors)
@@ -174,6 +183,7 @@ class ScriptSet:
             self._refuse(host, reasons)
 
     def _refuse(self, host: Host, reasons: list[str]) -> None:
+        self.kill(host.number, "")
         script = host.script
         host.retired, script.candidate, script.reasons = True, None, reasons
         lines = "".join(f"\n  {reason}" for reason in reasons)

@@ -33,6 +33,9 @@ class ScriptOptions:
     hook_wall_s: float = option(
         60.0, "scripting.hookWall", "The same in wall time; waiting and sleeping count.", kind="duration"
     )
+    soft_job_cpu_s: float = option(
+        10.0, "scripting.softJobCpu", "CPU after which a job is abandoned, the script's state kept.", kind="duration"
+    )
     job_cpu_s: float = option(
         60.0, "scripting.jobCpu", "CPU after which a job costs the script its process.", kind="duration"
     )

@@ -253,7 +253,7 @@ class Zygote:
         source_fd = os.memfd_create("source")
         os.write(source_fd, source if isinstance(source, bytes) else source.encode())
         os.lseek(source_fd, 0, os.SEEK_SET)
-        message = SpawnHost(ends.number, name, environment or {}, "node-1", memory_bytes, user)
+        message = SpawnHost(ends.number, name, environment or {}, "node-1", memory_bytes, 2.0, 0.2, 10.0, user)
         self.control.send(message, (*ends.given(), source_fd))
         os.close(source_fd)
         ends.events_theirs.close()
