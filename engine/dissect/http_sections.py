@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qsl
 
 from engine.dissect.http_content import decoded, text_of
@@ -58,15 +58,19 @@ class HttpPayload:
     def content(self, codings: str) -> tuple[bytes, str]:
         """The body as it was meant, and what is missing in it."""
         whole = self.kept_bytes == self.body_bytes and self.fault is None
+        if whole and not codings:
+            return self.parts[0] if len(self.parts) == 1 else b"".join(self.parts), ""
         data, comment = decoded(b"".join(self.parts), codings, whole, self.limit_bytes)
-        if self.kept_bytes < self.body_bytes:
-            comment = f"{self.kept_bytes} of {self.body_bytes} bytes kept" + (f"; {comment}" if comment else "")
+        if not whole:
+            kept = f"{self.kept_bytes} of {self.body_bytes} bytes kept"
+            short = kept if self.kept_bytes < self.body_bytes else "the body ends early"
+            comment = f"{short}; {comment}" if comment else short
         return data, comment
 
 
 def _request(payload: HttpPayload) -> dict[str, Any]:
-    head = _head(payload.head)
-    method, _, rest = head.line.partition(" ")
+    line, headers, lowered, cookies = _head(payload.head)
+    method, _, rest = line.partition(" ")
     target, _, version = rest.rpartition(" ")
     path, _, query = target.partition("?")
     return {
@@ -76,44 +80,37 @@ def _request(payload: HttpPayload) -> dict[str, Any]:
         "path": path,
         "pathSegments": path.split("/")[1:],
         "httpVersion": version,
-        "headers": head.headers,
-        "cookies": _pairs(head.cookies) if head.cookies else {},
+        "headers": headers,
+        "cookies": _pairs(cookies) if cookies else {},
         "queryString": _several(query) if query else {},
         "headersSize": len(payload.head),
         "bodySize": payload.body_bytes,
-        "postData": _post_data(payload, head.lowered),
+        "postData": _post_data(payload, lowered),
     }
 
 
 def _response(payload: HttpPayload) -> dict[str, Any]:
-    head = _head(payload.head)
-    version, _, rest = head.line.partition(" ")
-    status, _, reason = rest.lstrip(" ").partition(" ")
+    line, headers, lowered, cookies = _head(payload.head)
     return {
-        "status": int(status),
-        "statusText": reason,
-        "httpVersion": version,
-        "headers": head.headers,
-        "cookies": _pairs([cookie.partition(";")[0] for cookie in head.cookies]) if head.cookies else {},
-        "content": _content(payload, head.lowered),
-        "redirectURL": head.lowered.get("location", ""),
+        "status": int(line[9:12]),  # a status line was recognised by these places: HTTP/1.1 200 OK
+        "statusText": line[13:],
+        "httpVersion": line[:8],
+        "headers": headers,
+        "cookies": _pairs([cookie.partition(";")[0] for cookie in cookies]) if cookies else {},
+        "content": _content(payload, lowered),
+        "redirectURL": lowered.get("location", ""),
         "headersSize": len(payload.head),
         "bodySize": payload.body_bytes,
     }
 
 
-class _Head(NamedTuple):
-    line: str
-    """The start line."""
-    headers: dict[str, str]
-    """Names as sent; repeats joined by a comma, under the first one's name."""
-    lowered: dict[str, str]
-    """The same with names in lower case."""
-    cookies: list[str]
-    """Values of ``Cookie`` and ``Set-Cookie`` fields, which a comma does not separate."""
+Head = tuple[str, dict[str, str], dict[str, str], list[str]]
+"""Start line; fields with their names as sent (repeats joined by a comma, under the first one's name); the same with
+names in lower case; the values of ``Cookie`` and ``Set-Cookie`` fields, which a comma does not separate.
+"""
 
 
-def _head(head: bytes) -> _Head:
+def _head(head: bytes) -> Head:
     text = head.decode("latin-1")
     if not (" \r\n" in text or "\t" in text or "\r\n " in text or ":  " in text or " :" in text):
         lines = text[:-4].split("\r\n")
@@ -123,25 +120,27 @@ def _head(head: bytes) -> _Head:
             return _careful_head(text)
         lowered = {name.lower(): value for name, value in headers.items()}
         if len(lowered) == len(lines) - 1 == text.count("\n") - 2:
-            return _Head(lines[0], headers, lowered, [lowered[name] for name in _COOKIES if name in lowered])
+            return lines[0], headers, lowered, [lowered[name] for name in _COOKIES if name in lowered]
     return _careful_head(text)
 
 
-def _careful_head(text: str) -> _Head:
+def _careful_head(text: str) -> Head:
     """Bare line feeds, folded lines, repeated names, blanks where they need not be."""
     lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
-    found = _Head(lines[0].rstrip("\r "), {}, {}, [])
+    headers: dict[str, str] = {}
+    lowered: dict[str, str] = {}
+    cookies: list[str] = []
     sent_as: dict[str, str] = {}
     for line in _unfolded(lines[1:]):
         name, _, value = line.partition(":")
         name, value = name.rstrip(), value.strip(" \t\r")
-        lowered = name.lower()
-        if lowered in _COOKIES:
-            found.cookies.append(value)
-        first = sent_as.setdefault(lowered, name)
-        joined = f"{found.headers[first]},{value}" if first in found.headers else value
-        found.headers[first] = found.lowered[lowered] = joined
-    return found
+        key = name.lower()
+        if key in _COOKIES:
+            cookies.append(value)
+        first = sent_as.setdefault(key, name)
+        joined = f"{headers[first]},{value}" if first in headers else value
+        headers[first] = lowered[key] = joined
+    return lines[0].rstrip("\r "), headers, lowered, cookies
 
 
 def _unfolded(lines: list[str]) -> list[str]:

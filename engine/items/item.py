@@ -108,15 +108,17 @@ class LazyItem(Mapping[str, Any]):
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, a new dict; the sections in it are those of the item itself."""
-        everything = self._scalars()
-        for key in _SECTIONS:
-            everything[key] = self[key]
-        return everything
+        built, everything = self._built, self._scalars()
+        for key, build in _SECTIONS.items():
+            everything[key] = built[key] if key in built else build(self)
+        self._built = everything
+        return everything.copy()
 
     def encode(self) -> bytes:
         """All of it as msgpack; made once."""
         if self._blob is None:
-            self._blob = _encode(self.as_dict())
+            self.as_dict()
+            self._blob = _encode(self._built)
         return self._blob
 
     def _scalars(self) -> dict[str, Any]:
@@ -143,11 +145,8 @@ class LazyItem(Mapping[str, Any]):
         }
 
     def _error_section(self) -> dict[str, str] | None:
-        problems = [self._error] if self._error else []
-        for message in (self._request, self._response):
-            problem = None if message is None else message.payload.problem()
-            if problem is not None:
-                problems.append(problem)
+        halves = [message.payload.problem() for message in (self._request, self._response) if message is not None]
+        problems = [problem for problem in (self._error, *halves) if problem is not None]
         if not problems:
             return None
         return {"type": problems[0].type, "msg": "; ".join(problem.msg for problem in problems)}

@@ -141,7 +141,8 @@ def test_a_body_that_ends_with_the_connection_is_whole_only_if_that_was_closed(r
 def test_a_message_cut_by_the_end_of_the_stream_says_so() -> None:
     request, response = messages(chunks_of([(CLIENT, GET), (SERVER, OK[:-2])]), "reset")
     assert request.payload.problem() is None
-    assert response.payload.section()["content"]["text"] == "hel"
+    content = response.payload.section()["content"]
+    assert (content["text"], content["comment"]) == ("hel", "the body ends early")
     problem = response.payload.problem()
     assert problem is not None
     assert problem.type == "connection"
@@ -377,6 +378,20 @@ def test_a_response_is_taken_apart() -> None:
 def test_odd_header_fields_are_read(fields: bytes, headers: dict[str, str]) -> None:
     (request,) = sections([(CLIENT, b"GET / HTTP/1.1\r\n" + fields + b"\r\n\r\n")])
     assert request["headers"] == headers
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "text"),
+    [
+        (b"HTTP/1.1 200 OK", 200, "OK"),
+        (b"HTTP/1.1 299", 299, ""),
+        (b"HTTP/1.1 299 ", 299, ""),
+        (b"HTTP/1.1 200\rOK", 200, "OK"),
+    ],
+)
+def test_odd_status_lines_are_read(line: bytes, status: int, text: str) -> None:
+    section = sections([(CLIENT, GET), (SERVER, line + b"\r\nContent-Length: 0\r\n\r\n")])[1]
+    assert (section["status"], section["statusText"], section["httpVersion"]) == (status, text, "HTTP/1.1")
 
 
 @pytest.mark.parametrize(
