@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from engine.recording.packets import RECORD_HEADER_BYTES, Packets
 from engine.segments.records import STATES, StreamRecord, unpack_stream_records
@@ -13,7 +15,7 @@ from engine.streams.stream import PROTOCOL_NAMES, format_address
 
 
 class StreamRow(msgspec.Struct):
-    """One stream of a batch. Packets, bytes and times are those in the batch; the rest is the stream's so far."""
+    """One stream of a batch: counts and times are those of its packets in the batch, ``state`` the stream's by then."""
 
     stream: str
     protocol: str
@@ -27,42 +29,59 @@ class StreamRow(msgspec.Struct):
     state: str
 
 
-def stream_rows(index: Packets, records: dict[int, bytes]) -> Iterator[StreamRow]:
+class Counts(NamedTuple):
+    """What a batch holds of a stream."""
+
+    packets: int
+    bytes: int
+    payload_bytes: int
+    first_ns: int
+    last_ns: int
+
+
+def stream_rows(index: Packets, payload_bytes: npt.NDArray[np.int64], records: dict[int, bytes]) -> Iterator[StreamRow]:
     """A row per described stream, in the order in which they began in the batch.
 
     Args:
         index: the packets of the batch.
+        payload_bytes: of each of them.
         records: the last record of each stream in the stream log.
     """
-    streams, of_packet = np.unique(index["stream"], return_inverse=True)
-    packets = np.bincount(of_packet, minlength=len(streams))
-    octets = np.zeros(len(streams), np.int64)
-    np.add.at(octets, of_packet, index["length"].astype(np.int64) - RECORD_HEADER_BYTES)
-    start = np.full(len(streams), np.iinfo(np.int64).max)
-    end = np.full(len(streams), np.iinfo(np.int64).min)
-    np.minimum.at(start, of_packet, index["timestamp_ns"])
-    np.maximum.at(end, of_packet, index["timestamp_ns"])
-    there = zip(packets.tolist(), octets.tolist(), start.tolist(), end.tolist(), strict=True)
-    counted = dict(zip(streams.tolist(), there, strict=True))
+    counted = count(index, payload_bytes)
     rows = []
     for stream, data in records.items():
         (record,) = unpack_stream_records(data)
-        rows.append(_row(record, *counted.get(stream, (0, 0, record.timestamp_ns, record.timestamp_ns))))
+        none = Counts(0, 0, 0, record.timestamp_ns, record.timestamp_ns)
+        rows.append(_row(record, counted.get(stream, none)))
     yield from sorted(rows, key=lambda row: (row.start, row.stream))
 
 
-def _row(record: StreamRecord, packets: int, octets: int, start: int, end: int) -> StreamRow:
+def count(index: Packets, payload_bytes: npt.NDArray[np.int64]) -> dict[int, Counts]:
+    """What there is of each stream."""
+    if not len(index):
+        return {}
+    order = np.argsort(index["stream"], kind="stable")
+    streams, first = np.unique(index["stream"][order], return_index=True)
+    times_ns = index["timestamp_ns"][order]
+    columns = (
+        np.diff(first, append=len(index)),
+        np.add.reduceat(index["length"][order].astype(np.int64) - RECORD_HEADER_BYTES, first),
+        np.add.reduceat(payload_bytes[order], first),
+        np.minimum.reduceat(times_ns, first),
+        np.maximum.reduceat(times_ns, first),
+    )
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return {stream: Counts(*row) for stream, row in zip(streams.tolist(), rows, strict=True)}
+
+
+def _row(record: StreamRecord, counts: Counts) -> StreamRow:
     return StreamRow(
-        stream=record.name,
-        protocol=PROTOCOL_NAMES.get(record.protocol, str(record.protocol)),
-        client=_endpoint(record.client_ip, record.client_port),
-        server=_endpoint(record.server_ip, record.server_port),
-        packets=packets,
-        bytes=octets,
-        payload_bytes=record.payload_bytes,
-        start=start,
-        end=end,
-        state=STATES[record.state] if record.state < len(STATES) else str(record.state),
+        record.name,
+        PROTOCOL_NAMES.get(record.protocol, str(record.protocol)),
+        _endpoint(record.client_ip, record.client_port),
+        _endpoint(record.server_ip, record.server_port),
+        *counts,
+        STATES[record.state] if record.state < len(STATES) else str(record.state),
     )
 
 

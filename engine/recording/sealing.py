@@ -14,14 +14,17 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
+from engine.capture.batch import PAD_BYTES, Batch
 from engine.clock import NS_PER_S
+from engine.decode.decode import decode
 from engine.recording.batch_state import BatchState, Sealing
 from engine.recording.gzip_members import MEMBER_BYTES, Digest, HashedFile, SealedFile, member, write_lines
 from engine.recording.names import ENDINGS, hour_of, object_name
 from engine.recording.open_batch import read_index, read_items, read_stream_records
 from engine.recording.options import RecordingOptions
-from engine.recording.packets import RECORD_HEADER_BYTES, Packets, joined
+from engine.recording.packets import RECORD_HEADER_BYTES, Packets, joined, placed
 from engine.recording.rows import stream_rows
 from engine.segments.records import pcap_header
 
@@ -90,37 +93,54 @@ def build(
     index = read_index(opened, state.packets)
     index = index[np.argsort(index["timestamp_ns"], kind="stable")]
     records = read_stream_records(opened, state.stream_records)
-    rows = list(stream_rows(index, records))
     paths = {kind: target / f"{state.id}.{ending}" for kind, ending in ENDINGS.items()}
     names = {
         kind: object_name(kind, state.recording, origin.cluster, origin.node, state.opened_ns, state.id)
         for kind in ENDINGS
     }
-    pcap, members = _write_pcap(paths["pcap"], opened / "packets", index, state, new_digest)
+    pcap = _write_pcap(paths["pcap"], opened / "packets", index, state, new_digest)
+    rows = list(stream_rows(index, pcap.payload_bytes, records))
     items = _Items(opened, state.item_bytes)
     sealed = {
-        "pcap": pcap,
+        "pcap": pcap.sealed,
         "streams": write_lines(paths["streams"], map(msgspec.json.encode, rows), new_digest),
         "items": write_lines(paths["items"], items.lines(), new_digest),
     }
-    manifest = _manifest(state, origin, index, len(rows), items, sealed, names, members)
+    manifest = _manifest(state, origin, index, len(rows), items, sealed, names, pcap.members)
     with HashedFile(paths["manifest"], new_digest) as file:
         file.write(msgspec.json.encode(manifest) + b"\n")
         sealed["manifest"] = file.sealed
     return [BuiltFile(paths[kind].name, names[kind], f.bytes, f.crc32c) for kind, f in sealed.items()]
 
 
+class _Pcap(NamedTuple):
+    sealed: SealedFile
+    members: list[Member]
+    payload_bytes: npt.NDArray[np.int64]
+    """Transport payload on the wire, of each packet."""
+
+
 def _write_pcap(
     path: Path, packets: Path, index: Packets, state: BatchState, new_digest: Callable[[], Digest]
-) -> tuple[SealedFile, list[Member]]:
-    members = []
+) -> _Pcap:
+    members: list[Member] = []
+    payloads = [np.empty(0, np.int64)]
     with HashedFile(path, new_digest) as file:
         file.write(member(pcap_header(state.link_type)))
         content = _mapped(packets) if len(index) else memoryview(b"")
         for part in _parts(index):
-            offset = file.write(member(joined(content, part)))
+            records = bytes(joined(content, part))
+            offset = file.write(member(records))
             members.append(Member(offset, int(part["timestamp_ns"][0]), int(part["timestamp_ns"][-1]), len(part)))
-        return file.sealed, members
+            payloads.append(_payload_bytes(records, part, state.link_type))
+        return _Pcap(file.sealed, members, np.concatenate(payloads))
+
+
+def _payload_bytes(records: bytes, part: Packets, link_type: int) -> npt.NDArray[np.int64]:
+    offsets = placed(part, 0)["offset"].astype(np.int64)
+    padded = memoryview(records + bytes(PAD_BYTES))
+    columns = decode(Batch(padded, offsets, len(records), True, link_type, 0, -1))
+    return np.where(columns.drop == 0, columns.payload_length + columns.payload_missing, 0)
 
 
 def _mapped(path: Path) -> memoryview:

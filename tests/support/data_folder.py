@@ -44,11 +44,18 @@ class DataFolder:
         self._serial = 0
 
     def capture(self, packets: Sequence[tuple[int, int, int]], link_type: int = 1) -> None:
-        """One batch of the worker: stream, timestamp and frame length of each packet."""
-        buffer, offsets = bytearray(), []
+        """One batch of the worker: stream, timestamp and frame length of each packet; at least 16 bytes."""
+        frames = []
         for stream, time_ns, length in packets:
             self._serial += 1
             frame = struct.pack(">QQ", stream, self._serial).ljust(length, b"%c" % (self._serial % 251))
+            frames.append((stream, time_ns, frame))
+        self.capture_frames(frames, link_type)
+
+    def capture_frames(self, packets: Sequence[tuple[int, int, bytes]], link_type: int = 1) -> None:
+        """The same with frames."""
+        buffer, offsets = bytearray(), []
+        for stream, time_ns, frame in packets:
             offsets.append(len(buffer))
             buffer += struct.pack("<IIII", *divmod(time_ns, NS), len(frame), len(frame)) + frame
             self.packets.setdefault(stream, []).append((time_ns, frame))
@@ -58,13 +65,13 @@ class DataFolder:
         times = np.array([time_ns for _, time_ns, _ in packets], np.int64)
         self._shelf.append(batch, streams, times, self._describe, self.now_s)
 
-    def item(self, stream: int, time_ns: int) -> None:
-        """One item of a stream."""
+    def item(self, stream: int, time_ns: int, damaged: bytes = b"") -> None:
+        """One item of a stream; ``damaged``: what lies in its place."""
         index = len(self.items.setdefault(stream, []))
         name = f"{stream:012d}.pcap-{index}"
         self.items[stream].append((time_ns, name))
         body = {"id": name, "stream": f"{stream:012d}.pcap", "request": {"n": index}, "elapsedTime": 1.5}
-        self._items.append([(stream, index, time_ns, msgspec.msgpack.encode(body))], self.now_s)
+        self._items.append([(stream, index, time_ns, damaged or msgspec.msgpack.encode(body))], self.now_s)
 
     def end(self, stream: int) -> None:
         """The stream is over."""
