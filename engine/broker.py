@@ -22,6 +22,7 @@ from engine.helpers.slow import SlowCalls
 from engine.helpers.streams import Streams
 from engine.process import Child, run
 from engine.recording.journal import KeepJournal
+from engine.resolve.static import open_resolver
 from engine.segments.reader import SegmentReader
 from engine.shipping.outbox import enqueue_file
 
@@ -38,7 +39,6 @@ class Broker:
         self._slow = SlowCalls()
         self._hosts = Hosts(instance, child.endpoint.send, self._selector, self._slow)
         self._ending: Ending | None = None
-        self._ends = False
         self._tick_due_s = 0.0
         self._selector.register(child.endpoint, selectors.EVENT_READ, self._from_supervisor)
         self._selector.register(self._slow, selectors.EVENT_READ, self._from_slow)
@@ -68,7 +68,8 @@ class Broker:
             case DetachHost():
                 self._hosts.detach(message.host)
             case Finish():
-                self._ends, self._ending = True, Ending(message, self._hosts)
+                self._hosts.runner.ending = True
+                self._ending = Ending(message, self._hosts)
             case Quit():
                 self._going_on = False
             case _:
@@ -82,8 +83,7 @@ class Broker:
             self._hosts.runner.check(host)
         for script in self._hosts.scripts:
             script.console.say_suppressed(now_s, self._instance.wall_ns())
-            if not self._ends:
-                self._hosts.runner.start_due(script)
+            self._hosts.runner.start_due(script)
         self._child.report(now_s)
 
     def _end(self, now_s: float) -> None:
@@ -104,6 +104,7 @@ def body(child: Child) -> None:
         settings.scripts.job_cpu_s,
         settings.scripts.job_wall_s,
     )
+    names = open_resolver(settings.resolve).history
     child.up()
     (data / "keep").mkdir(exist_ok=True)
     instance = Instance(
@@ -117,7 +118,7 @@ def body(child: Child) -> None:
         keeping=Keeping(KeepJournal(data / "keep" / "broker.log", sync=True), child.counters),
         console=Console(data, child.start.node, child.endpoint.send, child.counters),
         enqueue=partial(enqueue_file, data / "outbox"),
-        names=dict,
+        names=names,
     )
     Broker(child, instance).run()
 

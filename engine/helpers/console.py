@@ -11,6 +11,7 @@ from pathlib import Path
 from engine.clock import NS_PER_S
 from engine.counters import Counters
 from engine.frames.control import ConsoleLine
+from engine.helpers.folder import write_all
 from engine.log import printable
 
 codecs.lookup("unicode_escape")  # what escapes lines is loaded while we may still read our own installation
@@ -53,14 +54,16 @@ class Console:
         self._tell(ConsoleLine(script, level, line))
 
     def _append(self, line: bytes) -> None:
+        size = os.fstat(self._descriptor).st_size
         try:
-            os.write(self._descriptor, line)
-            if os.fstat(self._descriptor).st_size > MAX_BYTES:
+            write_all(self._descriptor, line)
+            if size + len(line) > MAX_BYTES:
                 self._path.replace(self._path.with_name("console.log.1"))
                 before, self._descriptor = self._descriptor, self._open()
                 os.close(before)
         except OSError:  # a full disk: the supervisor still shows the line
             self._counters.add("broker_log_unwritten_total")
+            os.ftruncate(self._descriptor, size)
 
     def _open(self) -> int:
         return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)

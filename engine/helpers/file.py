@@ -25,7 +25,7 @@ class File:
     def __init__(self, folder: WorkFolder, reading: Reading, last_call: LastCall, wall_ns: Callable[[], int]) -> None:
         self._folder, self._reading, self._last_call, self._wall_ns = folder, reading, last_call, wall_ns
 
-    @helper("file.write")
+    @helper("file.write", slow=True)
     def write(self, path: str, text: str) -> None:
         """Create or replace a file."""
         with self._folder.draft() as draft:

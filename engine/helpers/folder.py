@@ -1,7 +1,7 @@
 """A script's work folder: opened once, everything below it reached through its descriptor, its size limited.
 
-New content is written beside the folder, in ``tmp``, and renamed into it: a script sees all of a file or none. Files
-and folders are charged in blocks of 4 KiB, so that a million empty files do not come free.
+New content is written beside the folder, in ``tmp``, and renamed into it: a script sees all of a file or none. What
+it may hold is limited (``engine.helpers.space``).
 """
 
 from __future__ import annotations
@@ -12,22 +12,13 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from engine.clock import monotonic_s
-from engine.errors import QuotaExceeded
 from engine.helpers.confine import MAX_DEPTH, WorkPathError, open_beneath
+from engine.helpers.space import BLOCK_BYTES, Space, charge, charge_of
 
-BLOCK_BYTES = 4096
-RECOUNT_INTERVAL_S = 10.0
-"""A full folder is counted again at most this often: somebody else may have made room."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-
-
-def charge_of(size_bytes: int) -> int:
-    """What a file of this size costs."""
-    return BLOCK_BYTES * (1 + size_bytes // BLOCK_BYTES)
 
 
 class Draft:
@@ -52,12 +43,10 @@ class WorkFolder:
         """``home`` is ``<data>/scripts/<script>``; made where missing, its ``tmp`` emptied."""
         for folder in (home / "work", home / "tmp"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.limit_bytes = limit_bytes
         self._root = os.open(home / "work", _FOLDER | os.O_CLOEXEC)
         self._tmp = os.open(home / "tmp", _FOLDER | os.O_CLOEXEC)
         _empty(self._tmp)
-        self._used_bytes = self._count(())
-        self._recount_due_s = 0.0
+        self._space = Space(limit_bytes, lambda: self._count(()))
 
     def close(self) -> None:
         """Give the descriptors back."""
@@ -67,7 +56,7 @@ class WorkFolder:
     @property
     def used_bytes(self) -> int:
         """What lies in it, as charged."""
-        return self._used_bytes
+        return self._space.used_bytes
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
@@ -114,7 +103,7 @@ class WorkFolder:
     def inode(self, parts: tuple[str, ...]) -> int:
         """What stays the same when it is moved; 0 where nothing lies."""
         state = self.state(parts)
-        return state.st_ino if state is not None else 0
+        return state.st_ino % (1 << 63) if state is not None else 0
 
     def is_folder(self, parts: tuple[str, ...]) -> bool:
         """Whether a folder lies there."""
@@ -160,7 +149,7 @@ class WorkFolder:
         if before is not None and stat.S_ISDIR(before.st_mode):
             raise WorkPathError("/".join(parts), "expected a file, got a folder")
         size = os.stat(draft.name, dir_fd=self._tmp).st_size
-        with self.claimed("/".join(parts), charge_of(size) - _charge(before)), self.folder(parts[:-1]) as parent:
+        with self._space.claimed("/".join(parts), charge_of(size) - charge(before)), self.folder(parts[:-1]) as parent:
             if durable:
                 _sync(draft.name, self._tmp)
             act = os.rename if replace else os.link
@@ -185,7 +174,7 @@ class WorkFolder:
         size = before.st_size if before is not None else 0
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         with (
-            self.claimed("/".join(parts), charge_of(size + len(data)) - _charge(before)),
+            self._space.claimed("/".join(parts), charge_of(size + len(data)) - charge(before)),
             self.opened(parts, flags) as file,
         ):
             try:
@@ -202,7 +191,10 @@ class WorkFolder:
         if size < 0:
             self.delete(parts)
             return
-        with self.claimed("/".join(parts), charge_of(size) - _charge(before)), self.opened(parts, os.O_WRONLY) as file:
+        with (
+            self._space.claimed("/".join(parts), charge_of(size) - charge(before)),
+            self.opened(parts, os.O_WRONLY) as file,
+        ):
             os.ftruncate(file, size)
 
     def move(self, source: tuple[str, ...], target: tuple[str, ...]) -> None:
@@ -217,18 +209,18 @@ class WorkFolder:
         with self.folder(source[:-1]) as old, self.folder(target[:-1]) as new:
             os.rename(source[-1], target[-1], src_dir_fd=old, dst_dir_fd=new)
         if replaced is not None and replaced.st_ino != moved.st_ino:
-            self._used_bytes -= _charge(replaced)
+            self._space.used_bytes -= charge(replaced)
 
     def make_folder(self, parts: tuple[str, ...], *, exist_ok: bool = True) -> None:
         """Make a folder and its parents."""
         for depth in range(1, len(parts) + 1):
-            with self.folder(parts[: depth - 1]) as parent, self.claimed("/".join(parts), BLOCK_BYTES) as adjust:
+            with self.folder(parts[: depth - 1]) as parent, self._space.claimed("/".join(parts), BLOCK_BYTES):
                 try:
                     os.mkdir(parts[depth - 1], 0o700, dir_fd=parent)
                 except FileExistsError:
                     if depth == len(parts) and not exist_ok:
                         raise
-                    adjust(-BLOCK_BYTES)
+                    self._space.used_bytes -= BLOCK_BYTES
                     with self.folder(parts[:depth]):
                         pass  # it is one, and no link
 
@@ -239,51 +231,15 @@ class WorkFolder:
             return
         with self.folder(parts[:-1]) as parent:
             if stat.S_ISDIR(state.st_mode):
-                charge = self._count(parts) + BLOCK_BYTES
+                freed_bytes = self._count(parts) + BLOCK_BYTES
                 shutil.rmtree(parts[-1], dir_fd=parent)
             else:
-                charge = _charge(state)
+                freed_bytes = charge(state)
                 os.unlink(parts[-1], dir_fd=parent)
-        self._used_bytes -= charge
-
-    # -- space ---------------------------------------------------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def claimed(self, what: str, more_bytes: int) -> Iterator[Callable[[int], None]]:
-        """Claim space for what the block does; given back where it fails. The value adjusts the claim.
-
-        Raises:
-            QuotaExceeded: there is none.
-        """
-        if more_bytes > 0 and self._used_bytes + more_bytes > self.limit_bytes:
-            self._recount()
-            if self._used_bytes + more_bytes > self.limit_bytes:
-                raise QuotaExceeded(f"work folder, {what!r}", self.limit_bytes, self._used_bytes + more_bytes)
-        before = self._used_bytes
-        self._used_bytes += more_bytes
-        try:
-            yield self._adjust
-        except BaseException:
-            self._used_bytes = before
-            raise
-
-    def _adjust(self, more_bytes: int) -> None:
-        self._used_bytes += more_bytes
-
-    def _recount(self) -> None:
-        now_s = monotonic_s()
-        if now_s >= self._recount_due_s:
-            self._recount_due_s = now_s + RECOUNT_INTERVAL_S
-            self._used_bytes = self._count(())
+        self._space.used_bytes -= freed_bytes
 
     def _count(self, parts: tuple[str, ...]) -> int:
-        return sum(_charge(state) for _, state in self.files(parts))
-
-
-def _charge(state: os.stat_result | None) -> int:
-    if state is None:
-        return 0
-    return BLOCK_BYTES if stat.S_ISDIR(state.st_mode) else charge_of(state.st_size)
+        return sum(charge(state) for _, state in self.files(parts))
 
 
 def _sync(name: str, folder: int) -> None:

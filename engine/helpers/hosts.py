@@ -13,10 +13,10 @@ from engine.errors import ProtocolViolation
 from engine.frames.control import AttachHost, HostReady, HostRefused, KillHost
 from engine.frames.endpoint import Endpoint
 from engine.frames.host import Call, FromHost, JobDone, Log, Ready, Refused, Reply, Resend, ShutdownDone
-from engine.helpers.calls import answer, is_once, is_slow
 from engine.helpers.instance import Instance
 from engine.helpers.running import JobRunner
 from engine.helpers.script import Host, Script, open_host, open_script
+from engine.helpers.serving import Serving
 from engine.helpers.slow import SlowCalls
 from engine.log import printable
 
@@ -32,10 +32,11 @@ class Hosts:
     """The broker's half of every host's socket. Owned by the loop."""
 
     def __init__(self, instance: Instance, tell: Tell, selector: selectors.BaseSelector, slow: SlowCalls) -> None:
-        self._instance, self._tell, self._selector, self._slow = instance, tell, selector, slow
+        self._instance, self._tell, self._selector = instance, tell, selector
         self._hosts: dict[int, Host] = {}
         self._scripts: dict[str, Script] = {}
         self.runner = JobRunner(instance, self.kill)
+        self._serving = Serving(instance.counters, slow, self.runner, self._send)
 
     @property
     def all(self) -> list[Host]:
@@ -119,9 +120,8 @@ class Hosts:
                 self._take(host, received[0])
             except BlockingIOError:
                 return
-            except (ProtocolViolation, UnicodeDecodeError) as violation:
-                self._instance.counters.add("broker_violations_total")
-                self.kill(host, f"broke the protocol: {violation}")
+            except ProtocolViolation as violation:
+                self._broke(host, violation)
 
     def _refuse_descriptors(self, descriptors: list[int]) -> None:
         for descriptor in descriptors:
@@ -132,7 +132,7 @@ class Hosts:
     def _take(self, host: Host, message: FromHost) -> None:
         match message:
             case Call():
-                self._call(host, message)
+                self._serving.take(host, message)
             case Log():
                 self._log(host, message)
             case JobDone():
@@ -172,69 +172,22 @@ class Hosts:
         if message.error:
             host.script.console.say(f"onShutdown failed: {message.error}", self._instance.wall_ns())
 
-    # -- calls ---------------------------------------------------------------------------------------------------------
-
-    def _call(self, host: Host, call: Call) -> None:
-        if host.serving is not None and host.serving.seq == call.seq:
-            return  # sent again; it is answered when it is done
-        if host.replied is not None and host.replied.seq == call.seq:
-            self._instance.counters.add("broker_resent_total")
-            self._send(host, host.replied)
-            return
-        if host.serving is not None or host.next_seq not in (None, call.seq):
-            raise ProtocolViolation(f"expected call {host.next_seq}, got {call.seq}")
-        host.serving, host.next_seq = call, call.seq + 1
-        if host.script.busy:
-            host.script.waiting.append(host)
-        else:
-            self._serve(host, call)
-
-    def _serve(self, host: Host, call: Call) -> None:
-        host.last_call.begin(call.seq)
-        if is_slow(host.methods, call):
-            host.script.busy = True
-            self._slow.start(host, call)
-        else:
-            self._finish(host, call, answer(host.methods, call))
-
     def done(self, host: Host, call: Call, result: Reply | ProtocolViolation) -> None:
-        """A slow call is over; the next of this script may begin."""
-        script = host.script
-        script.busy = False
+        """A slow call is over."""
         if isinstance(result, ProtocolViolation):
-            self._instance.counters.add("broker_violations_total")
-            self.kill(host, f"broke the protocol: {result}")
-        elif host.number in self._hosts:
-            self._finish(host, call, result)
-        while script.waiting and not script.busy:
-            next_host = script.waiting.popleft()
-            if next_host.serving is not None and not next_host.gone:
-                self._serve_waiting(next_host, next_host.serving)
-        if not script.hosts and not script.busy:
-            self._close(script)
+            self._broke(host, result)
+        self._serving.done(host, call, None if isinstance(result, ProtocolViolation) else result)
+        while (waiting := self._serving.next_waiting(host.script)) is not None:
+            try:
+                self._serving.begin(waiting)
+            except ProtocolViolation as violation:
+                self._broke(waiting, violation)
+        if not host.script.hosts and not host.script.busy:
+            self._close(host.script)
 
-    def _serve_waiting(self, host: Host, call: Call) -> None:
-        try:
-            self._serve(host, call)
-        except ProtocolViolation as violation:
-            self._instance.counters.add("broker_violations_total")
-            self.kill(host, f"broke the protocol: {violation}")
-
-    def _finish(self, host: Host, call: Call, reply: Reply) -> None:
-        self._instance.counters.add("broker_calls_total")
-        if reply.error:
-            self._instance.counters.add("broker_call_errors_total")
-        if is_once(host.methods, call):
-            self._remember(host, reply)
-        host.serving, host.replied = None, reply
-        self._send(host, reply)
-        self.runner.start_due(host.script)
-
-    def _remember(self, host: Host, reply: Reply) -> None:
-        try:
-            host.last_call.save(reply)
-        except OSError:  # the call succeeded; only a death of ours at this moment could make it happen twice
-            self._instance.counters.add("broker_replies_unsaved_total")
+    def _broke(self, host: Host, violation: ProtocolViolation) -> None:
+        self._instance.counters.add("broker_violations_total")
+        self.kill(host, f"broke the protocol: {violation}")
 
     def _send(self, host: Host, message: msgspec.Struct) -> None:
         if not host.gone and not host.send(message):

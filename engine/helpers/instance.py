@@ -39,6 +39,6 @@ class Instance:
     keeping: Keeping
     console: Console
     enqueue: Enqueue
-    names: Callable[[], Mapping[int, Mapping[str, Any]]]
+    names: Callable[[], Mapping[str, Mapping[str, Any]]]
     wall_ns: Callable[[], int] = wall_ns
     monotonic_s: Callable[[], float] = monotonic_s

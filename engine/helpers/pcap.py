@@ -67,7 +67,7 @@ class Pcap:
         reading: Reading,
         streams: Streams,
         keeping: Keeping,
-        names: Callable[[], Mapping[int, Mapping[str, Any]]],
+        names: Callable[[], Mapping[str, Mapping[str, Any]]],
         wall_ns: Callable[[], int],
     ) -> None:
         """``names``: what each address was called, by the second since which."""
@@ -126,7 +126,7 @@ class Pcap:
     @helper("pcap.nameResolutionHistory")
     def name_resolution_history(self) -> Mapping[str, Mapping[str, Any]]:
         """``{unix seconds: {address or address:port: {FullAddress, Namespace}}}``."""
-        return {str(second): names for second, names in self._names().items()}
+        return self._names()
 
 
 def _recording(name: str, recording: str) -> str:

@@ -17,6 +17,8 @@ class JobRunner:
 
     def __init__(self, instance: Instance, kill: Callable[[Host, str], None]) -> None:
         self._instance, self._kill = instance, kill
+        self.ending = False
+        """No job begins by the clock any more."""
 
     def attach(self, host: Host) -> None:
         """A host is there; one that lived before us may be in the middle of a job."""
@@ -27,7 +29,7 @@ class JobRunner:
     def start_due(self, script: Script) -> None:
         """Begin the job that waits longest, if there is one and none is running."""
         host = script.active
-        if host is None or any(other.job for other in script.hosts):
+        if self.ending or host is None or any(other.job for other in script.hosts):
             return
         tag = script.schedule.due(host.number, self._instance.wall_ns())
         if tag is not None:

@@ -256,6 +256,8 @@ HOSTILE: dict[str, bytes | Sequence[msgspec.Struct]] = {
     "the end of a job that never ran": [JobDone(1, "", 0)],
     "a farewell nobody asked for": [ShutdownDone("")],
     "a call out of order": [Call(1, "utils.nodeName", []), Call(3, "utils.nodeName", [])],
+    "a negative call": [Call(-1, "file.append", [msgspec.Raw(pack("a")), msgspec.Raw(pack("a"))])],
+    "a call beyond all numbers": [Call((1 << 64) - 1, "file.append", [msgspec.Raw(pack("a")), msgspec.Raw(pack("a"))])],
     "a call from the past": [Call(n, "utils.nodeName", []) for n in (1, 2, 1)],
     "a second call before the reply": [Call(1, "file.delete", [msgspec.Raw(pack("x"))]), Call(2, "utils.nodeName", [])],
 }
@@ -442,6 +444,18 @@ def test_the_end_runs_jobs_once_more_then_says_goodbye(broker: RunningBroker) ->
     assert broker.hear(ConsoleLine).text == "onShutdown failed: oh no"
     assert broker.hear(Finished) == Finished(0, "")
     assert broker.stop() == 0
+
+
+def test_no_job_begins_by_the_clock_at_the_end(broker: RunningBroker) -> None:
+    host = ready_host(broker)
+    host.call("jobs.schedule", "tick", EVERY_SECOND)
+    broker.send(Finish(jobs=True, shutdown_s=20))
+    run = host.hear(RunJob)
+    time.sleep(1.1)  # it would be due again
+    host.say(JobDone(run.run, "", 0))
+    host.hear(Shutdown)
+    host.say(ShutdownDone(""))
+    assert broker.hear(Finished) == Finished(0, "")
 
 
 def test_the_end_does_not_wait_for_ever(broker: RunningBroker) -> None:

@@ -13,7 +13,8 @@ import pytest
 from engine.errors import NoSuchStream, PathEscape, QuotaExceeded, StorageError
 from engine.helpers.confine import WorkPathError
 from engine.helpers.file import File
-from engine.helpers.folder import BLOCK_BYTES, WorkFolder
+from engine.helpers.folder import WorkFolder
+from engine.helpers.space import BLOCK_BYTES
 from tests.support.broker import LIMIT_BYTES
 
 

@@ -1,0 +1,71 @@
+"""What may be put where, and with which key."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import StorageError
+from engine.helpers.calls import CallRefused
+from engine.helpers.file import File
+from engine.helpers.vendor import Gcs
+from engine.helpers.view import Reading
+
+Put = tuple[bytes, str, str, str]
+
+
+@pytest.fixture
+def puts() -> list[Put]:
+    return []
+
+
+@pytest.fixture
+def gcs(reading: Reading, puts: list[Put]) -> Gcs:
+    def enqueue(descriptor: int, name: str, bucket: str, variable: str) -> None:
+        puts.append((os.pread(descriptor, 100, 0), name, bucket, variable))
+
+    return Gcs(reading, enqueue, "n1_10.0.0.7_run")
+
+
+@pytest.mark.parametrize(("key", "variable"), [(None, ""), ("secret:GCS_SA_KEY_JSON", "GCS_SA_KEY_JSON")])
+def test_a_put_names_the_variable_and_never_the_key(
+    gcs: Gcs, file: File, puts: list[Put], key: Any, variable: str
+) -> None:
+    file.mkdir("d")
+    file.write("d/a b.txt", "hello")
+    assert (
+        gcs.put("my-bucket", "d/a b.txt", key) == "https://storage.googleapis.com/my-bucket/n1_10.0.0.7_run/a%20b.txt"
+    )
+    assert puts == [(b"hello", "n1_10.0.0.7_run/a b.txt", "my-bucket", variable)]
+
+
+def test_a_stream_can_be_put_as_it_is(gcs: Gcs, puts: list[Put]) -> None:
+    gcs.put("my-bucket", "pcaps/000000000144.pcap")
+    assert puts[0][0][:4] == bytes.fromhex("4d3cb2a1")
+
+
+@pytest.mark.parametrize("key", [{"private_key": "x"}, "{}", "secret:", "secret:../x", "secret:a b", 5, [], True])
+def test_a_literal_key_is_refused_and_not_repeated(gcs: Gcs, file: File, puts: list[Put], key: Any) -> None:
+    file.write("a", "x")
+    with pytest.raises(CallRefused, match="put it in the environment") as caught:
+        gcs.put("my-bucket", "a", key)
+    assert "private_key" not in str(caught.value)
+    assert puts == []
+
+
+@pytest.mark.parametrize("bucket", ["", "/etc", "gs://bucket", "bucket/prefix", "a", "Bucket", "..", "b\0", "x" * 300])
+def test_a_bucket_is_a_bucket_and_no_folder(gcs: Gcs, file: File, puts: list[Put], bucket: str) -> None:
+    file.write("a", "x")
+    with pytest.raises(CallRefused, match="expected a bucket's name"):
+        gcs.put(bucket, "a")
+    assert puts == []
+
+
+@pytest.mark.parametrize("path", ["", "../a", "/etc/passwd", "pcaps", "pcaps/999", "none"])
+def test_only_files_of_the_script_are_put(gcs: Gcs, puts: list[Put], path: str, home: Path) -> None:
+    with pytest.raises((StorageError, FileNotFoundError)):
+        gcs.put("my-bucket", path)
+    assert puts == []
