@@ -23,17 +23,24 @@ class IndexTail:
         self._folder, self._ending, self._dtype = folder, ending, dtype
         self._cursors = cursors
         self._streams: dict[int, list[StreamIds]] = {}
+        self._complete: set[int] = set()
 
     def new(self) -> Iterator[tuple[int, Records]]:
-        """What was written since the last call, file by file; the cursor of a file moves once its records are taken."""
-        for number in numbers_in(self._folder, self._ending):
-            start = min(self._cursors.get(str(number), 0), size_of(self._path(number)))
-            records = self._read(number, start, None)
-            if len(records):
-                yield number, records
-                self._name(number).append(np.unique(records["stream"]))
-            if len(records) or str(number) not in self._cursors:
+        """What was written since the last call, file by file; the cursor of a file moves once its records are taken.
+
+        Only the file with the highest number is written to: one that was behind it when it was read is never looked at
+        again (10 us a file and pass).
+        """
+        numbers = numbers_in(self._folder, self._ending)
+        for number in numbers:
+            if number not in self._complete:
+                start = min(self._cursors.get(str(number), 0), size_of(self._path(number)))
+                records = self._read(number, start, None)
+                if len(records):
+                    yield number, records
+                    self._name(number).append(np.unique(records["stream"]))
                 self._cursors[str(number)] = start + records.nbytes
+        self._complete.update(numbers[:-1])
 
     def old(self, streams: StreamIds) -> Iterator[tuple[int, Records]]:
         """What was read before of these streams, file by file."""
@@ -49,6 +56,7 @@ class IndexTail:
         for name in gone:
             del self._cursors[name]
             self._streams.pop(int(name), None)
+            self._complete.discard(int(name))
         return bool(gone)
 
     def named(self) -> StreamIds:
