@@ -50,7 +50,7 @@ class Child:
 
     def report(self, now_s: float, note: str = "") -> None:
         """Send the totals if they moved and 200 ms have passed, or as a heartbeat after a second."""
-        if now_s < self._report_due_s:
+        if now_s < self._report_due_s and not note:
             return
         totals = dict(self.counters.snapshot())
         if totals == self._reported and now_s < self._heartbeat_due_s and not note:

@@ -275,6 +275,7 @@ class Supervisor:
     def _begin_phase(self, phase: str) -> None:
         self._phase = phase
         if phase == "finishing":
+            self._scripts.ending = True
             self._children["broker"].mailbox.send(Finish(jobs=self._input_ended, shutdown_s=SHUTDOWN_S))
         elif phase == "sealing":
             self._children["recorder"].mailbox.send(Seal())

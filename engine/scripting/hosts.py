@@ -86,6 +86,8 @@ class ScriptSet:
         self._options, self._environment, self._node, self._user = options, dict(environment), node, user
         self._outboxes, self._tell = outboxes, tell
         self.scripts: dict[str, Script] = {}
+        self.ending = False
+        """Hosts are told to end, so their exits are no crashes."""
         self._hosts: dict[int, Host] = {}
         self._numbers = 0
 
@@ -220,10 +222,10 @@ class ScriptSet:
         for end in (host.events, host.broker):
             end.close()
         os.close(host.progress_fd)
-        if host.retired:
-            return
         script = host.script
-        if script.candidate is host and (script.state == "loading" or script.host is not None):
+        if host.retired or self.ending:
+            script.host = None if script.host is host else script.host
+        elif script.candidate is host and (script.state == "loading" or script.host is not None):
             self._refuse(host, [f"it died while it was loaded ({_how(status)})"])
         else:
             self._crashed(host, status, now_s)
