@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
 import sys
 import time
+
+codecs.lookup("unicode_escape")  # `printable` needs it when a child may no longer read its own installation
 
 
 def start_logging(process: str, level: str = "INFO") -> None:

@@ -6,6 +6,7 @@ Write before tell: the packets and extents of a batch are in the segment before 
 from __future__ import annotations
 
 import os
+import select
 import selectors
 import socket
 import struct
@@ -38,6 +39,8 @@ IDLE_S = 0.05
 """Longest sleep: also the latency of a budget check."""
 BUDGET_STEP_S = 0.05
 EXPIRY_STEP_S = 0.5
+RING_S, LAST_READ_S = 0.1, 5.0
+"""After a stop: how long the kernel may hold a packet back, and how long a backlog is still read."""
 READ_BYTES = 4 << 20
 """More than one batch of a file; so much room must be on the shelf before the next is read."""
 RESUME = struct.Struct("<16sQq")
@@ -73,6 +76,8 @@ class Worker:
         self._selector = selectors.DefaultSelector()
         self._selector.register(child.endpoint, selectors.EVENT_READ)
         self._reading = self._stopped = self._drained = self._over = False
+        self._stop_ns = 0
+        """Wall time at which intake was stopped: packets captured before it are still read."""
         self._due_s = {"budgets": now_s, "expiry": now_s}
 
     def _open_sources(self) -> list[Source]:
@@ -189,6 +194,14 @@ class Worker:
             event = ERROR if stream.error else END
             self._shelf.log(event, _record(stream, event))
 
+    def _wind_up(self, now_s: float) -> None:
+        """Live capture: what the kernel held when intake was stopped is read; it hands over within 50 ms."""
+        caught_up = self._pipeline.capture_ns >= self._stop_ns or not any(
+            self._ready(source) for source in self._sources
+        )
+        if now_s >= self._due_s["stop"] and (caught_up or now_s >= self._due_s["stop"] + LAST_READ_S):
+            self._stop()
+
     def _stop(self) -> None:
         """No more packets: what is still open becomes items with an error, then the scripts get the rest."""
         if self._stopped:
@@ -208,6 +221,8 @@ class Worker:
         if now_s >= self._due_s["expiry"]:
             self._due_s["expiry"] = now_s + EXPIRY_STEP_S
             self._expire(now_s)
+        if self._stop_ns and not self._stopped:
+            self._wind_up(now_s)
         if self._stopped and not self._drained and self._delivery.idle():
             self._drained = True
             self._child.report(now_s)
@@ -235,9 +250,19 @@ class Worker:
             self._reading = not self._stopped
             self._register_sources()
         elif isinstance(message, StopIntake):
-            self._stop()
+            self._on_stop()
         elif isinstance(message, Quit):
             self._over = True
+
+    def _on_stop(self) -> None:
+        if self._lossless or not self._reading:
+            self._stop()
+        elif not self._stop_ns:
+            self._stop_ns, self._due_s["stop"] = clock.wall_ns(), clock.monotonic_s() + RING_S
+
+    @staticmethod
+    def _ready(source: Source) -> bool:
+        return bool(select.select([source], [], [], 0)[0])
 
     def _register_sources(self) -> None:
         for source in self._sources:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 import time
 from collections.abc import Callable
@@ -14,7 +13,6 @@ from engine.frames.control import ConsoleLine
 from engine.helpers.folder import write_all
 from engine.log import printable
 
-codecs.lookup("unicode_escape")  # what escapes lines is loaded while we may still read our own installation
 
 MAX_BYTES = 16 << 20
 """Size at which ``console.log`` becomes ``console.log.1``."""

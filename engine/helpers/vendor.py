@@ -11,6 +11,8 @@ from engine.helpers.calls import CallRefused, helper
 from engine.helpers.confine import WorkPathError, parts_of
 from engine.helpers.view import Reading
 
+KEY_VARIABLE = "GCS_SA_KEY_JSON"
+
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", re.ASCII)
 _SECRET = re.compile(r"secret:([A-Z][A-Z0-9_]{0,63})", re.ASCII)
 
@@ -41,9 +43,9 @@ class Gcs:
 
 
 def _variable(key: Any) -> str:
-    """The variable that holds the key; empty: whatever the machine has."""
+    """The variable that holds the key; without one, the operator's own, whose absence means application default."""
     if key is None:
-        return ""
+        return KEY_VARIABLE
     match = _SECRET.fullmatch(key) if isinstance(key, str) else None
     if not match:
         reason = "key: expected env.GCS_SA_KEY_JSON or nothing, got a literal key"

@@ -30,7 +30,7 @@ def gcs(reading: Reading, puts: list[Put]) -> Gcs:
     return Gcs(reading, enqueue, "n1_10.0.0.7_run")
 
 
-@pytest.mark.parametrize(("key", "variable"), [(None, ""), ("secret:GCS_SA_KEY_JSON", "GCS_SA_KEY_JSON")])
+@pytest.mark.parametrize(("key", "variable"), [(None, "GCS_SA_KEY_JSON"), ("secret:OTHER_KEY", "OTHER_KEY")])
 def test_a_put_names_the_variable_and_never_the_key(
     gcs: Gcs, file: File, puts: list[Put], key: Any, variable: str
 ) -> None:
