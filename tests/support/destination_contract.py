@@ -56,6 +56,14 @@ class DestinationContract(ABC):
             destination.put(tmp_path / "local", NAME, 7, crc32c(b"packets"))
         assert self.stored() == {}
 
+    def test_a_large_file_that_changed_after_sealing_is_refused_too(
+        self, destination: Destination, tmp_path: Path
+    ) -> None:
+        (tmp_path / "local").write_bytes(bytes(9 << 20))
+        with pytest.raises(UploadRefused, match="the disk changed it"):
+            destination.put(tmp_path / "local", NAME, 9 << 20, crc32c(bytes(5 << 20) + b"1" + bytes((4 << 20) - 1)))
+        assert self.stored() == {}
+
     @pytest.mark.parametrize("name", ["", "../x", "a/../x", "/x", "a\nb", "x" * 2000], ids=ascii)
     def test_a_name_that_no_object_can_have_is_refused(
         self, destination: Destination, tmp_path: Path, name: str

@@ -1,8 +1,8 @@
 """SIGKILL this process at its n-th change of the disk: in the middle of a write, or just before anything else.
 
-``python -m tests.support.kill_at N recorder|shipper DATA [DESTINATION]`` runs the real recorder or shipper on a data
-folder without waiting for clocks, until nothing is left to do (exit 0) or it is killed. N = 0: never; prints how many
-there were.
+``python -m tests.support.kill_at N recorder|sealer|shipper DATA [DESTINATION]`` runs the real recorder or shipper on a
+data folder without waiting for clocks, until nothing is left to do (exit 0) or it is killed. N = 0: never; prints how
+many there were. The recorder seals what is full, the sealer is a recorder that seals everything.
 """
 
 from __future__ import annotations
@@ -75,18 +75,23 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def record(data: Path, destination: str) -> None:
-    """Passes until nothing is left to copy or to seal."""
+def record(data: Path, destination: str, everything: bool = False) -> None:
+    """Passes until nothing is left to copy, or to seal."""
     options = RecordingOptions(batch_bytes=8_000)
     recorder = Recorder(data, RUN_ID, Origin("local", "n1"), destination, options, Counters())
     now_s = 0.0
     quiet = 0
     while quiet < 2:
         now_s += 1
-        moved = recorder.step(NOW_NS, now_s, everything=True)
-        quiet = 0 if moved or recorder.unsealed else quiet + 1
+        moved = recorder.step(NOW_NS, now_s, everything=everything)
+        quiet = 0 if moved or (everything and recorder.unsealed) else quiet + 1
         time.sleep(0.001)
     recorder.close()
+
+
+def seal_all(data: Path, destination: str) -> None:
+    """The recorder at its end."""
+    record(data, destination, everything=True)
 
 
 def ship(data: Path, _: str) -> None:
@@ -107,7 +112,7 @@ def ship(data: Path, _: str) -> None:
 def main() -> None:
     countdown = Countdown(int(sys.argv[1]))
     countdown.install()
-    {"recorder": record, "shipper": ship}[sys.argv[2]](Path(sys.argv[3]), *sys.argv[4:] or [""])
+    {"recorder": record, "sealer": seal_all, "shipper": ship}[sys.argv[2]](Path(sys.argv[3]), *sys.argv[4:] or [""])
     print(countdown.seen)
 
 

@@ -58,13 +58,16 @@ def test_every_kept_packet_arrives_once_whatever_is_killed_and_when(tmp_path: Pa
         killed = 0
         while killed < KILLS_PER_SEED:
             some_traffic(data, chance, kept, START_NS + killed * 1_000_000)
-            if chance.random() < 0.7:
-                killed += run(chance.randrange(1, 160), "recorder", data.root, destination)
+            action = chance.random()
+            if action < 0.45:
+                killed += run(chance.randrange(1, 60), "recorder", data.root, destination)
+            elif action < 0.7:
+                killed += run(chance.randrange(1, 160), "sealer", data.root, destination)
             else:
                 if remote:
                     store.fault(chance.choice(["status", "lose_answer", "reset"]), times=chance.randrange(3))
                 killed += run(chance.randrange(1, 60), "shipper", data.root, **environment)
-        run(0, "recorder", data.root, destination)
+        run(0, "sealer", data.root, destination)
         run(0, "shipper", data.root, **environment)
         objects = objects_in(data.root / "recordings") if not remote else without_prefix(store.objects("forensics"))
         assert set(store.created.values()) <= {1}

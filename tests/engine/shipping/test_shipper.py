@@ -108,6 +108,7 @@ def test_the_manifest_comes_last_whatever_fails_before(harbour: Harbour, server:
     assert server.objects("forensics") == expected("b")
     assert server.created == dict.fromkeys(expected("b"), 1)
     assert harbour.counters.get("shipper_retries_total") == 3
+    assert server.requests["POST"] == 4 + 3, "what is stored is not sent again"
 
 
 def test_a_batch_that_is_refused_goes_to_dead_with_its_reason_and_others_go_on(
