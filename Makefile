@@ -14,13 +14,12 @@ $(STAMP): requirements.lock pyproject.toml
 	  echo "Remora needs Python 3.11 to 3.14 with the venv module. On Debian or Ubuntu:"; \
 	  echo "  sudo apt-get install -y python3 python3-venv make"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . 2>/dev/null \
-	  || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: $(STAMP) ## replay real traffic through the gcs-recorder example into a local recording
-	@$(BIN)/remora demo
+	$(BIN)/remora run examples/gcs-recorder/captures --config examples/gcs-recorder/remora.yaml --data demo-data
 
 test: $(STAMP) ## the tests
 	@$(BIN)/python -m pytest -q -n 2
@@ -41,6 +40,10 @@ lint: $(STAMP) ## ruff's checks
 types: $(STAMP) ## mypy --strict
 	@$(BIN)/mypy
 
+bench: $(STAMP) ## what it costs, beside others: remora query and tshark on the same capture
+	@$(BIN)/python -m benchmarks.against_tshark
+
+.PHONY: lock
 lock: ## resolve the dependencies again, for Python 3.11 to 3.14
 	@uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes --no-header --no-emit-index-url -q pyproject.toml -o requirements.lock
 
