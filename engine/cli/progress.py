@@ -39,17 +39,17 @@ class TerminalView:
         if now_s < self._due_s and phase != "over":
             return
         self._due_s = now_s + REDRAW_STEP_S
-        line = Text(f"{phase:<10}", style="bold cyan")
+        line = Text("done" if phase == "over" else phase, style="bold cyan")
         for label, name in COLUMNS:
-            line.append(f"  {label} ", style="dim").append(f"{totals.get(name, 0):,}", style="bold")
+            line.append(f" {label} ", style="not bold dim").append(_short(totals.get(name, 0)), style="not dim bold")
         dropped = _dropped(totals)
         if dropped:
-            line.append("  dropped ", style="red").append(f"{dropped:,}", style="bold red")
+            line.append(f" dropped {_short(dropped)}", style="bold red")
         self._live.update(line, refresh=True)
 
     def tell(self, line: str) -> None:
         """Print above the live line."""
-        self._console.print(line, markup=False)
+        self._console.print(line, markup=False, crop=False, overflow="ignore")
 
     def close(self) -> None:
         """Leave the last line standing."""
@@ -77,6 +77,11 @@ class LogView:
 
     def close(self) -> None:
         """Nothing to leave."""
+
+
+def _short(count: int) -> str:
+    """At most seven characters, so that the line fits 80 columns: ``16,424``, ``1.25M``."""
+    return f"{count:,}" if count < 1_000_000 else f"{count / 1e6:.2f}M" if count < 10**9 else f"{count / 1e9:.2f}G"
 
 
 def _dropped(totals: Mapping[str, int]) -> int:

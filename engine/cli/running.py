@@ -64,13 +64,14 @@ def run(
     try:
         for name in configuration.without_effect:
             view.tell(f"{name}: a key of Kubeshark, without effect here")
-        outcome = Supervisor(configuration, run_id(), view).run()
+        run_id = new_run_id()
+        outcome = Supervisor(configuration, run_id, view).run()
     finally:
         view.close()
-    print_summary(configuration.settings, outcome)
+    print_summary(configuration.settings, outcome, run_id)
     raise SystemExit(outcome.exit_code)
 
 
-def run_id() -> str:
+def new_run_id() -> str:
     """``20261120T103000Z-a1b2c3d4``: names batches, so that no two runs name the same object."""
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + "-" + secrets.token_hex(4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from engine.supervisor import Outcome
 MANIFESTS_SHOWN = 4
 
 
-def print_summary(settings: Settings, outcome: Outcome) -> None:
+def print_summary(settings: Settings, outcome: Outcome, run_id: str) -> None:
     """To standard error; results are files."""
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     totals = outcome.totals
@@ -27,21 +28,23 @@ def print_summary(settings: Settings, outcome: Outcome) -> None:
     if outcome.note:
         console.print(outcome.note, style="yellow" if outcome.remaining else "", markup=False)
     if totals.get("shipper_batches_total"):
-        _print_result(console, settings)
+        _print_result(console, settings, run_id)
     sys.stderr.flush()
 
 
 def _story(totals: Mapping[str, int]) -> str:
-    def count(name: str) -> str:
-        return f"{totals.get(name, 0):,}"
+    def count(name: str, one: str, many: str = "") -> str:
+        number = totals.get(name, 0)
+        return f"{number:,} {one if number == 1 else many or one + 's'}"
 
-    story = f"{count('capture_packets_total')} packets in {count('streams_started_total')} streams"
-    if totals.get("scripts_entries_total"):
-        story += f" gave {count('items_total')} items; {count('scripts_matched_total')} matched"
-        story += f", {count('recorder_streams_kept_total')} streams were kept"
-        story += f", {count('shipper_batches_total')} batches uploaded."
-        return story
-    return story + ". No script asked for items, so none were made."
+    story = f"{count('capture_packets_total', 'packet')} in {count('streams_started_total', 'stream')}"
+    if not totals.get("scripts_entries_total"):
+        return story + ". No script asked for items, so none were made."
+    story += (
+        f" gave {count('items_total', 'item')}; {count('scripts_matched_total', 'item')} matched a filter of a script,"
+    )
+    story += f" {count('recorder_streams_kept_total', 'stream was', 'streams were')} kept,"
+    return story + f" {count('shipper_batches_total', 'batch was', 'batches were')} uploaded."
 
 
 def _losses(totals: Mapping[str, int]) -> dict[str, int]:
@@ -52,16 +55,16 @@ def _losses(totals: Mapping[str, int]) -> dict[str, int]:
     } | ({"capture: the kernel's ring was full": lost} if (lost := totals.get("capture_lost_total", 0)) else {})
 
 
-def _print_result(console: Console, settings: Settings) -> None:
+def _print_result(console: Console, settings: Settings, run_id: str) -> None:
     where = destination_text(settings.shipping)
     if not where.startswith("gs://"):
-        where = str(Path(settings.data, where))
+        where = os.path.relpath(Path(settings.data, where))
     console.print(f"\nThe recording is in {where}", markup=False)
     if where.startswith("gs://"):
         console.print(f"  gsutil ls -r {where}/", markup=False)
         return
     manifests = sorted(
-        Path(where).glob("recording=*/manifest/*/*/*/*/*.manifest.json"), key=lambda p: p.stat().st_mtime
+        Path(where).glob(f"recording=*/manifest/*/*/*/*/{run_id}-*.manifest.json"), key=lambda p: p.stat().st_mtime
     )
     for manifest in manifests[-MANIFESTS_SHOWN:]:
         stem = str(manifest).removesuffix(".manifest.json")
