@@ -42,6 +42,7 @@ class DataFolder:
         self.items: dict[int, list[tuple[int, str]]] = {}
         """Time and id of each item of a stream."""
         self._serial = 0
+        self._leases: set[int] = set()
 
     def capture(self, packets: Sequence[tuple[int, int, int]], link_type: int = 1) -> None:
         """One batch of the worker: stream, timestamp and frame length of each packet; at least 16 bytes."""
@@ -82,6 +83,20 @@ class DataFolder:
         copied, sizes = Copied.read(self.root), keep_sizes(self.root)
         self._shelf.expire(self.now_s, copied, sizes, wall_ns=wall_ns)
         self._items.expire(self.now_s, copied, sizes, wall_ns=wall_ns)
+
+    def lease(self, stream: int) -> None:
+        """As for a script that was handed an item of it."""
+        self._shelf.lease(stream)
+        self._leases.add(stream)
+
+    def release(self, stream: int) -> None:
+        """The script has acknowledged it."""
+        self._shelf.release(stream)
+        self._leases.discard(stream)
+
+    def leased(self) -> bool:
+        """Whether any stream is."""
+        return bool(self._leases)
 
     def segments(self) -> int:
         """How many there are."""

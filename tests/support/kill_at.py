@@ -77,7 +77,7 @@ def die() -> None:
 
 def record(data: Path, destination: str, everything: bool = False) -> None:
     """Passes until nothing is left to copy, or to seal."""
-    options = RecordingOptions(batch_bytes=8_000)
+    options = RecordingOptions(batch_bytes=60_000)
     recorder = Recorder(data, RUN_ID, Origin("local", "n1"), destination, options, Counters())
     now_s = 0.0
     quiet = 0

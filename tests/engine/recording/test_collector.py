@@ -300,7 +300,7 @@ def test_a_model_of_wishes_and_traffic_agrees_wherever_the_collector_is_replaced
             time_ns += 1000
             data.capture([(s, time_ns + chance.randrange(900), chance.randrange(16, 400)) for s in streams])
             for stream in set(streams) - leased:
-                data._shelf.lease(stream)  # what may be asked for is there: that is what leases promise
+                data.lease(stream)  # what may be asked for is there: that is what leases promise
                 leased.add(stream)
             data.item(streams[0], time_ns)
         elif action < 0.75:

@@ -19,8 +19,8 @@ from tests.support.data_folder import START_NS, DataFolder
 from tests.support.gcs_server import serve
 
 ROOT = Path(__file__).resolve().parents[3]
-KILLS = int(os.environ.get("REMORA_KILLS", "12"))
-KILLS_PER_SEED = 4
+KILLS = int(os.environ.get("REMORA_KILLS", "24"))
+KILLS_PER_SEED = 8
 
 
 def run(at: int, process: str, data: Path, argument: str = "", **environment: str) -> bool:
@@ -33,15 +33,22 @@ def run(at: int, process: str, data: Path, argument: str = "", **environment: st
 
 
 def some_traffic(data: DataFolder, chance: random.Random, kept: dict[int, int], time_ns: int) -> None:
-    """A few packets, items, ends and wishes."""
+    """A few packets, items and wishes; what was copied before may go first."""
+    data.now_s += 6.0
+    data.expire()
     for _ in range(chance.randrange(2, 6)):
         data.now_s += chance.choice([0.1, 6.0])
         time_ns += 100_000
-        streams = [chance.randrange(1, 12) for _ in range(chance.randrange(1, 30))]
+        streams = [chance.randrange(1, 8) for _ in range(chance.randrange(1, 30))]
+        for stream in set(streams) - data.packets.keys():
+            data.lease(stream)  # nothing of it goes before it is kept whole
         data.capture([(s, time_ns + chance.randrange(90_000), chance.randrange(16, 900)) for s in streams])
         data.item(streams[0], time_ns)
-        stream, from_ns = chance.choice(streams), chance.choice([0, 0, time_ns])
+        whole = {stream for stream, from_ns in kept.items() if not from_ns}
+        stream, from_ns = chance.choice(sorted(set(streams) - whole) or streams), chance.choice([0, 0, time_ns])
         chance.choice([data.worker, data.broker]).keep(stream, "r", from_ns, 0)
+        if from_ns == 0 and kept.get(stream) != 0:
+            data.release(stream)
         kept[stream] = min(from_ns, kept.get(stream, from_ns))
 
 
@@ -49,7 +56,7 @@ def some_traffic(data: DataFolder, chance: random.Random, kept: dict[int, int], 
 @pytest.mark.parametrize("seed", range(-(-KILLS // KILLS_PER_SEED)))
 def test_every_kept_packet_arrives_once_whatever_is_killed_and_when(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
-    data = DataFolder(tmp_path / "data", segment_bytes=1 << 20, pcap_ttl_s=1e9, json_ttl_s=1e9)
+    data = DataFolder(tmp_path / "data", segment_bytes=1 << 20, pcap_ttl_s=0.0, json_ttl_s=1e9)
     kept: dict[int, int] = {}
     with serve("forensics") as (address, store):
         remote = seed % 3 == 2
@@ -76,6 +83,9 @@ def test_every_kept_packet_arrives_once_whatever_is_killed_and_when(tmp_path: Pa
     assert sorted(item["id"] for item in found.items) == data.wanted_items(kept)
     left = {path.name for path in (data.root / "outbox").rglob("*")}
     assert left == {"open", "passes.log", "ready", "tmp", "lock"}
+    data.now_s += 6.0
+    data.expire()
+    assert data.segments() == 0 or data.leased(), "what was copied may go"
     data.close()
 
 
