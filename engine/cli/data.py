@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,10 @@ from engine.cli import arguments
 from engine.errors import ConfigError, NoSuchStream, RemoraError
 from engine.items.encoding import json_line, unpack
 from engine.segments import folder
+from engine.segments.packets import Stored
 from engine.segments.reader import SegmentReader
 from engine.segments.records import STATES, StreamRecord
+from engine.streams.rows import format_endpoint
 from engine.streams.stream import PROTOCOL_NAMES, stream_id_of
 from engine.units import format_bytes
 
@@ -51,7 +52,7 @@ def show(name: str, as_json: bool, pcap: Path | None, data: Path) -> None:
     record = reader.stream(stream_id)
     if record is None:
         raise reader.why_missing(stream_id)
-    sys.stdout.buffer.write(json_line(_row(record)))
+    sys.stdout.buffer.write(json_line(_row(record, reader.stored(stream_id))))
 
 
 def _parse(name: str) -> tuple[int, int | None]:
@@ -64,22 +65,20 @@ def _parse(name: str) -> tuple[int, int | None]:
         raise NoSuchStream(name) from None
 
 
-def _row(record: StreamRecord) -> dict[str, Any]:
+def _row(record: StreamRecord, stored: Stored) -> dict[str, Any]:
+    """The stream row of docs/formats.md; packets, bytes and times are of what lies here."""
     return {
         "stream": record.name,
         "protocol": PROTOCOL_NAMES.get(record.protocol, str(record.protocol)),
-        "client": _endpoint(record.client_ip, record.client_port),
-        "server": _endpoint(record.server_ip, record.server_port),
-        "packets": record.packets,
-        "bytes": record.bytes,
+        "client": format_endpoint(record.client_ip, record.client_port),
+        "server": format_endpoint(record.server_ip, record.server_port),
+        "packets": stored.packets,
+        "bytes": stored.bytes,
         "payload_bytes": record.payload_bytes,
+        "start": stored.first_ns,
+        "end": stored.last_ns,
         "state": STATES[record.state],
     }
-
-
-def _endpoint(address: bytes, port: int) -> str:
-    parsed = ipaddress.IPv6Address(address)
-    return f"{parsed.ipv4_mapped}:{port}" if parsed.ipv4_mapped else f"[{parsed}]:{port}"
 
 
 @click.command()
