@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from engine.errors import StorageError, UploadRefused
+from engine.shipping.address import BUCKET_SCHEME, checked
 from engine.shipping.checksum import copy_with_checksum
 
 UPLOAD_FILE = "upload.json"
@@ -64,10 +65,12 @@ def enqueue_file(outbox: Path, source_fd: int, name: str, bucket: str, credentia
 
     Raises:
         UploadRefused: no object can have this name.
+        ConfigError: no bucket can have this name.
         StorageError: the copy could not be written; nothing was enqueued.
     """
     check_name(name)
-    destination = bucket if bucket.startswith(("gs://", "/")) else f"gs://{bucket}"
+    has_scheme = bucket.startswith(("/", BUCKET_SCHEME))
+    destination = checked("bucket", bucket if has_scheme else BUCKET_SCHEME + bucket)
     building = make_building_folder(outbox, f"put-{os.getpid()}-{next(_serial)}")
     try:
         size, crc32c = _copy(source_fd, building / "content")

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from engine.errors import StorageError, UploadRefused
+from engine.errors import ConfigError, StorageError, UploadRefused
 from engine.shipping.outbox import Upload, UploadFile, check_name, clear_leftovers, enqueue_file
 from tests.support.disk import file_size_limit
 
@@ -43,7 +43,7 @@ def test_an_enqueued_file_lies_in_ready_with_its_size_and_checksum(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("bucket", "destination"),
-    [("b", "gs://b"), ("gs://b/prefix", "gs://b/prefix"), ("b/prefix", "gs://b/prefix"), ("/srv/pcaps", "/srv/pcaps")],
+    [("bkt", "gs://bkt"), ("gs://bkt/a/b", "gs://bkt/a/b"), ("bkt/a", "gs://bkt/a"), ("/srv/pcaps", "/srv/pcaps")],
 )
 def test_a_bucket_names_a_destination(tmp_path: Path, bucket: str, destination: str) -> None:
     enqueue(tmp_path / "outbox", b"x", bucket=bucket)
@@ -61,7 +61,7 @@ def test_a_full_disk_enqueues_nothing_and_leaves_nothing(tmp_path: Path) -> None
     (tmp_path / "source").write_bytes(bytes(5000))
     descriptor = os.open(tmp_path / "source", os.O_RDONLY)
     with file_size_limit(4096), pytest.raises(StorageError, match="not enqueued for upload: File too large"):
-        enqueue_file(tmp_path / "outbox", descriptor, NAME, "b", "")
+        enqueue_file(tmp_path / "outbox", descriptor, NAME, "forensics", "")
     os.close(descriptor)
     assert [path for path in (tmp_path / "outbox").rglob("*") if path.name != "tmp"] == []
 
@@ -75,6 +75,12 @@ def test_a_name_that_no_object_can_have_is_refused(tmp_path: Path, name: str) ->
     with pytest.raises(UploadRefused, match="expected an object name"):
         enqueue(tmp_path / "outbox", b"x", name=name)
     assert not (tmp_path / "outbox").exists()
+
+
+@pytest.mark.parametrize("bucket", ["", "s3://forensics", "Forensics", "a", "gs://", "for ensics", "gs://../x"])
+def test_what_is_no_bucket_is_refused_at_once(tmp_path: Path, bucket: str) -> None:
+    with pytest.raises(ConfigError, match="bucket: expected gs://bucket"):
+        enqueue(tmp_path / "outbox", b"x", bucket=bucket)
 
 
 @pytest.mark.parametrize("name", ["a", NAME, "recording=x/pcap/cluster=local/dt=2026-11-20/ü b"])
