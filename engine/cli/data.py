@@ -31,6 +31,7 @@ from engine.units import format_bytes
 def show(name: str, as_json: bool, pcap: Path | None, data: Path) -> None:
     """Show an item or a stream, or write a stream's PCAP.
 
+    \b
     Example: remora show 000000000144.pcap --pcap stream.pcap
     """
     reader = SegmentReader(_existing(data))
@@ -86,6 +87,7 @@ def _row(record: StreamRecord, stored: Stored) -> dict[str, Any]:
 def status(data: Path) -> None:
     """Say what runs on a data folder, and how much lies in it.
 
+    \b
     Example: remora status --data /var/lib/remora
     """
     console = Console(soft_wrap=True)
@@ -118,6 +120,7 @@ def _print_running(console: Console, data: Path) -> None:
 def clean(data: Path) -> None:
     """Empty a data folder: segments, items, work folders, what was not uploaded, local recordings.
 
+    \b
     Example: remora data clean --data ./remora-data
     """
     before = sum(folder.sizes(_existing(data)).values())

@@ -24,6 +24,7 @@ from engine.units import format_bytes, format_duration
 def config(config_file: Path | None, sets: tuple[str, ...]) -> None:
     """Print the configuration in force and where each value came from.
 
+    \b
     Example: remora config --set tap.misc.pcapTTL=30s
     """
     configuration = arguments.load(config_file, sets)
@@ -58,6 +59,7 @@ def _shown(key: Key, value: Any) -> str:
 def kfl_check(text: str) -> None:
     """Say whether a filter is valid, and what it can match.
 
+    \b
     Example: remora kfl check 'http and response.status >= 500'
     """
     try:
@@ -74,6 +76,7 @@ def kfl_check(text: str) -> None:
 def scripts_check(file: Path) -> None:
     """Say everything that is wrong with a script, without running it.
 
+    \b
     Example: remora scripts check scripts/top.py
     """
     try:

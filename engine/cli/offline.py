@@ -30,6 +30,7 @@ def query(sources: tuple[str, ...], text: str, config_file: Path | None, sets: t
 
     SOURCE is a capture file, a folder of them, - for standard input, or data:DIR.
 
+    \b
     Example: remora query capture.pcap --kfl 'http and response.status >= 500' | jq .request.path
     """
     configuration = arguments.load(config_file, sets)
@@ -48,6 +49,7 @@ def streams(sources: tuple[str, ...], config_file: Path | None, sets: tuple[str,
 
     SOURCE is a capture file, a folder of them, - for standard input, or data:DIR.
 
+    \b
     Example: remora streams capture.pcap | jq -s 'sort_by(-.bytes)[:10]'
     """
     configuration = arguments.load(config_file, sets)

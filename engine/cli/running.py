@@ -45,9 +45,11 @@ def run(
 
     SOURCE is a capture file, a folder of them, - for standard input, or iface:NAME.
 
+    \b
     Example: remora run capture.pcap --scripts ./scripts --data ./remora-data
 
-    Example: RECORDING_KFL='http' remora run --interface eth0 --scripts examples/gcs-recorder
+    \b
+    Example: RECORDING_KFL='http' remora run --interface eth0 --scripts examples/gcs-recorder/script
     """
     from engine.cli.summary import print_summary  # here and not above: `query` starts 0.1 s faster without them
     from engine.supervisor import Supervisor
