@@ -17,6 +17,9 @@ from engine.shipping.destination import DestinationMisconfigured
 from engine.shipping.options import ShippingOptions
 from engine.shipping.shipper import Shipper
 
+SYSTEM_CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+"""Authorities that Debian and Ubuntu trust. The bundle of a private virtual environment cannot be read any more once
+the privileges are gone."""
 SCAN_S = 0.25
 """How soon a new entry is noticed."""
 HURRY_S = 1.0
@@ -38,8 +41,9 @@ def main(child: Child) -> None:
 def client_environment(secrets: Mapping[str, str]) -> dict[str, str]:
     """Variables for the storage client, whose process began with a clean environment."""
     environment = dict(secrets)
-    if "SSL_CERT_FILE" in secrets:
-        environment.setdefault("REQUESTS_CA_BUNDLE", secrets["SSL_CERT_FILE"])  # requests looks at this one alone
+    bundle = secrets.get("SSL_CERT_FILE") or (SYSTEM_CA_BUNDLE if os.path.exists(SYSTEM_CA_BUNDLE) else "")
+    if bundle:
+        environment.setdefault("REQUESTS_CA_BUNDLE", bundle)  # requests looks at this one alone
     return environment
 
 

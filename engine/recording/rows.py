@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from engine.recording.packets import RECORD_HEADER_BYTES, Packets
 from engine.segments.records import STATES, StreamRecord, unpack_stream_records
-from engine.streams.stream import PROTOCOL_NAMES, format_address
+from engine.streams.rows import format_endpoint
+from engine.streams.stream import PROTOCOL_NAMES
 
 
 class StreamRow(msgspec.Struct):
@@ -78,13 +79,8 @@ def _row(record: StreamRecord, counts: Counts) -> StreamRow:
     return StreamRow(
         record.name,
         PROTOCOL_NAMES.get(record.protocol, str(record.protocol)),
-        _endpoint(record.client_ip, record.client_port),
-        _endpoint(record.server_ip, record.server_port),
+        format_endpoint(record.client_ip, record.client_port),
+        format_endpoint(record.server_ip, record.server_port),
         *counts,
         STATES[record.state] if record.state < len(STATES) else str(record.state),
     )
-
-
-def _endpoint(address: bytes, port: int) -> str:
-    text = format_address(address)
-    return f"[{text}]:{port}" if ":" in text else f"{text}:{port}"

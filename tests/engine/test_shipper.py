@@ -88,3 +88,11 @@ def test_the_variable_of_the_certificates_reaches_requests_too() -> None:
     assert client_environment({"SSL_CERT_FILE": "/ca"}) == {"SSL_CERT_FILE": "/ca", "REQUESTS_CA_BUNDLE": "/ca"}
     both = {"SSL_CERT_FILE": "/ca", "REQUESTS_CA_BUNDLE": "/other"}
     assert client_environment(both) == both
+
+
+def test_without_a_bundle_of_the_operator_the_systems_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "ca.crt").write_text("")
+    monkeypatch.setattr("engine.shipper.SYSTEM_CA_BUNDLE", str(tmp_path / "ca.crt"))
+    assert client_environment({})["REQUESTS_CA_BUNDLE"] == str(tmp_path / "ca.crt")
+    monkeypatch.setattr("engine.shipper.SYSTEM_CA_BUNDLE", str(tmp_path / "none"))
+    assert client_environment({}) == {}
