@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,7 +57,8 @@ def _losses(totals: Mapping[str, int]) -> dict[str, int]:
 def _print_result(console: Console, settings: Settings, run_id: str) -> None:
     where = destination_text(settings.shipping)
     if not where.startswith("gs://"):
-        where = os.path.relpath(Path(settings.data, where))
+        folder = Path(settings.data, where)
+        where = str(folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder)
     console.print(f"\nThe recording is in {where}", markup=False)
     if where.startswith("gs://"):
         console.print(f"  gsutil ls -r {where}/", markup=False)
