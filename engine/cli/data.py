@@ -14,12 +14,13 @@ from engine import controlsocket
 from engine.cli import arguments
 from engine.errors import ConfigError, NoSuchStream, RemoraError
 from engine.items.encoding import json_line, unpack
+from engine.naming import stream_id_of
 from engine.segments import folder
 from engine.segments.packets import Stored
 from engine.segments.reader import SegmentReader
 from engine.segments.records import STATES, StreamRecord
 from engine.streams.rows import format_endpoint
-from engine.streams.stream import PROTOCOL_NAMES, stream_id_of
+from engine.streams.stream import PROTOCOL_NAMES
 from engine.units import format_bytes
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from engine.naming import stream_name
 from engine.segments.reader import SegmentReader
-from engine.segments.records import stream_file
 
 
 class Streams:
@@ -37,4 +37,4 @@ class Streams:
     def names(self) -> list[str]:
         """The streams of which something is there, by age."""
         with self._lock:
-            return [stream_file(record.stream, record.protocol) for record in self._reader.streams()]
+            return [stream_name(record.stream, record.protocol) for record in self._reader.streams()]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.errors import NoSuchStream, StorageError
+from engine.naming import stream_name
 from engine.segments.expired import read_expired, why_expired
 from engine.segments.files import numbered
 from engine.segments.itemreader import ItemReader
@@ -25,7 +26,6 @@ from engine.segments.records import (
     StreamRecord,
     link_type_of,
     pcap_header,
-    stream_file,
     unpack_stream_records,
 )
 from engine.segments.tail import GrowingFile, Tail
@@ -218,7 +218,7 @@ class SegmentReader:
         """The extents that fit into one PCAP, and its link type."""
         types = {number: self._link_type(number) for number in {extent.segment for extent in extents}}
         if wanted is None and len(set(types.values())) > 1:
-            name = stream_file(stream_id, self._known[stream_id].latest.protocol)
+            name = stream_name(stream_id, self._known[stream_id].latest.protocol)
             raise StorageError(
                 f"{name}: expected packets of one link type, got {sorted(set(types.values()))}; ask for one"
             )
@@ -242,7 +242,7 @@ class SegmentReader:
     def why_missing(self, stream_id: int) -> StorageError:
         """Why a stream has no packets: ``PcapExpired`` or ``NoSuchStream``."""
         known = self._known.get(stream_id)
-        name = stream_file(stream_id, known.latest.protocol if known else 0)
+        name = stream_name(stream_id, known.latest.protocol if known else 0)
         return why_expired(read_expired(self._folder), stream_id, name) or NoSuchStream(name)
 
     # ---- items, and what is new -----------------------------------------------------------------------------------

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from engine.naming import stream_name
+
 EXTENT = np.dtype(
     [("stream", "<u8"), ("segment", "<u4"), ("length", "<u4"), ("offset", "<u8"), ("timestamp_ns", "<i8")]
 )
@@ -60,7 +62,6 @@ _PCAP_HEADER = struct.Struct("<IHHiIII")
 _PCAP_MAGIC_NS = 0xA1B23C4D
 _SNAPLEN = 262_144
 _STREAM_RECORD = struct.Struct("<QqQQQ16s16sHHBBBB")
-_SUFFIX = {17: "_udp", 132: "_sctp", 1: "_icmp", 58: "_icmp"}
 
 Address = bytes
 """16 bytes: IPv6, or IPv4 mapped into it."""
@@ -91,12 +92,7 @@ class StreamRecord(NamedTuple):
     @property
     def name(self) -> str:
         """The stream's file name in Kubeshark's form."""
-        return stream_file(self.stream, self.protocol)
-
-
-def stream_file(stream: int, protocol: int) -> str:
-    """``000000000144.pcap`` (TCP), ``000000000144_udp.pcap``."""
-    return f"{stream:012d}{_SUFFIX.get(protocol, '')}.pcap"
+        return stream_name(self.stream, self.protocol)
 
 
 def pack_stream_record(record: StreamRecord, event: int) -> bytes:

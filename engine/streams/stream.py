@@ -6,26 +6,13 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Any
 
+from engine.naming import stream_name
+
 TCP, UDP, SCTP, ICMP, ICMPV6 = 6, 17, 132, 1, 58
 PROTOCOL_NAMES = {TCP: "tcp", UDP: "udp", SCTP: "sctp", ICMP: "icmp", ICMPV6: "icmp"}
-_SUFFIX = {TCP: "", UDP: "_udp", SCTP: "_sctp", ICMP: "_icmp", ICMPV6: "_icmp"}
 
 CLIENT, SERVER = 0, 1
 """Directions: ``CLIENT`` is what the client sends."""
-
-
-def stream_name(stream_id: int, protocol: int) -> str:
-    """``000000000144.pcap`` (TCP), ``000000000144_udp.pcap``: as Kubeshark names them."""
-    return f"{stream_id:012d}{_SUFFIX.get(protocol, '')}.pcap"
-
-
-def stream_id_of(name: str) -> int:
-    """The number in a stream's name; a bare number and a path are understood too.
-
-    Raises:
-        ValueError: no stream's name.
-    """
-    return int(name.rsplit("/", 1)[-1].removesuffix(".pcap").split("_", 1)[0])
 
 
 def format_address(address: bytes) -> str:

@@ -16,10 +16,8 @@ from engine.segments.records import (
     pack_stream_record,
     pcap_header,
     read_records,
-    stream_file,
     unpack_stream_records,
 )
-from engine.streams.stream import stream_name
 
 RECORD = StreamRecord(144, -5, 11, 2310, 1570, bytes(range(16)), bytes(range(16, 32)), 51234, 80, 6, END, 2)
 
@@ -58,9 +56,3 @@ def test_the_header_says_the_link_type() -> None:
     assert link_type_of(pcap_header(101)) == 101
     assert link_type_of(pcap_header(101)[:23]) is None
     assert link_type_of(bytes(24)) is None
-
-
-@pytest.mark.parametrize("protocol", [1, 6, 17, 47, 58, 132])
-def test_streams_are_named_as_in_the_stream_table(protocol: int) -> None:
-    assert stream_file(144, protocol) == stream_name(144, protocol)
-    assert RECORD._replace(protocol=protocol).name == stream_name(144, protocol)
