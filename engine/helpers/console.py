@@ -13,7 +13,6 @@ from engine.frames.control import ConsoleLine
 from engine.helpers.folder import write_all
 from engine.log import printable
 
-
 MAX_BYTES = 16 << 20
 """Size at which ``console.log`` becomes ``console.log.1``."""
 
