@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from engine.capture.sources import open_source
 from engine.configure import configure
 from engine.errors import CaptureError
 from engine.query import Query
@@ -17,7 +18,7 @@ from engine.query import Query
 CORPUS = os.environ.get("REMORA_CORPUS", "")
 pytestmark = pytest.mark.skipif(not CORPUS, reason="set REMORA_CORPUS to a capture corpus")
 
-CAPTURES = sorted(Path(CORPUS).glob("*/*.pcap")) if CORPUS else []
+CAPTURES = sorted(Path(CORPUS).glob("*/*.pcap*")) if CORPUS else []
 
 
 def items_of(capture: Path) -> list[dict[str, Any]]:
@@ -41,13 +42,25 @@ def test_every_capture_gives_items_or_a_reason(capture: Path) -> None:
         )
 
 
+@pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_as_many_packets_are_read_as_tshark_reads(capture: Path) -> None:
+    source, found = open_source(str(capture), 0), 0
+    while not source.ended:
+        batch = source.read()
+        found += 0 if batch is None else len(batch.offsets)
+    source.close()
+    assert (found, bool(source.warning)) == (truth(capture)["packets"], bool(truth(capture)["read_error"]))
+
+
 TUNNEL, GAP = "tunnels are counted as dropped", "what lies behind a gap is reported, with an error"
+CUT = "a response that the end of the capture cuts is reported, with an error"
 EXPLAINED = {
     "dns/dnscap-dnso1tcp-midmiss": GAP,
     "dns/zeek-dns-edns-ecs": "the question of a response without its query stands in no key of an item",
     "encap/arkime-6-4-gre-ppp-udp-4-dns": TUNNEL,
     "encap/arkime-gre-erspan-vxlan": TUNNEL,
-    "encap/pcpp-raw_ip": "a response that the end of the capture cuts is reported, with an error",
+    "encap/pcpp-raw_ip": CUT,
+    "formats/pcap_file_ex-linux_new_test": CUT,
     "http/akita-cli-simple_http_two_with_noise": "repeated mDNS queries are items each; tshark counts repetitions",
     "http/packetbeat-gap_in_stream": GAP,
     "ip/pcpp-frag_http_req": "IP fragments are counted as dropped",

@@ -1,7 +1,4 @@
-"""The bytes of a file, a named pipe or standard input; gzip is recognised by its magic and unpacked on the way.
-
-zlib is used directly because ``gzip.GzipFile`` throws away what it had unpacked when it meets a truncated end.
-"""
+"""The bytes of a file, a named pipe or standard input; what is compressed is unpacked on the way."""
 
 from __future__ import annotations
 
@@ -9,12 +6,11 @@ import errno
 import os
 import select
 import stat
-import zlib
+from collections.abc import Callable
 
+from engine.capture.unpacking import DAMAGE, MAGIC_BYTES, Unpacker, unpacker_of
 from engine.errors import CaptureError
 
-_GZIP = b"\x1f\x8b"
-_GZIP_FORM = 31  # zlib's wbits: a window of 32 KiB, gzip header and trailer
 _PACKED_BYTES = 1 << 18
 _SKIP_BYTES = 1 << 20
 
@@ -38,39 +34,58 @@ class ByteStream:
             raise CaptureError(path, "a capture file that can be read", error.strerror, hint) from None
         self.regular = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
         """Reading never has to wait."""
-        self._ahead = b""  # read from the descriptor, not yet passed on
-        self._gunzip: zlib._Decompress | None = None
+        self._ahead = b""  # read from the descriptor, not yet unpacked
+        self._front = b""  # unpacked, looked at, not yet passed on
+        self._new_unpacker: Callable[[], Unpacker] | None = None
+        self._unpacker: Unpacker | None = None
 
-    def recognise(self) -> None:
-        """Look whether the input is gzip; waits for its first two bytes.
+    def recognise(self) -> bytes:
+        """The first four bytes, unpacked, which stay there; waits for them. Fewer where the input is shorter.
 
         Raises:
             CaptureError: it cannot be read.
         """
-        while len(self._ahead) < len(_GZIP) and (more := self._read(len(_GZIP) - len(self._ahead))):
+        while len(self._ahead) < MAGIC_BYTES and (more := self._read(MAGIC_BYTES - len(self._ahead))):
             self._ahead += more
-        if self._ahead == _GZIP:
-            self._gunzip = zlib.decompressobj(_GZIP_FORM)
+        self._new_unpacker = unpacker_of(self._ahead)
+        self._unpacker = self._new_unpacker() if self._new_unpacker else None
+        room = memoryview(bytearray(MAGIC_BYTES))
+        front = b""
+        while len(front) < MAGIC_BYTES and (got := self.readinto(room[len(front) :])):
+            front = bytes(room[: len(front) + got])
+        self._front = front
+        return front
+
+    @property
+    def packed(self) -> bool:
+        """Whether the input is compressed; known once it was recognised."""
+        return self._unpacker is not None
 
     def readinto(self, room: memoryview) -> int:
-        """Fill ``room`` from its front; 0 at the end. One system call, or as many as give one byte of gzip.
+        """Fill ``room`` from its front; 0 at the end. One system call, or as many as give one byte of packed data.
 
         Raises:
             CaptureError: the input cannot be read any more.
         """
-        if self._gunzip is None and not self._ahead:
+        if self._front:
+            data, self._front = self._front[: len(room)], self._front[len(room) :]
+        elif self._unpacker is not None:
+            data = self._unpack(len(room))
+        elif self._ahead:
+            data = self._take_ahead(len(room))
+        else:
             try:
                 return os.readv(self._descriptor, [room])
             except OSError as error:
                 raise self._unreadable(error) from None
-        data = self._unpack(len(room)) if self._gunzip is not None else self._take_ahead(len(room))
         room[: len(data)] = data
         return len(data)
 
     def ready(self) -> bool:
         """Whether ``readinto`` would return at once."""
-        packed_rest = self._gunzip is not None and bool(self._gunzip.unconsumed_tail)
-        return self.regular or bool(self._ahead) or packed_rest or bool(select.select([self._descriptor], [], [], 0)[0])
+        if self.regular or self._front or self._ahead or (self._unpacker is not None and not self._unpacker.hungry):
+            return True
+        return bool(select.select([self._descriptor], [], [], 0)[0])
 
     def skip(self, count: int) -> None:
         """Pass over ``count`` bytes, or to the end where there are fewer.
@@ -78,9 +93,9 @@ class ByteStream:
         Raises:
             CaptureError: the input cannot be read any more.
         """
-        if self.regular and self._gunzip is None:
-            os.lseek(self._descriptor, count - len(self._ahead), os.SEEK_CUR)
-            self._ahead = b""
+        if self.regular and self._unpacker is None:
+            os.lseek(self._descriptor, count - len(self._front) - len(self._ahead), os.SEEK_CUR)
+            self._front = self._ahead = b""
             return
         waste = memoryview(bytearray(min(count, _SKIP_BYTES)))
         while count and (got := self.readinto(waste[:count])):
@@ -97,31 +112,34 @@ class ByteStream:
             self._descriptor = -1
 
     def _unpack(self, room: int) -> bytes:
-        assert self._gunzip is not None
+        assert self._unpacker is not None
         while not self.damage:
             packed = self._next_packed()
-            if not packed:
+            if packed is None:
                 break
             try:
-                data = self._gunzip.decompress(packed, room)
-            except zlib.error as error:
-                self.damage = f"the gzip data is damaged ({error})"
+                data = self._unpacker.unpack(packed, room)
+            except DAMAGE as error:
+                self.damage = f"the {self._unpacker.form} data is damaged ({error})"
                 break
             if data:
                 return data
         return b""
 
-    def _next_packed(self) -> bytes:
-        assert self._gunzip is not None
-        if self._gunzip.eof:  # a file may hold several gzip members, one after the other (RFC 1952, 2.2)
-            packed = (self._gunzip.unused_data or self._read(_PACKED_BYTES)).lstrip(b"\0")  # tapes and disks pad with 0
-            if packed:
-                self._gunzip = zlib.decompressobj(_GZIP_FORM)
-            return packed
-        packed = self._gunzip.unconsumed_tail or self._take_ahead(_PACKED_BYTES) or self._read(_PACKED_BYTES)
+    def _next_packed(self) -> bytes | None:
+        """What goes into the unpacker now, maybe nothing; ``None`` at the end."""
+        assert self._unpacker is not None
+        assert self._new_unpacker is not None
+        if self._unpacker.ended:
+            packed = (self._unpacker.rest or self._read(_PACKED_BYTES)).lstrip(b"\0")  # tapes and disks pad with 0
+            self._unpacker = self._new_unpacker() if packed else self._unpacker
+            return packed or None
+        if not self._unpacker.hungry:
+            return b""
+        packed = self._take_ahead(_PACKED_BYTES) or self._read(_PACKED_BYTES)
         if not packed:
-            self.damage = "the gzip data ends in the middle"
-        return packed
+            self.damage = f"the {self._unpacker.form} data ends in the middle"
+        return packed or None
 
     def _take_ahead(self, count: int) -> bytes:
         taken, self._ahead = self._ahead[:count], self._ahead[count:]

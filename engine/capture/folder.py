@@ -10,10 +10,10 @@ import numpy as np
 
 from engine.capture.batch import Batch
 from engine.capture.bytestream import ByteStream
-from engine.capture.pcapfile import PcapFile
+from engine.capture.files import CaptureFile, open_file
 from engine.errors import CaptureError
 
-PATTERNS = ("*.pcap", "*.cap", "*.pcap.gz", "*.cap.gz")
+PATTERNS = tuple(f"*.{form}{packing}" for form in ("pcap", "cap", "pcapng") for packing in ("", ".gz"))
 _PLACE = 1 << 40
 _NO_PACKETS = 1 << 63
 
@@ -38,7 +38,7 @@ class CaptureSequence:
         self._index = index
         self._place, offset = divmod(start, _PLACE)
         self._waiting = _open_all(paths[self._place :])
-        self._file: PcapFile | None = None
+        self._file: CaptureFile | None = None
         self.ended = False
         self._open_next(offset)
 
@@ -81,7 +81,7 @@ class CaptureSequence:
             return
         stream = self._waiting.popleft()
         try:
-            self._file = PcapFile(stream.name, self._index, start=offset, stream=stream)
+            self._file = open_file(stream.name, self._index, start=offset, stream=stream)
         except CaptureError:
             self.close()
             raise
@@ -130,7 +130,7 @@ def first_packet_ns(path: str) -> int:
     Raises:
         CaptureError: it is no capture.
     """
-    file = PcapFile(path, 0)
+    file = open_file(path, 0)
     try:
         batch = file.read()
     finally:

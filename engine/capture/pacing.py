@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from engine.capture.batch import Batch, Source
+from engine.capture.batch import RECORD_HEADER_BYTES, Batch, Source
 
 STEP_S = 0.005
 """Packets come out in steps of 5 ms: nobody notices, and a batch holds more than one of them."""
@@ -83,7 +83,8 @@ class PacedSource:
             return batch
         if not count:
             return None
-        cut = int(batch.offsets[count])
+        last = int(batch.offsets[count - 1])
+        cut = last + RECORD_HEADER_BYTES + int.from_bytes(batch.buffer[last + 8 : last + 12], "little")
         self._batch = batch._replace(offsets=batch.offsets[count:])
         self._times_ns = self._times_ns[count:]
         return batch._replace(offsets=batch.offsets[:count], end=cut, resume=batch.resume - (batch.end - cut))

@@ -26,7 +26,6 @@ _MAGICS = {
     b"\xa1\xb2\x3c\x4d": (">", 1),
 }
 _OTHERS = {
-    b"\x0a\x0d\x0d\x0a": ("pcapng, which is not read yet", "convert it with: editcap -F nsecpcap in.pcapng out.pcap"),
     b"\x28\xb5\x2f\xfd": ("zstd, which is not read yet", "unpack it with: zstd -d"),
     b"\x34\xcd\xb2\xa1": ("a modified pcap", "convert it with: editcap -F nsecpcap in.pcap out.pcap"),
 }
@@ -53,9 +52,9 @@ def parse_header(name: str, header: bytes) -> PcapHeader:
     if not header:
         raise CaptureError(name, "a pcap file", "an empty file")
     if header[:4] in _OTHERS:
-        raise CaptureError(name, "a classic pcap file", *_OTHERS[header[:4]])
+        raise CaptureError(name, "a pcap or pcapng file", *_OTHERS[header[:4]])
     if header[:4] not in _MAGICS:
-        raise CaptureError(name, "a classic pcap file", f"a file that begins with {header[:4].hex(' ')}")
+        raise CaptureError(name, "a pcap or pcapng file", f"a file that begins with {header[:4].hex(' ')}")
     if len(header) < FILE_HEADER_BYTES:
         raise CaptureError(name, f"a pcap header of {FILE_HEADER_BYTES} bytes", f"a file of {len(header)} bytes")
     order, tick_ns = _MAGICS[header[:4]]

@@ -20,11 +20,11 @@ _LENGTH_AT: dict[str, Callable[[bytearray, int], tuple[int]]] = {
 }
 
 
-def scan(buffer: bytearray, filled: int, order: str) -> tuple[Offsets, int]:
-    """Offsets of the records that lie wholly in ``buffer[:filled]``, and where the last of them ends."""
+def scan(buffer: bytearray, start: int, filled: int, order: str) -> tuple[Offsets, int]:
+    """Offsets of the records that lie wholly in ``buffer[start:filled]``, and where the last of them ends."""
     offsets: list[int] = []
     append, length_at = offsets.append, _LENGTH_AT[order]
-    position, last = 0, filled - RECORD_HEADER_BYTES
+    position, last = start, filled - RECORD_HEADER_BYTES
     while position <= last:
         append(position)
         position += 16 + length_at(buffer, position + 8)[0]

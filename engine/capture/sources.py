@@ -7,10 +7,10 @@ import socket
 
 from engine import clock
 from engine.capture.batch import Source
+from engine.capture.files import open_file
 from engine.capture.folder import open_data_folder, open_folder
 from engine.capture.live import LiveSource, open_packet_socket
 from engine.capture.pacing import PacedSource
-from engine.capture.pcapfile import PcapFile
 from engine.errors import CaptureError
 
 LIVE, DATA = "iface:", "data:"
@@ -50,4 +50,4 @@ def _open_offline(spec: str, index: int, start: int) -> Source:
         )
     if os.path.isdir(spec):
         return open_folder(spec, index, start=start)
-    return PcapFile(spec, index, start=start)
+    return open_file(spec, index, start=start)

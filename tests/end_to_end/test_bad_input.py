@@ -28,7 +28,11 @@ def write(tmp_path: Path, name: str, data: bytes) -> str:
         ("empty.pcap", b"", ["empty.pcap: expected", "empty"]),
         ("head.pcap", GOOD[:10], ["head.pcap: expected"]),
         ("link.pcap", GOOD[:20] + (147).to_bytes(4, "little") + GOOD[24:], ["link.pcap", "147"]),
-        ("next.pcapng", b"\n\r\r\n\x1c\0\0\0M<+\x1a\1\0\0\0" + b"\xff" * 8 + b"\x1c\0\0\0", ["pcapng", "editcap"]),
+        (
+            "next.pcapng",
+            b"\n\r\r\n\x1c\0\0\0M<+\x1a\2\0\0\0" + b"\xff" * 8 + b"\x1c\0\0\0",
+            ["pcapng version 1", "2.0"],
+        ),
         ("broken.pcap.gz", b"\x1f\x8b\x08\0garbage and more", ["broken.pcap.gz"]),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
