@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+APT    := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends
+BENCH  ?=
 
 .PHONY: help demo test check format lint types bench clean
 
@@ -40,8 +43,22 @@ lint: $(STAMP) ## ruff's checks
 types: $(STAMP) ## mypy --strict
 	@$(BIN)/mypy
 
-bench: $(STAMP) ## what it costs, beside others: remora query and tshark on the same capture
+bench: $(STAMP) ## what it costs, beside suricata, tshark and tcpflow on the same captures
 	@$(BIN)/python -m benchmarks.against_tshark
+	@$(BIN)/python -m benchmarks.peers $(BENCH)
+
+.PHONY: bench-table
+bench-table: $(STAMP) ## the same, written to docs/performance.md
+	@$(BIN)/python -m benchmarks.peers $(BENCH) --write
+
+.PHONY: bench-peers
+bench-peers: ## install the peers (Debian; suricata may come from the backports suite of the machine's own mirror)
+	@entry=$$($(PYTHON) -m benchmarks.backports) && if [ -n "$$entry" ]; then \
+	  printf '%s\n' "$$entry" | $(SUDO) tee /etc/apt/sources.list.d/backports.sources >/dev/null; fi
+	@$(SUDO) apt-get update -qq
+	@$(APT) tshark tcpflow
+	@. /etc/os-release; $(APT) -t "$$VERSION_CODENAME-backports" suricata 2>/dev/null || $(APT) suricata
+	@if [ -d /run/systemd/system ]; then $(SUDO) systemctl disable --now suricata; fi # it is run when it is measured
 
 .PHONY: lock
 lock: ## resolve the dependencies again, for Python 3.11 to 3.14
