@@ -142,7 +142,9 @@ class ChildProcess:
         """Wait for its exit, then make sure of it."""
         if self.alive:
             descriptor = os.pidfd_open(self.pid)
-            if not select.select([descriptor], [], [], patience_s)[0]:
+            exited = select.poll()
+            exited.register(descriptor, select.POLLIN)
+            if not exited.poll(patience_s * 1000):
                 self.kill()
             os.close(descriptor)
             os.waitpid(self.pid, 0)

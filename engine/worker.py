@@ -262,7 +262,9 @@ class Worker:
 
     @staticmethod
     def _ready(source: Source) -> bool:
-        return bool(select.select([source], [], [], 0)[0])
+        ready = select.poll()
+        ready.register(source, select.POLLIN)
+        return bool(ready.poll(0))
 
     def _register_sources(self) -> None:
         for source in self._sources:
