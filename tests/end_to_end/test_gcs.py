@@ -73,7 +73,7 @@ def test_a_wrong_key_is_one_clear_message_without_the_key(tmp_path: Path, starte
     key = json.dumps(
         {"type": "service_account", "private_key": "VERYSECRETKEY", "client_email": "a@b", "token_uri": "x"}
     )
-    environment = {**PATTERN, "GCS_BUCKET": "b", "GCS_SA_KEY_JSON": key}
+    environment = {**PATTERN, "GCS_BUCKET": "my-bucket", "GCS_SA_KEY_JSON": key}
     started.append(Instance(tmp_path, str(SHOP), scripts={"r.py": RECORDER}, environment=environment))
     assert started[0].wait() == 1, started[0].output()
     output = started[0].output()
