@@ -15,17 +15,21 @@ class Drop(IntEnum):
     NONE = 0
     UNKNOWN_LINK_TYPE = 1
     NOT_IP = 2
-    """ARP, LLDP and other frames that carry no IP packet."""
+    """ARP, LLDP and other frames that carry no IP packet, in a tunnel too."""
     CUT_BY_SNAPLEN = 3
     """The capture cut the frame inside a header that is needed."""
     BAD_HEADER = 4
     """A version, header length or total length that no sender sends."""
     FRAGMENT = 5
+    """A fragment that came before the one that tells the ports; that one was not in the same batch."""
     UNSUPPORTED_TRANSPORT = 6
     """An IP protocol without streams here."""
     EXTENSION_HEADER = 7
+    """More IPv6 extension headers than any sender sends."""
     NOT_TARGETED = 8
     """A capture filter (``tap.regex``, ``tap.namespaces``) left it out."""
+    NESTED_TOO_DEEP = 9
+    """Tunnels in tunnels, more than anybody builds."""
 
     RING_FULL = 64
     """The kernel dropped it before we saw it."""

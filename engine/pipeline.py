@@ -14,7 +14,7 @@ from engine.capture.batch import Batch
 from engine.clock import NS_PER_S
 from engine.counters import Counters, Drop
 from engine.decode.columns import Columns
-from engine.decode.decode import decode
+from engine.decode.decode import Decoder
 from engine.dissect.options import DissectOptions
 from engine.dissect.table import ProtocolRow
 from engine.items.dissection import Dissection
@@ -41,6 +41,8 @@ class Step(NamedTuple):
 
     columns: Columns
     assigned: Assigned
+    payloads: memoryview
+    """What ``Columns.payload_start`` counts in."""
 
 
 class Pipeline:
@@ -59,6 +61,7 @@ class Pipeline:
         self.counters = counters
         self.capture_ns = 0
         """The capture clock: the largest timestamp seen."""
+        self._decoder = Decoder(counters)
         self._table = StreamTable(streams, counters, next_id)
         self._reassembler = Reassembler(streams, counters)
         self._dissection = Dissection(rows, dissect, resolver, node.name, node.ip, counters)
@@ -68,10 +71,10 @@ class Pipeline:
 
     def packets(self, batch: Batch) -> Step:
         """Decode a batch and give each packet its stream."""
-        columns = decode(batch)
+        columns, payloads = self._decoder.decode(batch)
         self._count(columns)
         self.capture_ns = max(self.capture_ns, int(columns.timestamp_ns.max(initial=0)))
-        return Step(columns, self._table.assign(columns))
+        return Step(columns, self._table.assign(columns), payloads)
 
     def _count(self, columns: Columns) -> None:
         self.counters.add("capture_packets_total", len(columns.drop))
@@ -85,6 +88,7 @@ class Pipeline:
         """The exchanges that this batch finished."""
         items: list[LazyItem] = []
         feed = self._dissection.feed
+        batch = batch._replace(buffer=step.payloads)
         for chunk in self._reassembler.feed(batch, step.columns, step.assigned, self._dissection.wants):
             items += feed(chunk)
         self._end([*self._closing, *step.assigned.ended], items)

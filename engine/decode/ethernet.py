@@ -11,22 +11,24 @@ import numpy.typing as npt
 from engine.capture.batch import RECORD_HEADER_BYTES
 from engine.capture.links import ETHERNET
 from engine.decode.columns import Columns
+from engine.decode.fragments import Fragments
 from engine.decode.general import GENERAL_FROM, decode_general
 from engine.decode.layout import FRAGMENT_MASK, MAPPED, TCP, TCP_FLAGS_MASK, UDP, WIDE, Offsets, Records, gather
 from engine.decode.scalar import decode_scalar
+from engine.decode.tunnels import IS_UDP_TUNNEL
 
 _KIND, _KIND_MASK = 0x0800_45_00, 0xFFFF_FF_00
 _IP_AT, _TRANSPORT_AT = 14, 34
 
 
-def decode_ethernet(buffer: memoryview, offsets: Offsets) -> Columns:
+def decode_ethernet(buffer: memoryview, offsets: Offsets, fragments: Fragments | None = None) -> Columns:
     """Total: every record becomes a row with a payload or a row with a ``Drop`` reason."""
     headers = gather(buffer, offsets, WIDE)
     columns, good = _decode_common(headers, offsets)
     rest = np.flatnonzero(~good)
     if rest.size:
         decode = decode_general if rest.size >= GENERAL_FROM else decode_scalar
-        columns.put(rest, decode(buffer, offsets[rest], ETHERNET))
+        columns.put(rest, decode(buffer, offsets[rest], ETHERNET, fragments))
     return columns
 
 
@@ -53,6 +55,7 @@ def _decode_common(headers: Records, offsets: Offsets) -> tuple[Columns, npt.NDA
         sequence *= tcp
         acknowledgement *= tcp
         flags *= tcp
+        good &= tcp | ~(IS_UDP_TUNNEL[headers["source_port"]] | IS_UDP_TUNNEL[headers["target_port"]])
     payload = np.minimum(end, captured) - start
     columns = Columns(
         timestamp_ns=headers["seconds"].astype(np.int64) * 1_000_000_000 + headers["ns"],

@@ -15,12 +15,13 @@ Records = npt.NDArray[np.void]
 IPV4, IPV6 = 0x0800, 0x86DD
 VLAN_TYPES = (0x8100, 0x88A8, 0x9100)
 """EtherTypes of a VLAN tag: 802.1Q, 802.1ad, and what was used before 802.1ad."""
-TCP, UDP = 6, 17
+ICMP, TCP, UDP, ICMPV6, SCTP = 1, 6, 17, 58, 132
+ACK = 16
 TCP_FLAGS_MASK = 0x3F
 """Without the two bits of ECN (RFC 3168), so that a SYN looks like a SYN."""
 MAPPED = 0xFFFF_0000_0000
 """The lower half of ``::ffff:0.0.0.0`` (RFC 4291, 2.5.5.2)."""
-FRAGMENT_MASK = 0x3FFF
+FRAGMENT_MASK, MORE_FRAGMENTS = 0x3FFF, 0x2000
 """More fragments, and the offset (RFC 791, 3.1)."""
 
 RECORD = np.dtype([("seconds", "<u4"), ("ns", "<u4"), ("captured", "<u4"), ("wire", "<u4")])

@@ -23,7 +23,8 @@ from tests.support.packets import (
 )
 
 _EXTENSIONS = (0, 43, 60)
-_FRAGMENT_HEADER, _AUTHENTICATION, _ICMP = 44, 51, 1
+_FRAGMENT_HEADER, _AUTHENTICATION = 44, 51
+_ICMP, _ICMPV6, _SCTP, _OSPF = 1, 58, 132, 89
 
 
 def random_packets(seed: int, count: int, *, damage: float, link_type: int = 1) -> list[Packet]:
@@ -89,9 +90,16 @@ def _transport(chance: random.Random, source: str, target: str) -> tuple[int, by
     here, there = ((address, chance.randrange(65536)) for address in (source, target))
     payload = chance.randbytes(chance.choice([0, 1, 5, 200]))
     kind = chance.random()
+    if kind < 0.04:
+        return (_ICMPV6 if ":" in source else _ICMP), _icmp(chance) + payload
     if kind < 0.08:
-        return _ICMP, payload
+        return chance.choice([_SCTP, _SCTP, _OSPF]), struct.pack(">HHII", here[1], there[1], 7, 0) + payload
     return _tcp(chance, here, there, payload) if kind < 0.6 else _udp(chance, here, there, payload)
+
+
+def _icmp(chance: random.Random) -> bytes:
+    kind = chance.choice([0, 8, 3, 13, 14, 15, 16, 17, 18, 128, 129, 135])
+    return struct.pack(">BBHHH", kind, chance.randrange(3), 0, chance.randrange(65536), 1)
 
 
 def _tcp(chance: random.Random, here: Endpoint, there: Endpoint, payload: bytes) -> tuple[int, bytes]:
