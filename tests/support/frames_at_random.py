@@ -27,15 +27,15 @@ _FRAGMENT_HEADER, _AUTHENTICATION = 44, 51
 _ICMP, _ICMPV6, _SCTP, _OSPF = 1, 58, 132, 89
 
 
-def random_packets(seed: int, count: int, *, damage: float, link_type: int = 1) -> list[Packet]:
+def random_packets(seed: int, count: int, *, damage: float, link_type: int = 1, vlans: bool = True) -> list[Packet]:
     """``damage`` is the share of packets that are cut, overwritten or both."""
     chance = random.Random(seed)
     packets = []
     for number in range(count):
-        frame = relinked(_frame(chance), link_type, chance)
+        frame = relinked(_frame(chance, vlans), link_type, chance)
         wire = len(frame)
         if chance.random() < damage:
-            frame = _damaged(frame, chance)
+            frame = damaged(frame, chance)
             wire = chance.choice([len(frame), max(wire, len(frame))])
         packets.append(Packet(EPOCH_NS + number * 1001, frame, wire))
     return packets
@@ -55,8 +55,8 @@ def relinked(frame: bytes, link_type: int, chance: random.Random) -> bytes:
     return frame if link_type == 1 else headers.get(link_type, b"") + rest
 
 
-def _frame(chance: random.Random) -> bytes:
-    vlans = [chance.randrange(4096) for _ in range(chance.choice([0, 0, 0, 0, 1, 2, 3, 9]))]
+def _frame(chance: random.Random, tagged: bool) -> bytes:
+    vlans = [chance.randrange(4096) for _ in range(chance.choice([0, 0, 0, 0, 1, 2, 3, 9]) if tagged else 0)]
     if chance.random() < 0.05:
         return ethernet(chance.choice([ETHERTYPE_ARP, 0x88CC, 46]), chance.randbytes(46), vlans=vlans)
     six = chance.random() < 0.35
@@ -118,11 +118,12 @@ def _udp(chance: random.Random, here: Endpoint, there: Endpoint, payload: bytes)
     return UDP, datagram
 
 
-def _damaged(frame: bytes, chance: random.Random) -> bytes:
-    damaged = bytearray(frame)
+def damaged(frame: bytes, chance: random.Random) -> bytes:
+    """The frame cut, or some of its headers' bytes overwritten, or both, or neither."""
+    broken = bytearray(frame)
     if chance.random() < 0.6:
         for _ in range(chance.randrange(1, 4)):
-            damaged[chance.randrange(min(len(damaged), 90))] = chance.randrange(256)
+            broken[chance.randrange(min(len(broken), 90))] = chance.randrange(256)
     if chance.random() < 0.6:
-        del damaged[chance.randrange(len(damaged) + 1) :]
-    return bytes(damaged)
+        del broken[chance.randrange(len(broken) + 1) :]
+    return bytes(broken)
