@@ -322,3 +322,27 @@ def batch_of(packets: Iterable[Packet], *, link_type: int = 1, source: int = 0, 
         position += 16 + int.from_bytes(records[position + 8 : position + 12], "little")
     buffer = memoryview(bytearray(records + bytes(PAD_BYTES)))
     return Batch(buffer, np.array(offsets, np.int64), position, True, link_type, source, 24 + position)
+
+
+# ---- fragments ----------------------------------------------------------------------------------------------------
+
+
+def fragments_of(frame: bytes, size: int, *, ident: int = 1) -> list[bytes]:
+    """An Ethernet frame without VLAN tags and extension headers, in IP fragments of ``size`` bytes, a multiple of 8."""
+    assert size % 8 == 0
+    six = frame[12:14] == b"\x86\xdd"
+    header_bytes = 54 if six else 14 + (frame[14] & 15) * 4
+    payload = frame[header_bytes:]
+    starts = range(0, len(payload), size)
+    make = _fragment6 if six else _fragment4
+    return [make(frame[:header_bytes], payload[at : at + size], at, at + size < len(payload), ident) for at in starts]
+
+
+def _fragment4(headers: bytes, part: bytes, start: int, more: bool, ident: int) -> bytes:
+    total = len(headers) - 14 + len(part)
+    return headers[:16] + struct.pack(">HHH", total, ident, more << 13 | start >> 3) + headers[22:] + part
+
+
+def _fragment6(headers: bytes, part: bytes, start: int, more: bool, ident: int) -> bytes:
+    length = struct.pack(">HB", 8 + len(part), 44)
+    return headers[:18] + length + headers[21:] + struct.pack(">BBHI", headers[20], 0, start | more, ident) + part
