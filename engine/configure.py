@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from engine.config import Settings, all_keys
 from engine.errors import ConfigError
 from engine.kubeshark import known_to_kubeshark
@@ -88,6 +86,8 @@ def configure(file: Path | None, sets: Sequence[str], environment: Mapping[str, 
 def _from_file(file: Path | None) -> Iterator[_Given]:
     if file is None:
         return
+    import yaml  # here and not above: it takes 10 ms to load, and most offline commands have no file
+
     try:
         content = yaml.safe_load(file.read_text())
     except OSError as error:
@@ -177,13 +177,11 @@ def _split(text: str) -> list[str]:
 
 
 def _as_text(value: Any) -> str:
-    return (
-        value
-        if isinstance(value, str)
-        else ""
-        if value is None
-        else yaml.safe_dump(value, default_flow_style=True).removesuffix("\n...\n").strip()
-    )
+    if value is None or isinstance(value, str):
+        return value or ""
+    import yaml  # as above
+
+    return yaml.safe_dump(value, default_flow_style=True).removesuffix("\n...\n").strip()
 
 
 def _split_secrets(env: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:

@@ -57,7 +57,7 @@ class Query:
         for source in self._sources:
             while (batch := self._next(source)) is not None:
                 step = pipeline.packets(batch)
-                yield from filter(matches, pipeline.items(batch, step))
+                yield from filter(matches, _let_go(pipeline.items(batch, step)))
                 yield from filter(matches, pipeline.expire()[1])
         yield from filter(matches, pipeline.finish()[1])
 
@@ -78,3 +78,10 @@ class Query:
                 self._warn(source.warning)
             source.close()
         return batch
+
+
+def _let_go(items: list[LazyItem]) -> Iterator[LazyItem]:
+    """``items``, which is emptied: what was built of an item is freed while the cache still holds it (5 %)."""
+    items.reverse()
+    while items:
+        yield items.pop()

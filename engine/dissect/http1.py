@@ -128,13 +128,16 @@ class Http1:
 
     def close(self, reason: str) -> list[Message]:
         """Messages that the end of the stream ends or cuts short."""
+        self.lost = self.lost or "ended"
+        client, server = self._halves
+        if client.payload is None and server.payload is None and not self._early:
+            return []  # between two messages
         if reason == "closed":
             for half in self._halves:
                 if half.step is Http1._until_close:
                     self._finish(half, self._last_ns(half))
         kind = "connection" if reason in ("reset", "closed") else "dissection"
         self._cut_short(Problem(kind, f"the stream ended inside it ({reason})"))
-        self.lost = self.lost or "ended"
         done, self._done = self._done, []
         return done
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,6 +17,11 @@ _decoder = msgspec.msgpack.Decoder(dict[str, Any])
 def json_line(value: Mapping[str, Any]) -> bytes:
     """One line of JSON, newline included."""
     return _json.encode(value) + b"\n"
+
+
+def json_lines(values: Sequence[Mapping[str, Any]]) -> bytes:
+    """The same of several, in one call: half the cost where the values are small."""
+    return _json.encode_lines(values)
 
 
 def unpack(blob: bytes) -> dict[str, Any]:

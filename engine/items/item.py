@@ -12,7 +12,7 @@ import msgspec
 from engine.clock import NS_PER_S, rfc3339
 from engine.dissect.message import Message, Payload, Problem
 from engine.dissect.table import ProtocolRow
-from engine.resolve.resolver import Resolver
+from engine.resolve.resolver import NOBODY, Resolver
 from engine.streams.stream import CLIENT, Stream, format_address
 
 WORKER_PORT = 30001
@@ -108,11 +108,10 @@ class LazyItem(Mapping[str, Any]):
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, a new dict; the sections in it are those of the item itself."""
-        built, everything = self._built, self._scalars()
-        for key, build in _SECTIONS.items():
-            everything[key] = built[key] if key in built else build(self)
-        self._built = everything
-        return everything.copy()
+        built = self._built
+        if len(built) < len(_KEYS):
+            built = self._built = self._whole()
+        return built.copy()
 
     def encode(self) -> bytes:
         """All of it as msgpack; made once."""
@@ -121,10 +120,23 @@ class LazyItem(Mapping[str, Any]):
             self._blob = _encode(self._built)
         return self._blob
 
+    def _whole(self) -> dict[str, Any]:
+        """Everything, in one pass: a lookup and a call per key would cost 2 us; what was looked at before is taken."""
+        built, request, response = self._built, self._request, self._response
+        whole = self._scalars()
+        whole["protocol"] = self._protocol()
+        whole["src"] = built["src"] if "src" in built else self._end(True)
+        whole["dst"] = built["dst"] if "dst" in built else self._end(False)
+        whole["request"] = built["request"] if "request" in built else _section(request)
+        whole["response"] = built["response"] if "response" in built else _section(response)
+        whole["error"] = self._error_section()
+        return whole
+
     def _scalars(self) -> dict[str, Any]:
         """What is too cheap to be built one by one."""
         stream, index, place = self.stream.name, self.index, self._place
         request, response, timestamp_ns = self._request, self._response, self.timestamp_ns
+        second, ns = divmod(timestamp_ns, NS_PER_S)
         return {
             "id": f"{place.worker}/{stream}-{index}",
             "index": index,
@@ -133,7 +145,7 @@ class LazyItem(Mapping[str, Any]):
             "node": place.node,
             "tls": False,
             "timestamp": timestamp_ns // 1_000_000,
-            "startTime": f"{_second(timestamp_ns // NS_PER_S)}{timestamp_ns % NS_PER_S:09d}Z",
+            "startTime": f"{_second(second)}{ns:09d}Z",
             "requestSize": 0 if request is None else request.size_bytes,
             "responseSize": 0 if response is None else response.size_bytes,
             "elapsedTime": self._elapsed_ms(),
@@ -145,8 +157,10 @@ class LazyItem(Mapping[str, Any]):
         }
 
     def _error_section(self) -> dict[str, str] | None:
-        halves = [message.payload.problem() for message in (self._request, self._response) if message is not None]
-        problems = [problem for problem in (self._error, *halves) if problem is not None]
+        problems = [] if self._error is None else [self._error]
+        for message in (self._request, self._response):
+            if message is not None and (problem := message.payload.problem()) is not None:
+                problems.append(problem)
         if not problems:
             return None
         return {"type": problems[0].type, "msg": "; ".join(problem.msg for problem in problems)}
@@ -160,7 +174,10 @@ class LazyItem(Mapping[str, Any]):
         else:
             ip, port = _address(stream.server_ip), stream.server_port
         name = self._place.resolver.name_of(ip, port, self.timestamp_ns)
-        return {"ip": ip, "port": str(port), **name.section()}
+        section = {"ip": ip, "port": str(port), "name": name.name, "namespace": name.namespace}
+        if name is not NOBODY:
+            section.update(name.section())
+        return section
 
     def _elapsed_ms(self) -> int:
         """From the first byte of the request to the last byte of the response; 0 where one of them is missing."""

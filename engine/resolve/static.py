@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from engine.errors import ConfigError
 from engine.resolve.options import ResolveOptions
 from engine.resolve.resolver import NOBODY, Name, Resolver
@@ -70,6 +68,8 @@ def read_names(path: Path) -> dict[str, Name]:
     Raises:
         ConfigError: naming the file, the place in it, what was expected and what was found.
     """
+    import yaml  # here and not above: it takes 10 ms to load, and most offline commands have no names
+
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:

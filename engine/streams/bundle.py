@@ -72,9 +72,13 @@ class Bundles:
         starts = groups.starts
         splits = find_splits(packets, known, timeout_ns) if rows.size else []
         if splits:
-            starts = np.union1d(starts, np.array(splits, np.int64))
+            begins = np.zeros(groups.order.size, np.bool_)
+            begins[splits] = True
+            fresh = begins.copy()
+            begins[starts] = True
+            starts = np.flatnonzero(begins)  # not np.union1d: set routines load numpy.ma, which takes 5 ms
             owners = (np.searchsorted(groups.starts, starts, side="right") - 1).tolist()
-            begun = np.isin(starts, splits).tolist()
+            begun = fresh[starts].tolist()
             known = [None if new else known[owner] for new, owner in zip(begun, owners, strict=True)]
             keys = [keys[owner] for owner in owners]
         self._arrange(groups.order, packets, starts, known, keys)

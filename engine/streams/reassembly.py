@@ -81,8 +81,8 @@ class Reassembler:
             return []
         state: State | None = stream.reassembly or None
         stream.reassembly = CLOSED
-        if state is None:
-            return []
+        if state is None or (state[0].hold is None and state[1].hold is None):
+            return []  # never out of the ordinary, like nearly all: 3 us for each of them
         self._patience.release(stream, state)
         draft = Draft(stream)
         for direction, half in enumerate(state):

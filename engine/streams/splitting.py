@@ -58,7 +58,7 @@ def find_splits(packets: Packets, known: Sequence[Entry | None], timeout_ns: Cal
         return []
     owners = np.searchsorted(packets.starts, suspects, side="right") - 1
     splits: list[int] = []
-    for owner in np.unique(owners).tolist():
+    for owner in owners[np.diff(owners, prepend=-1) > 0].tolist():
         begin = int(packets.starts[owner])
         walk = _Walk(packets, begin, known[owner], timeout_ns)
         splits += [position for position in suspects[owners == owner].tolist() if walk.splits_at(position)]

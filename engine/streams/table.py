@@ -5,7 +5,7 @@ Per batch, NumPy groups and sums; Python touches each stream once.
 
 from __future__ import annotations
 
-import secrets
+import random
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -178,4 +178,5 @@ class StreamTable:
 
 def random_words() -> npt.NDArray[np.uint64]:
     """A fresh key for the hash."""
-    return np.array([secrets.randbits(64) | 1 for _ in range(HASH_WORDS)], np.uint64)
+    dice = random.SystemRandom()  # what ``secrets`` is made of, without the 2 ms it takes to load OpenSSL
+    return np.array([dice.getrandbits(64) | 1 for _ in range(HASH_WORDS)], np.uint64)
