@@ -7,7 +7,6 @@ held back, and joined once its end is there, so that no input costs more than li
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -89,6 +88,20 @@ class _Half:
 class Http1:
     """Dissector of one TCP stream."""
 
+    __slots__ = (
+        "_base",
+        "_chunk",
+        "_done",
+        "_early",
+        "_halves",
+        "_limit_bytes",
+        "_max_head_bytes",
+        "_max_waiting",
+        "_methods",
+        "_requests",
+        "lost",
+    )
+
     def __init__(self, options: DissectOptions) -> None:
         self.lost = ""
         self._limit_bytes = options.max_body_bytes
@@ -97,8 +110,8 @@ class Http1:
         self._halves = (_Half(CLIENT), _Half(SERVER))
         self._requests: int = -1
         """The direction that sends requests; -1: not yet known."""
-        self._methods: deque[bytes] = deque()
-        """Of the requests whose response has not begun."""
+        self._methods: list[bytes] = []
+        """Of the requests whose response has not begun; few enough for a list."""
         self._early: list[Message] = []
         self._done: list[Message] = []
         self._chunk: Chunk | None = None
@@ -119,8 +132,10 @@ class Http1:
         self._chunk, self._base = chunk, 0
         if chunk.missing_bytes:
             self._skip(half, chunk.missing_bytes)
-        data = self._with_held(half, chunk.data) if half.held else chunk.data
-        self._base = len(data) - len(chunk.data)
+        data = chunk.data
+        if half.held:
+            data = self._with_held(half, data)
+            self._base = len(data) - len(chunk.data)
         self._advance(half, data)
         half.last_ns, half.stop = chunk.times_ns[-1], 0
         done, self._done, self._chunk = self._done, [], None
@@ -184,7 +199,7 @@ class Http1:
         return end
 
     def _request(self, half: _Half, head: bytes, end: int) -> None:
-        if not self._is_role(requests=half.direction):
+        if self._requests != half.direction and not self._is_role(requests=half.direction):
             return
         if len(self._methods) >= self._max_waiting:
             self.lost = "too_many_unanswered"
@@ -193,7 +208,7 @@ class Http1:
         self._begin(half, HttpPayload(head, True, self._limit_bytes), _request_framing(head), end)
 
     def _response(self, half: _Half, head: bytes, end: int) -> None:
-        if not self._is_role(requests=1 - half.direction):
+        if self._requests != 1 - half.direction and not self._is_role(requests=1 - half.direction):
             return
         status = head[9:12]
         if status[0] == 49 and status != b"101":  # 1xx announces the answer, it is none (RFC 9110, 15.2)
@@ -201,8 +216,8 @@ class Http1:
             return
         if half.after_gap:
             while len(self._methods) > 1:
-                self._methods.popleft()
-        method = self._methods.popleft() if self._methods else b""
+                self._methods.pop(0)
+        method = self._methods.pop(0) if self._methods else b""
         asking = self._halves[1 - half.direction].payload is not None
         half.early = asking and not self._methods and method != b""
         self._begin(half, HttpPayload(head, False, self._limit_bytes), _response_framing(head, method, status), end)

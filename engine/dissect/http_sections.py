@@ -119,7 +119,7 @@ def _head(head: bytes) -> Head:
             headers = dict([line.split(": ", 1) for line in lines[1:]])  # 1.5 µs for ten fields; the careful way: 4 µs
         except ValueError:
             return _careful_head(text)
-        lowered = dict(zip(map(str.lower, headers), headers.values(), strict=True))  # 0.4 us; a comprehension: 0.6
+        lowered = {name.lower(): value for name, value in headers.items()}
         if len(lowered) == len(lines) - 1 == text.count("\n") - 2:
             return lines[0], headers, lowered, [lowered[name] for name in _COOKIES if name in lowered]
     return _careful_head(text)

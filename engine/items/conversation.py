@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 
 from engine.dissect.message import Dissector, Message
@@ -37,7 +36,8 @@ class Conversation:
         self.held_bytes = 0
         self.tries = 0
         """Chunks that told nothing."""
-        self.waiting: deque[Message] = deque()
+        self.waiting: list[Message] = []
+        """``maxPending`` bounds it; a deque would take 0.7 kB per stream, and most never have two of them."""
         self.waiting_by_key: dict[int, Message] = {}
         self.skipped = 0
         """Responses still to come whose requests have become items without them."""
@@ -61,7 +61,7 @@ class Conversation:
         if self.skipped:
             self.skipped -= 1
             return None
-        return self.waiting.popleft() if self.waiting else None
+        return self.waiting.pop(0) if self.waiting else None
 
     def unanswerable(self, response: Message) -> list[Message]:
         """Requests whose responses may lie in the gap before ``response``.
@@ -72,16 +72,16 @@ class Conversation:
         self.skipped = 0
         older: list[Message] = []
         while self.waiting and self.waiting[0].start_ns <= response.start_ns:
-            older.append(self.waiting.popleft())
+            older.append(self.waiting.pop(0))
         if older and not self.pipelined:
-            self.waiting.appendleft(older.pop())
+            self.waiting.insert(0, older.pop())
         return older
 
     def give_up_before(self, start_ns: int) -> Iterator[Message]:
         """Requests older than ``start_ns``; their responses, if they come, will have no request."""
         while self.waiting and self.waiting[0].start_ns < start_ns:
             self.skipped += 1
-            yield self.waiting.popleft()
+            yield self.waiting.pop(0)
         for key in [key for key, request in self.waiting_by_key.items() if request.start_ns < start_ns]:
             yield self.waiting_by_key.pop(key)
 
@@ -89,7 +89,7 @@ class Conversation:
         """The request that waits longest."""
         if self.waiting:
             self.skipped += 1
-            return self.waiting.popleft()
+            return self.waiting.pop(0)
         return self.waiting_by_key.pop(next(iter(self.waiting_by_key)))
 
     def give_up(self) -> list[Message]:

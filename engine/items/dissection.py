@@ -84,7 +84,8 @@ class Dissection:
         if conversation is None or conversation is _NOTHING:
             return []
         dissector = conversation.dissector
-        items = [] if dissector is None else self._pair(conversation, stream, dissector.close(stream.state))
+        left = [] if dissector is None else dissector.close(stream.state)
+        items = self._pair(conversation, stream, left) if left else []
         return items + self._forget(conversation, stream, _ENDINGS.get(stream.state, _CUT_OFF))
 
     def expire(self, capture_ns: int) -> list[LazyItem]:
@@ -118,12 +119,15 @@ class Dissection:
     def _find_out(self, conversation: Conversation, chunk: Chunk) -> list[LazyItem]:
         """Recognise the protocol, by what one direction has sent so far."""
         stream = chunk.stream
-        same = [held.data for held in conversation.held if held.direction == chunk.direction]
-        data = b"".join([*same, chunk.data]) if same else chunk.data
+        data = chunk.data
+        if conversation.held:
+            data = b"".join([held.data for held in conversation.held if held.direction == chunk.direction] + [data])
         found = recognise(self._rows[stream.protocol], data, (stream.server_port, stream.client_port))
         if isinstance(found, ProtocolRow):
             conversation.row, conversation.dissector = found, found.open(self._options)
             self._counters.add(f"dissect_streams_total{{protocol={found.name}}}")
+            if not conversation.held:
+                return self._dissect(conversation, chunk)
             chunks, conversation.held = [*conversation.held, chunk], []
             return [item for each in chunks for item in self._dissect(conversation, each)]
         if found is Verdict.SHORT and conversation.held_bytes + len(chunk.data) <= MAX_HELD_BYTES:
@@ -177,7 +181,8 @@ class Dissection:
         items = [self._item(conversation, stream, request, None, problem) for request in conversation.give_up()]
         stream.conversation = _NOTHING
         self._live.pop(stream.id, None)
-        self._waiting.pop(stream.id, None)
+        if items:
+            self._waiting.pop(stream.id, None)
         return items
 
     def _item(
