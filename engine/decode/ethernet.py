@@ -15,7 +15,7 @@ from engine.decode.fragments import Fragments
 from engine.decode.general import GENERAL_FROM, decode_general
 from engine.decode.layout import FRAGMENT_MASK, MAPPED, TCP, TCP_FLAGS_MASK, UDP, WIDE, Offsets, Records, gather
 from engine.decode.scalar import decode_scalar
-from engine.decode.tunnels import IS_UDP_TUNNEL
+from engine.decode.tunnels import perhaps_tunnels
 
 _KIND, _KIND_MASK = 0x0800_45_00, 0xFFFF_FF_00
 _IP_AT, _TRANSPORT_AT = 14, 34
@@ -49,13 +49,14 @@ def _decode_common(headers: Records, offsets: Offsets) -> tuple[Columns, npt.NDA
     good &= start <= end
     good &= end <= ip_end
 
+    source_port, target_port = headers["source_port"].astype(np.uint16), headers["target_port"].astype(np.uint16)
     sequence, acknowledgement = headers["sequence"].astype(np.uint32), headers["acknowledgement"].astype(np.uint32)
     flags = (headers["flags"] & TCP_FLAGS_MASK).astype(np.uint8)
     if not tcp.all():
         sequence *= tcp
         acknowledgement *= tcp
         flags *= tcp
-        good &= tcp | ~(IS_UDP_TUNNEL[headers["source_port"]] | IS_UDP_TUNNEL[headers["target_port"]])
+        good &= tcp | ~perhaps_tunnels(source_port, target_port)
     payload = np.minimum(end, captured) - start
     columns = Columns(
         timestamp_ns=headers["seconds"].astype(np.int64) * 1_000_000_000 + headers["ns"],
@@ -66,8 +67,8 @@ def _decode_common(headers: Records, offsets: Offsets) -> tuple[Columns, npt.NDA
         source_low=headers["source"].astype(np.uint64) | np.uint64(MAPPED),
         target_high=np.zeros(len(offsets), np.uint64),
         target_low=headers["target"].astype(np.uint64) | np.uint64(MAPPED),
-        source_port=headers["source_port"].astype(np.uint16),
-        target_port=headers["target_port"].astype(np.uint16),
+        source_port=source_port,
+        target_port=target_port,
         flags=flags,
         sequence=sequence,
         acknowledgement=acknowledgement,

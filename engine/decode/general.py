@@ -37,7 +37,7 @@ from engine.decode.layout import (
     gather_u16,
 )
 from engine.decode.scalar import decode_one
-from engine.decode.tunnels import IP_TUNNELS, IS_UDP_TUNNEL, LINK_TUNNELS
+from engine.decode.tunnels import IP_TUNNELS, LINK_TUNNELS, perhaps_tunnels
 
 GENERAL_FROM = 50
 """Packets from which this is the faster way: 110 to 160 us and 0.1 us each, against 2.7 us each one at a time."""
@@ -172,7 +172,8 @@ def _transport(buffer: memoryview, packets: _Packets, network: _Network, drop: C
     start = network.at + np.where(tcp, (header["offset"] >> 4).astype(np.int64) * 4, 8)
     _fail(drop, _IS_ODD_PROTOCOL[network.protocol], _ODD)
     _fail(drop, ~tcp & (network.protocol != UDP), Drop.UNSUPPORTED_TRANSPORT)
-    _fail(drop, ~tcp & (IS_UDP_TUNNEL[header["source_port"]] | IS_UDP_TUNNEL[header["target_port"]]), _ODD)
+    ports = (header[name].astype(np.uint16) for name in ("source_port", "target_port"))
+    _fail(drop, ~tcp & perhaps_tunnels(*ports), _ODD)
     _fail(drop, network.end < least, Drop.BAD_HEADER)
     _fail(drop, packets.captured < least, packets.short)
     _fail(drop, (start < least) | (end < start) | (network.end < end), Drop.BAD_HEADER)

