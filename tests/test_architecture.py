@@ -27,6 +27,7 @@ HOMES = {
     "click": "cli",
     "prometheus_client": "counters",
     "dpkt": "decode dissect",
+    "backports": "capture",
 }
 """Each third-party package and the rooms that may use it."""
 

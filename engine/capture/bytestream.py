@@ -13,6 +13,7 @@ from engine.errors import CaptureError
 
 _PACKED_BYTES = 1 << 18
 _SKIP_BYTES = 1 << 20
+_LOOK_BYTES = 1 << 16
 
 
 class ByteStream:
@@ -83,7 +84,9 @@ class ByteStream:
 
     def ready(self) -> bool:
         """Whether ``readinto`` would return at once."""
-        if self.regular or self._front or self._ahead or (self._unpacker is not None and not self._unpacker.hungry):
+        if self._unpacker is not None and not (self._front or self._unpacker.ended or self._unpacker.hungry):
+            self._front = self._put_in(b"", _LOOK_BYTES)
+        if self.regular or self._front or self._ahead or self.damage:
             return True
         return bool(select.select([self._descriptor], [], [], 0)[0])
 
@@ -117,14 +120,17 @@ class ByteStream:
             packed = self._next_packed()
             if packed is None:
                 break
-            try:
-                data = self._unpacker.unpack(packed, room)
-            except DAMAGE as error:
-                self.damage = f"the {self._unpacker.form} data is damaged ({error})"
-                break
-            if data:
+            if data := self._put_in(packed, room):
                 return data
         return b""
+
+    def _put_in(self, packed: bytes, room: int) -> bytes:
+        assert self._unpacker is not None
+        try:
+            return self._unpacker.unpack(packed, room)
+        except DAMAGE as error:
+            self.damage = f"the {self._unpacker.form} data is damaged ({error})"
+            return b""
 
     def _next_packed(self) -> bytes | None:
         """What goes into the unpacker now, maybe nothing; ``None`` at the end."""

@@ -13,7 +13,7 @@ from engine.capture.bytestream import ByteStream
 from engine.capture.files import CaptureFile, open_file
 from engine.errors import CaptureError
 
-PATTERNS = tuple(f"*.{form}{packing}" for form in ("pcap", "cap", "pcapng") for packing in ("", ".gz"))
+PATTERNS = tuple(f"*.{form}{packing}" for form in ("pcap", "cap", "pcapng") for packing in ("", ".gz", ".zst"))
 _PLACE = 1 << 40
 _NO_PACKETS = 1 << 63
 

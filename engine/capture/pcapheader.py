@@ -26,7 +26,6 @@ _MAGICS = {
     b"\xa1\xb2\x3c\x4d": (">", 1),
 }
 _OTHERS = {
-    b"\x28\xb5\x2f\xfd": ("zstd, which is not read yet", "unpack it with: zstd -d"),
     b"\x34\xcd\xb2\xa1": ("a modified pcap", "convert it with: editcap -F nsecpcap in.pcap out.pcap"),
 }
 

@@ -14,6 +14,7 @@ from engine.capture.files import open_file
 from engine.capture.window import CHUNK_BYTES
 from engine.errors import CaptureError
 from tests.support.packets import EPOCH_NS, Packet, pcap_bytes, write_pcap
+from tests.support.packing import Pack, gzipped, packings, zstandard
 from tests.support.reading import batches, packets_of, read_all
 
 
@@ -31,25 +32,24 @@ LARGE = some_packets(6000, longest=2000)
 """About 6 MB: several chunks."""
 
 
-@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+@packings
 @pytest.mark.parametrize("order", ["<", ">"], ids=["little", "big"])
 @pytest.mark.parametrize("nanoseconds", [False, True], ids=["micro", "nano"])
-def test_every_form_of_pcap_gives_the_same_packets(tmp_path: Path, nanoseconds: bool, order: str, packed: bool) -> None:
+def test_every_form_of_pcap_gives_the_same_packets(tmp_path: Path, nanoseconds: bool, order: str, pack: Pack) -> None:
     path = write_pcap(tmp_path / "x.pcap", PACKETS, nanoseconds=nanoseconds, order=order)
-    if packed:
-        path.write_bytes(gzip.compress(path.read_bytes()))
+    path.write_bytes(pack(path.read_bytes()))
     source = open_file(str(path), 0)
     assert read_all(source) == PACKETS
     assert source.warning == ""
 
 
-@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+@packings
 @pytest.mark.parametrize("order", ["<", ">"], ids=["little", "big"])
-def test_a_record_may_lie_across_two_chunks(tmp_path: Path, order: str, packed: bool) -> None:
+def test_a_record_may_lie_across_two_chunks(tmp_path: Path, order: str, pack: Pack) -> None:
     content = pcap_bytes(LARGE, nanoseconds=False, order=order)
     assert len(content) > 2 * CHUNK_BYTES
     path = tmp_path / "x.pcap"
-    path.write_bytes(gzip.compress(content, 1) if packed else content)
+    path.write_bytes(pack(content))
     assert read_all(open_file(str(path), 0)) == LARGE
 
 
@@ -59,11 +59,11 @@ def test_the_longest_frame_is_read(tmp_path: Path) -> None:
     assert read_all(open_file(str(path), 0)) == packets
 
 
-@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
-def test_reading_goes_on_where_a_batch_ended(tmp_path: Path, packed: bool) -> None:
+@packings
+def test_reading_goes_on_where_a_batch_ended(tmp_path: Path, pack: Pack) -> None:
     content = pcap_bytes(LARGE)
     path = tmp_path / "x.pcap"
-    path.write_bytes(gzip.compress(content, 1) if packed else content)
+    path.write_bytes(pack(content))
     seen = 0
     for batch in batches(open_file(str(path), 0)):
         seen += len(batch.offsets)
@@ -75,15 +75,6 @@ def test_a_batch_says_where_it_comes_from(tmp_path: Path) -> None:
     batch = open_file(str(write_pcap(tmp_path / "x.pcap", PACKETS, link_type=113)), 7).read()
     assert batch is not None
     assert (batch.source, batch.link_type, batch.contiguous) == (7, 113, True)
-
-
-def test_a_gzip_of_several_members_is_one_capture(tmp_path: Path) -> None:
-    content = pcap_bytes(PACKETS)
-    path = tmp_path / "x.pcap.gz"
-    path.write_bytes(b"".join(gzip.compress(content[at : at + 999]) for at in range(0, len(content), 999)) + bytes(512))
-    source = open_file(str(path), 0)
-    assert read_all(source) == PACKETS
-    assert source.warning == ""
 
 
 def test_microseconds_above_a_million_are_carried(tmp_path: Path) -> None:
@@ -188,7 +179,8 @@ GOOD = pcap_bytes([])
 REFUSED = {
     "nothing": (b"", "expected a pcap file, got an empty file"),
     "text": (b"GET / HTTP/1.1\r\n", "begins with 47 45 54 20"),
-    "zstd": (b"\x28\xb5\x2f\xfd" + bytes(40), "zstd -d"),
+    "a zstd header": (zstandard(GOOD)[:12], "the zstd data ends in the middle"),
+    "no zstd": (b"\x28\xb5\x2f\xfd" + b"\xff" * 40, "the zstd data is damaged"),
     "half a header": (GOOD[:20], "a pcap header of 24 bytes, got a file of 20 bytes"),
     "version 1": (GOOD[:4] + b"\1\0" + GOOD[6:], "pcap version 2.4, got version 1.4"),
     "IEEE 802.11": (GOOD[:20] + (105).to_bytes(4, "little"), "got link type 105"),
@@ -224,14 +216,14 @@ def test_the_bits_about_a_frame_check_sequence_are_not_the_link_type(tmp_path: P
 # ---- pipes --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
-def test_a_pipe_gives_what_is_there_and_nothing_while_there_is_nothing(packed: bool) -> None:
+@pytest.mark.parametrize("pack", [bytes, gzipped], ids=["plain", "gzip"])  # zstd holds back whole blocks
+def test_a_pipe_gives_what_is_there_and_nothing_while_there_is_nothing(pack: Pack) -> None:
     content = pcap_bytes(PACKETS)
-    stream = gzip.compress(content) if packed else content
+    stream = pack(content)
     chance = random.Random(1)
     reader, writer = os.pipe()
     os.write(writer, stream[:64])
-    source = open_file(f"/dev/fd/{reader}", 0) if not packed else None
+    source = open_file(f"/dev/fd/{reader}", 0) if pack is bytes else None
     found, sent = [], 64
     while sent < len(stream):
         length = chance.randrange(1, 700)
@@ -242,7 +234,7 @@ def test_a_pipe_gives_what_is_there_and_nothing_while_there_is_nothing(packed: b
             assert source.fileno() >= 0
             found += packets_of(batch)
     assert source is not None
-    if not packed:
+    if pack is bytes:
         assert found == PACKETS
     assert source.read() is None
     assert not source.ended
@@ -253,8 +245,8 @@ def test_a_pipe_gives_what_is_there_and_nothing_while_there_is_nothing(packed: b
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
-def test_standard_input_is_a_source(packed: bool) -> None:
+@packings
+def test_standard_input_is_a_source(pack: Pack) -> None:
     content = pcap_bytes(LARGE, nanoseconds=False)
     program = (
         "from engine.capture.sources import open_source\n"
@@ -264,7 +256,7 @@ def test_standard_input_is_a_source(packed: bool) -> None:
         "    count += 0 if batch is None else len(batch.offsets)\n"
         "print(count, source.warning)"
     )
-    stream = gzip.compress(content, 1) if packed else content
+    stream = pack(content)
     run = subprocess.run([sys.executable, "-c", program], input=stream, capture_output=True, check=True)
     assert run.stdout.split() == [str(len(LARGE)).encode()]
 

@@ -21,6 +21,7 @@ from engine.capture.window import CHUNK_BYTES
 from engine.errors import CaptureError
 from tests.support import pcapng
 from tests.support.packets import EPOCH_NS, Packet, write_pcap
+from tests.support.packing import Pack, packings
 from tests.support.reading import batches, packets_of, read_all
 
 
@@ -89,11 +90,11 @@ def test_the_order_of_bytes_and_the_interfaces_change_with_the_section(tmp_path:
 
 
 @ORDERS
-@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
-def test_a_block_may_lie_across_two_chunks(tmp_path: Path, order: str, packed: bool) -> None:
+@packings
+def test_a_block_may_lie_across_two_chunks(tmp_path: Path, order: str, pack: Pack) -> None:
     content = pcapng.pcapng_bytes(LARGE, order)
     assert len(content) > 2 * CHUNK_BYTES
-    assert read_all(opened(tmp_path, gzip.compress(content, 1) if packed else content)) == LARGE
+    assert read_all(opened(tmp_path, pack(content))) == LARGE
 
 
 def test_simple_packets_are_cut_to_the_snap_length_and_have_the_time_of_the_packet_before(tmp_path: Path) -> None:
