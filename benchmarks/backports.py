@@ -1,7 +1,7 @@
 """The entry of Debian's backports suite, as this machine would write it: ``python3 -m benchmarks.backports``.
 
-Suricata 7 is there, not in the release of 2023. The mirror is the one that the machine already uses for the release, so no
-host is named here. Standard library alone: it runs before anything is installed.
+Suricata 7 is there, not in the release of 2023. The mirror is the one that the machine already uses for the release, so
+no host is named here. Standard library alone: it runs before anything is installed.
 
 Prints nothing where the suite is known already, or where the machine is not a Debian release.
 """
@@ -55,7 +55,8 @@ def read_sources(folder: Path) -> list[Fields]:
 
 def stanza(text: str) -> Fields:
     """The fields of one deb822 stanza; a value of several lines, such as a key, stays one."""
-    fields, name = {}, ""
+    fields: Fields = {}
+    name = ""
     for line in text.splitlines():
         if line.startswith("#"):
             continue

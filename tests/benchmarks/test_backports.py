@@ -32,8 +32,7 @@ TABLE = {
     "one line": ("a.list", "deb http://mirror.test/debian bookworm main\n", WANTED),
     "one line with a key": (
         "a.list",
-        "deb [arch=amd64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] "
-        "http://mirror.test/debian bookworm main\n",
+        "deb [arch=amd64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://mirror.test/debian bookworm main\n",  # noqa: E501
         WANTED + SIGNED,
     ),
     "a key in the entry": (

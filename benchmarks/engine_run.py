@@ -1,0 +1,153 @@
+"""What a worker does with a capture, without scripts: ``python -m benchmarks.engine_run CAPTURE [--output FILE]``.
+
+Everything of ``engine.worker`` from the file to the item: packets and extents to segments, stream log, reassembly,
+each item dissected, built whole, encoded as msgpack and stored in item segments; and, which a worker does not do, each
+item written as a line of JSON, because peers write text too. The parts are those that ``engine.worker`` joins, with
+default options but for the TTLs: they are zero, so that segments go as soon as ``storageLimit`` asks for room and the
+file never waits for a clock. Looking for cyclic garbage is off, as in ``remora query``. The data folder is new and lies
+on tmpfs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from engine import clock
+from engine.capture.batch import Batch
+from engine.capture.sources import open_source
+from engine.config import Settings
+from engine.counters import Counters
+from engine.dissect.registry import load_rows
+from engine.items.encoding import json_line
+from engine.items.item import LazyItem
+from engine.pipeline import Node, Pipeline
+from engine.resolve.static import open_resolver
+from engine.segments.folder import StreamIds, open_folder
+from engine.segments.items import ItemShelf
+from engine.segments.records import END, ERROR, SEEN, STATES, StreamRecord
+from engine.segments.shelf import Shelf
+from engine.streams.stream import Stream
+
+READ_BYTES = 4 << 20
+"""More than one batch: what must be free on the shelf before the next is read, as in the worker."""
+EXPIRY_STEP_S = 0.5
+
+
+class Run:
+    """One capture from end to end."""
+
+    def __init__(self, data: Path, output: BinaryIO) -> None:
+        """``data``: a folder that is not there yet."""
+        settings = Settings()
+        storage = replace(settings.storage, pcap_ttl_s=0.0, pcap_error_ttl_s=0.0, json_ttl_s=0.0)
+        open_folder(data, "bench", clock.wall_ns())
+        self.counters = Counters()
+        self._output = output
+        self._due_s = clock.monotonic_s()
+        self._shelf = Shelf(data, storage, self.counters, self._due_s)
+        self._items = ItemShelf(data, storage, self.counters)
+        self._pipeline = Pipeline(
+            settings.streams,
+            settings.dissect,
+            load_rows(),
+            open_resolver(settings.resolve),
+            Node("bench", settings.node.ip),
+            self.counters,
+            StreamIds(data).next,
+        )
+
+    def capture(self, path: Path) -> None:
+        """Read it to its end."""
+        source = open_source(str(path), 0)
+        while not source.ended:
+            self._make_room()
+            batch = source.read()
+            if batch is not None:
+                self._take(batch)
+        source.close()
+        left, items = self._pipeline.finish()
+        self._deliver(items)
+        self._log_ends(left)
+        self._shelf.close()
+        self._items.close()
+
+    def _take(self, batch: Batch) -> None:
+        """``Worker._take`` for a worker whose scripts want items."""
+        step = self._pipeline.packets(batch)
+        records = {stream.id: stream for stream in step.assigned.streams}
+        self._shelf.append(
+            batch,
+            step.assigned.stream_ids,
+            step.columns.timestamp_ns,
+            lambda number: _record(records[number], SEEN),
+            clock.monotonic_s(),
+        )
+        self._deliver(self._pipeline.items(batch, step))
+        self._log_ends(step.assigned.ended)
+        ended, items = self._pipeline.expire()
+        self._deliver(items)
+        self._log_ends(ended)
+
+    def _deliver(self, items: list[LazyItem]) -> None:
+        """To the item segment, then as text."""
+        if items:
+            entries = [(item.stream.id, item.index, item.timestamp_ns, item.encode()) for item in items]
+            self._items.append(entries, clock.monotonic_s())
+            self._output.write(b"".join([json_line(item.as_dict()) for item in items]))
+
+    def _log_ends(self, streams: list[Stream]) -> None:
+        for stream in streams:
+            event = ERROR if stream.error else END
+            self._shelf.log(event, _record(stream, event))
+
+    def _make_room(self) -> None:
+        """Let segments go twice a second, and whenever the next batch would not fit."""
+        now_s = clock.monotonic_s()
+        if now_s >= self._due_s or not self._shelf.has_room(READ_BYTES, now_s):
+            self._due_s = now_s + EXPIRY_STEP_S
+            wall_ns, packet_bytes = clock.wall_ns(), self._shelf.size_bytes
+            self._shelf.expire(now_s, None, {}, wall_ns=wall_ns, extra_bytes=self._items.size_bytes)
+            self._items.expire(now_s, wall_ns=wall_ns, extra_bytes=packet_bytes)
+
+
+def _record(stream: Stream, event: int) -> StreamRecord:
+    return StreamRecord(
+        stream.id,
+        stream.start_ns if event == SEEN else stream.end_ns,
+        stream.packets,
+        stream.bytes,
+        stream.payload_bytes,
+        stream.client_ip,
+        stream.server_ip,
+        stream.client_port,
+        stream.server_port,
+        stream.protocol,
+        event,
+        STATES.index(stream.state),
+    )
+
+
+def main() -> None:
+    """Run, and say what was counted if asked to."""
+    parser = argparse.ArgumentParser(description="what a worker does with a capture, without scripts")
+    parser.add_argument("capture", type=Path)
+    parser.add_argument("--output", type=Path, default=Path("/dev/null"), help="where the lines of JSON go")
+    parser.add_argument("--tmpfs", type=Path, default=Path("/dev/shm"), help="where the data folder is made")
+    parser.add_argument("--counters", action="store_true", help="print all counters at the end")
+    options = parser.parse_args()
+    gc.disable()
+    with tempfile.TemporaryDirectory(dir=options.tmpfs) as folder, options.output.open("wb") as output:
+        run = Run(Path(folder, "data"), output)
+        run.capture(options.capture)
+    if options.counters:
+        for name, value in sorted(run.counters.snapshot().items()):
+            print(f"{name} {value}")
+
+
+if __name__ == "__main__":
+    main()

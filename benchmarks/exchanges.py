@@ -1,0 +1,97 @@
+"""What the generated conversations say: HTTP requests and responses, DNS queries and answers. Text, and chance."""
+
+from __future__ import annotations
+
+import json
+import random
+import struct
+
+PATHS = (
+    "/v2/carts/%d",
+    "/v2/items/%d?fields=price,stock&page=3",
+    "/assets/bundle.%d.css",
+    "/ready?probe=%d",
+    "/search?q=%d",
+)
+AGENTS = (
+    "Mozilla/5.0 (X11; Linux x86_64; rv:126.0) Gecko/20100101 Firefox/126.0",
+    "okhttp/4.12.0",
+    "python-httpx/0.27.0",
+    "curl/8.8.0",
+)
+STATUS = ("200 OK",) * 92 + ("404 Not Found",) * 5 + ("500 Internal Server Error",) * 2 + ("503 Service Unavailable",)
+TEXT = json.dumps(
+    [{"id": n, "name": f"thing number {n}", "price": n % 97, "tags": ["new", "blue"]} for n in range(600)]
+).encode()
+NAMES = [(f"app-{n % 97}.team-{n % 31}.svc.cluster.local", f"node-{n % 89}.example.test") for n in range(3007)]
+
+EDNS = b"\0" + struct.pack(">HHIH", 41, 1232, 0, 0)
+A, AAAA, CNAME = 1, 28, 5
+TO_NAME = b"\xc0\x0c"
+"""A pointer to the name in the question (RFC 1035, 4.1.4)."""
+
+
+def request(chance: random.Random, number: int, *, keep: bool) -> bytes:
+    """Every tenth is a POST with a small body, every third has a cookie; about 300 bytes."""
+    posts = number % 10 == 9
+    body = b'{"amount": %d, "comment": "ring twice, then wait"}' % chance.randrange(100) if posts else b""
+    lines = [
+        f"{'POST' if posts else 'GET'} {PATHS[number % len(PATHS)] % chance.randrange(100_000)} HTTP/1.1",
+        f"Host: app-{number % 50}.shop.svc",
+        f"User-Agent: {AGENTS[number % len(AGENTS)]}",
+        "Accept: */*",
+        "Accept-Encoding: gzip, br",
+        f"X-Request-Id: {chance.getrandbits(128):032x}",
+    ]
+    lines += [f"Cookie: sid={chance.getrandbits(128):032x}; lang=en"] if number % 3 == 0 else []
+    lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"] if posts else []
+    lines += [f"Connection: {'keep-alive' if keep else 'close'}", "\r\n"]
+    return "\r\n".join(lines).encode() + body
+
+
+def response(chance: random.Random, number: int, *, keep: bool) -> bytes:
+    """JSON of 800 to 2800 bytes; every fifth in two chunks."""
+    size = chance.randrange(800, 2800)
+    start = chance.randrange(len(TEXT) - size)
+    body = TEXT[start : start + size]
+    lines = [
+        f"HTTP/1.1 {chance.choice(STATUS)}",
+        "Server: nginx/1.26.0",
+        f"Date: Tue, 04 Jun 2024 11:{number // 60 % 60:02d}:{number % 60:02d} GMT",
+        "Content-Type: application/json; charset=utf-8",
+        "Cache-Control: no-store",
+        f"X-Trace: {chance.getrandbits(64):016x}",
+        f"Connection: {'keep-alive' if keep else 'close'}",
+    ]
+    if number % 5 == 4:
+        body = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[: size // 2], body[size // 2 :], b""))
+        lines.append("Transfer-Encoding: chunked")
+    else:
+        lines.append(f"Content-Length: {size}")
+    return "\r\n".join([*lines, "\r\n"]).encode() + body
+
+
+def lookup(chance: random.Random, number: int) -> tuple[bytes, bytes]:
+    """A query and its answer: every fourth asks for IPv6, every fifth answer begins with an alias, 5 % have none."""
+    ident, kind = chance.getrandbits(16), AAAA if number % 4 == 3 else A
+    asked, alias = NAMES[number % len(NAMES)]
+    question = _name(asked) + struct.pack(">HH", kind, 1)
+    query = struct.pack(">6H", ident, 0x0100, 1, 0, 0, 1) + question + EDNS
+    if number % 20 == 19:
+        return query, struct.pack(">6H", ident, 0x8183, 1, 0, 0, 1) + question + EDNS
+    owner, records = TO_NAME, []
+    if number % 5 == 0:
+        records.append(_record(TO_NAME, CNAME, _name(alias)))
+        owner = struct.pack(">H", 0xC000 | 12 + len(question) + 12)
+    for _ in range(1 + number % 3):
+        records.append(_record(owner, kind, chance.randbytes(16 if kind == AAAA else 4)))
+    answer = struct.pack(">6H", ident, 0x8180, 1, len(records), 0, 1) + question + b"".join(records) + EDNS
+    return query, answer
+
+
+def _name(text: str) -> bytes:
+    return b"".join(bytes([len(label)]) + label.encode() for label in text.split(".")) + b"\0"
+
+
+def _record(owner: bytes, kind: int, data: bytes) -> bytes:
+    return owner + struct.pack(">HHIH", kind, 1, 30, len(data)) + data

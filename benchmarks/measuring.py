@@ -1,0 +1,85 @@
+"""Programs run in rounds on one core: CPU and wall time, peak memory, exchanges found."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.captures import Capture
+from benchmarks.tools import TCPFLOW, Tool
+
+CANNOT = {("dns", TCPFLOW.name)}
+"""``(capture, tool)``: tcpflow knows no UDP."""
+
+
+class Cost(NamedTuple):
+    """Of one run of one program, start-up included."""
+
+    cpu_s: float
+    wall_s: float
+    peak_mib: float
+
+
+@dataclass(slots=True)
+class Measured:
+    """All rounds over one capture."""
+
+    name: str
+    capture: Capture
+    costs: dict[str, list[Cost]]
+    """By the tool's name; one per round."""
+    found: dict[str, int]
+    """Exchanges, where the tool tells."""
+
+    @property
+    def expected(self) -> int:
+        """Exchanges that the generator made; 0: nobody knows."""
+        return self.capture.http + self.capture.dns
+
+    def median(self, tool: str) -> Cost:
+        """Of the rounds, each figure on its own."""
+        return Cost(*map(statistics.median, zip(*self.costs[tool], strict=True)))
+
+    def ratio(self, ours: str, theirs: str, *, wall: bool = False) -> float:
+        """The median of the rounds' ratios, of CPU or of wall time."""
+        rounds = zip(self.costs[ours], self.costs[theirs], strict=True)
+        return statistics.median(mine[wall] / other[wall] for mine, other in rounds)
+
+
+def measure(name: str, capture: Capture, tools: Sequence[Tool], *, rounds: int, core: int, tmpfs: Path) -> Measured:
+    """Run all tools one after the other, ``rounds`` times; neighbours in ``tools`` are neighbours in time."""
+    able = [tool for tool in tools if (name, tool.name) not in CANNOT]
+    measured = Measured(name, capture, {tool.name: [] for tool in able}, {})
+    for _ in range(rounds):
+        for tool in able:
+            with tempfile.TemporaryDirectory(dir=tmpfs) as folder:
+                measured.costs[tool.name].append(run(tool, capture.path, Path(folder), core))
+                if tool.found and tool.name not in measured.found:
+                    measured.found[tool.name] = tool.found(Path(folder))
+    return measured
+
+
+def run(tool: Tool, capture: Path, output: Path, core: int) -> Cost:
+    """One whole process on one core.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    with (output / "stdout").open("wb") as stdout, (output / "stderr").open("wb") as stderr:
+        words = ["taskset", "-c", str(core), *tool.command(capture, output)]
+        begin_s = time.perf_counter()
+        process = subprocess.Popen(words, stdout=stdout, stderr=stderr)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall_s = time.perf_counter() - begin_s
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        last = (output / "stderr").read_text(errors="replace").strip().splitlines()[-1:]
+        raise SystemExit(f"{tool.name} failed with {process.returncode} on {capture.name}: {' '.join(last)}")
+    return Cost(usage.ru_utime + usage.ru_stime, wall_s, usage.ru_maxrss / 1024)
