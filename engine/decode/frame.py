@@ -31,6 +31,7 @@ from engine.decode.layout import (
     MAPPED,
     MORE_FRAGMENTS,
     SCTP,
+    SYN,
     TCP,
     TCP_FLAGS_MASK,
     UDP,
@@ -329,6 +330,7 @@ class Frame:
 
 
 def _without_payload(row: Row) -> Row:
-    """Of the same stream, with nothing in it that moves the stream on."""
+    """Of the same stream, with nothing in it that moves the stream on; the sequence number is its first byte's."""
     *address, flags, sequence, acknowledgement, _, _, _ = row
-    return (*address, flags & ACK | FRAGMENT | HELD, sequence, acknowledgement, 0, 0, 0)
+    first = sequence + bool(flags & SYN) & 0xFFFFFFFF
+    return (*address, flags & ACK | FRAGMENT | HELD, first, acknowledgement, 0, 0, 0)

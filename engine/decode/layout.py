@@ -16,7 +16,7 @@ IPV4, IPV6 = 0x0800, 0x86DD
 VLAN_TYPES = (0x8100, 0x88A8, 0x9100)
 """EtherTypes of a VLAN tag: 802.1Q, 802.1ad, and what was used before 802.1ad."""
 ICMP, TCP, UDP, ICMPV6, SCTP = 1, 6, 17, 58, 132
-ACK = 16
+SYN, ACK = 2, 16
 TCP_FLAGS_MASK = 0x3F
 """Without the two bits of ECN (RFC 3168), so that a SYN looks like a SYN."""
 MAPPED = 0xFFFF_0000_0000
