@@ -62,11 +62,12 @@ def fields_found(output: Path) -> int:
 
 
 def first_line(*command: str) -> Callable[[], str]:
-    """What the program says about itself."""
+    """What the program says about itself; tcpflow says it and fails."""
 
     def ask() -> str:
-        answer = subprocess.run(command, capture_output=True, text=True, check=True)
-        return (answer.stdout or answer.stderr).strip().splitlines()[0]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+        line = (answer.stdout or answer.stderr).strip().splitlines()[0]
+        return line.removeprefix("This is ").strip(" .")
 
     return ask
 
