@@ -9,7 +9,7 @@ from engine.clock import NS_PER_S
 from engine.counters import Counters, Drop
 from engine.decode.columns import FRAGMENT, HELD
 from engine.decode.decode import Decoded, Decoder
-from engine.decode.fragments import MAX_HELD_BYTES, TIMEOUT_NS, Datagram
+from engine.decode.fragments import MAX_HELD_BYTES, MAX_PIECES, TIMEOUT_NS, Datagram
 from tests.support.decoding import SlowDecoder, assert_equal, seen
 from tests.support.dpkt_decode import Seen
 from tests.support.packets import (
@@ -229,6 +229,15 @@ def test_memory_is_bounded_and_the_oldest_is_given_up() -> None:
     assert not decoder.decode(batch_of(batch_at(list(tails[given_up:])))).columns.drop.any()
     assert counters.get("decode_datagrams_reassembled_total") == begun - given_up
     assert (decoder.decode(batch_of(batch_at(list(tails[:given_up])))).columns.drop == Drop.FRAGMENT).all()
+
+
+def test_a_datagram_of_too_many_pieces_is_given_up() -> None:
+    counters = Counters()
+    pieces = fragments_of(udp_frame(A, B, bytes(MAX_PIECES * 8 + 64)), 8)
+    columns = Decoder(counters).decode(batch_of(batch_at(pieces))).columns
+    assert counters.get("decode_datagrams_incomplete_total") == 1
+    assert np.flatnonzero(columns.drop).tolist() == list(range(MAX_PIECES, len(pieces)))
+    assert Drop(int(columns.drop[MAX_PIECES])) is Drop.BAD_HEADER
 
 
 FIRST, SECOND, LAST = fragments_of(udp_frame(A, B, TEXT), 344)
