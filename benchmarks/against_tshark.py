@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.measuring import Cost, launch
 from tests.support.packets import Packet, TcpConversation, in_time_order, write_pcap
 
 PAIRS = 5
@@ -37,10 +37,13 @@ def main(arguments: list[str]) -> int:
         tshark = ["tshark", "-o", "tcp.reassemble_out_of_order:TRUE", "-r", path, "-Y", "http", "-T", "fields"]
         tshark += [word for field in FIELDS for word in ("-e", field)]
         print(f"{path}: {os.path.getsize(path) / 1e6:.1f} MB; calibration {calibrate():.3f} s")
-        pairs = [(cpu_s(remora), cpu_s(tshark)) for _ in range(PAIRS)]
+        pairs = [(cost(remora, Path(folder)), cost(tshark, Path(folder))) for _ in range(PAIRS)]
     for ours, theirs in pairs:
-        print(f"remora query {ours[0]:6.2f} s CPU {ours[1]:5d} MiB   tshark {theirs[0]:6.2f} s CPU {theirs[1]:5d} MiB")
-    ratio = statistics.median(theirs[0] / ours[0] for ours, theirs in pairs)
+        print(
+            f"remora query {ours.cpu_s:6.2f} s CPU {ours.peak_mib:5.0f} MiB"
+            f"   tshark {theirs.cpu_s:6.2f} s CPU {theirs.peak_mib:5.0f} MiB"
+        )
+    ratio = statistics.median(theirs.cpu_s / ours.cpu_s for ours, theirs in pairs)
     print(f"median ratio: remora query takes 1/{ratio:.2f} of the CPU of tshark")
     return 0
 
@@ -62,14 +65,9 @@ def short_connections() -> list[Packet]:
     return in_time_order(*conversations)
 
 
-def cpu_s(command: list[str]) -> tuple[float, int]:
-    """``(CPU seconds, peak MiB)`` of a command whose output goes nowhere."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{command[0]} failed with {process.returncode}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss >> 10
+def cost(command: list[str], folder: Path) -> Cost:
+    """What a command costs on one core; its output stays in ``folder``."""
+    return launch(command, folder, max(os.sched_getaffinity(0)))
 
 
 def calibrate() -> float:

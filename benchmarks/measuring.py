@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import json
 import statistics
 import subprocess
+import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import NamedTuple
 from benchmarks.captures import Capture
 from benchmarks.tools import TCPFLOW, Tool
 
+LAUNCHER = Path(__file__).with_name("launch.py")
 CANNOT = {("dns", TCPFLOW.name)}
 """``(capture, tool)``: tcpflow knows no UDP."""
 
@@ -67,19 +68,21 @@ def measure(name: str, capture: Capture, tools: Sequence[Tool], *, rounds: int, 
 
 
 def run(tool: Tool, capture: Path, output: Path, core: int) -> Cost:
-    """One whole process on one core.
+    """One whole process on one core; raises as ``launch``."""
+    return launch(tool.command(capture, output), output, core)
+
+
+def launch(command: Sequence[str], output: Path, core: int) -> Cost:
+    """What a command costs; it leaves ``stdout`` and ``stderr`` in the folder ``output``.
 
     Raises:
-        SystemExit: it failed.
+        SystemExit: it failed; with its last words.
     """
-    with (output / "stdout").open("wb") as stdout, (output / "stderr").open("wb") as stderr:
-        words = ["taskset", "-c", str(core), *tool.command(capture, output)]
-        begin_s = time.perf_counter()
-        process = subprocess.Popen(words, stdout=stdout, stderr=stderr)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall_s = time.perf_counter() - begin_s
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        last = (output / "stderr").read_text(errors="replace").strip().splitlines()[-1:]
-        raise SystemExit(f"{tool.name} failed with {process.returncode} on {capture.name}: {' '.join(last)}")
-    return Cost(usage.ru_utime + usage.ru_stime, wall_s, usage.ru_maxrss / 1024)
+    stdout, stderr = output / "stdout", output / "stderr"
+    launcher = [sys.executable, "-I", str(LAUNCHER), str(core), str(stdout), str(stderr)]
+    answer = subprocess.run([*launcher, *command], check=True, stdout=subprocess.PIPE)
+    cost = json.loads(answer.stdout)
+    if code := cost.pop("exit_code"):
+        last = stderr.read_text(errors="replace").strip().splitlines()[-1:]
+        raise SystemExit(f"{command[0]} failed with {code}: {' '.join(last)}")
+    return Cost(**cost)
