@@ -14,6 +14,7 @@ from collections import Counter
 
 import numpy as np
 
+from engine.capture.batch import Batch
 from engine.capture.links import LINKS
 from engine.counters import Counters, Drop
 from engine.decode.columns import FRAGMENT, HELD, Columns
@@ -54,13 +55,13 @@ def fuzz(count: int, seed: int) -> Counter[int]:
         decoded, slowly = fast.decode(batch), slow.decode(batch)
         assert_equal(decoded.columns, slowly.columns)
         assert decoded.payloads == slowly.payloads
-        check(decoded)
+        check(decoded, batch)
         reasons.update(decoded.columns.drop.tolist())
     return reasons
 
 
-def check(decoded: Decoded) -> None:
-    """Rows lie within the buffer, and mean nothing where they are dropped."""
+def check(decoded: Decoded, batch: Batch) -> None:
+    """Rows lie within their frames, or in the buffer if they came in fragments, and mean nothing where dropped."""
     columns = decoded.columns
     good = columns.drop == 0
     assert set(np.unique(columns.drop).tolist()) <= set(Drop)
@@ -68,6 +69,10 @@ def check(decoded: Decoded) -> None:
     assert (columns.payload_missing >= 0).all()
     assert (columns.payload_start >= 0)[good].all()
     assert (columns.payload_start + columns.payload_length <= len(decoded.payloads))[good].all()
+    own = good & (columns.flags < FRAGMENT)
+    frame, ends = batch.offsets + 16, columns.payload_start + columns.payload_length
+    assert (columns.payload_start >= frame)[own].all()
+    assert (ends <= frame + columns.captured_length)[own].all()
     held = columns.flags >= HELD
     assert (columns.flags[held] & FRAGMENT != 0).all()
     assert not (columns.payload_length[held] + columns.payload_missing[held]).any()
