@@ -42,6 +42,8 @@ class Settings:
     """SOURCE arguments of the run; paths are absolute."""
     pace: str = "max"
     """``max`` or ``realtime``: how fast captures are replayed."""
+    follow: bool = False
+    """Captures are still being written: they end when the run does."""
     grace_s: float = 30.0
     """How long an ending run goes on uploading."""
     data: str = "remora-data"

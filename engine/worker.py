@@ -90,7 +90,15 @@ class Worker:
             fd = self._child.descriptors.get(f"packets:{name}")
             packet_socket = socket.socket(fileno=fd) if fd is not None else None
             start = offset if index == first else 0
-            sources.append(open_source(spec, index, packet_socket=packet_socket, pace=self._settings.pace, start=start))
+            source = open_source(
+                spec,
+                index,
+                packet_socket=packet_socket,
+                pace=self._settings.pace,
+                start=start,
+                follow=self._settings.follow,
+            )
+            sources.append(source)
         return sources
 
     # -- the loop ------------------------------------------------------------------------------------------------------

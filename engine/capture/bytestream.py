@@ -19,8 +19,10 @@ _LOOK_BYTES = 1 << 16
 class ByteStream:
     """Reads forward only, never more than asked; owns its descriptor."""
 
-    def __init__(self, path: str) -> None:
-        """``-`` is standard input.
+    def __init__(self, path: str, *, growing: bool = False, folder: int | None = None) -> None:
+        """``-`` is standard input; a file that is ``growing`` is not ready where it ends for now.
+
+        ``folder`` is a descriptor of the folder that ``path`` lies in, for who may no longer go the whole way.
 
         Raises:
             CaptureError: it cannot be opened.
@@ -29,12 +31,17 @@ class ByteStream:
         self.damage = ""
         """Why unpacking ended before the end, else empty."""
         try:
-            self._descriptor = os.dup(0) if path == "-" else os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            if path == "-":
+                self._descriptor = os.dup(0)
+            else:
+                place = path if folder is None else os.path.basename(path)
+                self._descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
         except OSError as error:
             hint = "raise the limit of open files (ulimit -n)" if error.errno == errno.EMFILE else ""
             raise CaptureError(path, "a capture file that can be read", error.strerror, hint) from None
         self.regular = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
         """Reading never has to wait."""
+        self.growing = growing
         self._ahead = b""  # read from the descriptor, not yet unpacked
         self._front = b""  # unpacked, looked at, not yet passed on
         self._new_unpacker: Callable[[], Unpacker] | None = None
@@ -86,9 +93,17 @@ class ByteStream:
         """Whether ``readinto`` would return at once."""
         if self._unpacker is not None and not (self._front or self._unpacker.ended or self._unpacker.hungry):
             self._front = self._put_in(b"", _LOOK_BYTES)
-        if self.regular or self._front or self._ahead or self.damage:
+        if self._front or self._ahead or self.damage:
             return True
+        if self.regular:
+            return not self.growing or self.packed or self.left() > 0
         return bool(select.select([self._descriptor], [], [], 0)[0])
+
+    def left(self) -> int:
+        """Bytes of a file that were not read yet, as they lie there; negative: it became shorter."""
+        if not self.regular or self._descriptor < 0:
+            return 0
+        return os.fstat(self._descriptor).st_size - os.lseek(self._descriptor, 0, os.SEEK_CUR)
 
     def skip(self, count: int) -> None:
         """Pass over ``count`` bytes, or to the end where there are fewer.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +13,13 @@ import numpy as np
 from engine.capture.batch import Batch
 from engine.capture.bytestream import ByteStream
 from engine.capture.files import CaptureFile, open_file
+from engine.capture.pcapngblocks import SECTION_BYTES
 from engine.errors import CaptureError
 
 PATTERNS = tuple(f"*.{form}{packing}" for form in ("pcap", "cap", "pcapng") for packing in ("", ".gz", ".zst"))
-_PLACE = 1 << 40
-_NO_PACKETS = 1 << 63
+PLACE = 1 << 40
+"""``Batch.resume`` of a folder is the file's place times this, plus the offset in the file."""
+NO_PACKETS = 1 << 63
 
 
 class CaptureSequence:
@@ -36,7 +40,7 @@ class CaptureSequence:
         """
         self.name, self.warning = name, ""
         self._index = index
-        self._place, offset = divmod(start, _PLACE)
+        self._place, offset = divmod(start, PLACE)
         self._waiting = _open_all(paths[self._place :])
         self._file: CaptureFile | None = None
         self.ended = False
@@ -51,7 +55,7 @@ class CaptureSequence:
         while self._file is not None:
             batch = self._file.read()
             if batch is not None:
-                return batch._replace(resume=self._place * _PLACE + batch.resume)
+                return batch._replace(resume=self._place * PLACE + batch.resume)
             self.warning = "; ".join(filter(None, (self.warning, self._file.warning)))
             self._file.close()
             self._place += 1
@@ -105,10 +109,10 @@ def open_folder(path: str, index: int, *, start: int = 0) -> CaptureSequence:
     Raises:
         CaptureError: there are none, or one of them is no capture.
     """
-    found = sorted({file for pattern in PATTERNS for file in Path(path).glob(pattern) if file.is_file()})
+    found = captures_in(path)
     if not found:
         raise CaptureError(path, f"a folder with captures ({', '.join(PATTERNS)})", "a folder without any")
-    ordered = sorted(map(str, found), key=lambda file: (first_packet_ns(file), file))
+    ordered = sorted(found, key=lambda file: (_begin_ns(file), file))
     return CaptureSequence(path, ordered, index, start=start)
 
 
@@ -124,18 +128,34 @@ def open_data_folder(path: str, index: int, *, start: int = 0) -> CaptureSequenc
     return CaptureSequence(f"data:{path}", [str(file) for file in segments], index, start=start)
 
 
-def first_packet_ns(path: str) -> int:
-    """When the first packet of a file was captured.
+def captures_in(path: str, folder: int | None = None) -> list[str]:
+    """Paths of what lies directly in a folder and is named like a capture; ``folder`` is a descriptor of it."""
+    with os.scandir(path if folder is None else folder) as entries:
+        names = [entry.name for entry in entries if entry.is_file()]
+    return [os.path.join(path, name) for name in sorted(names) if any(fnmatch(name, form) for form in PATTERNS)]
+
+
+def _begin_ns(path: str) -> int:
+    begin_ns = first_packet_ns(path)
+    return NO_PACKETS if begin_ns is None else begin_ns
+
+
+def first_packet_ns(path: str, *, growing: bool = False, folder: int | None = None) -> int | None:
+    """When the first packet of a file was captured; ``None``: there is none, or the file is growing and has none yet.
 
     Raises:
         CaptureError: it is no capture.
     """
-    file = open_file(path, 0)
+    stream = ByteStream(path, growing=growing, folder=folder)
+    if growing and stream.left() < SECTION_BYTES:
+        stream.close()
+        return None
+    file = open_file(path, 0, stream=stream)
     try:
         batch = file.read()
     finally:
         file.close()
     if batch is None:
-        return _NO_PACKETS
+        return None
     seconds, nanoseconds = np.frombuffer(batch.buffer, "<u4", 2, int(batch.offsets[0])).tolist()
     return int(seconds) * 1_000_000_000 + int(nanoseconds)

@@ -47,6 +47,7 @@ class PacedSource:
         if self._batch is None:
             self._take(self._source.read(), now_ns)
         if self._batch is None or self._offset_ns is None:
+            self.due_s = self._source.due_s
             return None
         count = int(np.searchsorted(self._times_ns, now_ns + self._offset_ns, "right"))
         due = self._split(self._batch, count)

@@ -75,11 +75,13 @@ class PcapngFile:
             CaptureError: the file cannot be read any more.
         """
         while not self._waiting:
+            while not self._over and self._take_block():
+                pass
+            if self._waiting:
+                break
             if self._over or not self._stream.ready():
                 return None
             self._window.fill()
-            while self._take_block():
-                pass
         return self._waiting.popleft()
 
     def fileno(self) -> int:

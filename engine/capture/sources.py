@@ -9,6 +9,7 @@ from engine import clock
 from engine.capture.batch import Source
 from engine.capture.files import open_file
 from engine.capture.folder import open_data_folder, open_folder
+from engine.capture.following import FollowedFile, FollowedFolder
 from engine.capture.live import LiveSource, open_packet_socket
 from engine.capture.pacing import PacedSource
 from engine.errors import CaptureError
@@ -18,7 +19,13 @@ PACES = ("max", "realtime")
 
 
 def open_source(
-    spec: str, index: int, *, packet_socket: socket.socket | None = None, pace: str = "max", start: int = 0
+    spec: str,
+    index: int,
+    *,
+    packet_socket: socket.socket | None = None,
+    pace: str = "max",
+    start: int = 0,
+    follow: bool = False,
 ) -> Source:
     """The source that ``spec`` names.
 
@@ -28,6 +35,7 @@ def open_source(
         packet_socket: what ``open_packet_socket`` made, for ``iface:``; without it, it is opened here.
         pace: ``max`` or ``realtime``; live capture has only its own.
         start: a ``Batch.resume`` to go on from.
+        follow: a file grows, a folder gets new files; neither ends by itself.
 
     Raises:
         CaptureError: there is no such input, or it cannot be read.
@@ -37,8 +45,14 @@ def open_source(
     if spec.startswith(LIVE):
         interface = spec.removeprefix(LIVE)
         return LiveSource(packet_socket or open_packet_socket(interface), interface, index)
-    source = _open_offline(spec, index, start)
+    source = _open_followed(spec, index, start) if follow else _open_offline(spec, index, start)
     return PacedSource(source, clock.monotonic_s) if pace == "realtime" else source
+
+
+def _open_followed(spec: str, index: int, start: int) -> Source:
+    if spec == "-" or spec.startswith(DATA):
+        raise CaptureError("--follow", "a file or a folder", spec)
+    return (FollowedFolder if os.path.isdir(spec) else FollowedFile)(spec, index, clock.monotonic_s, start=start)
 
 
 def _open_offline(spec: str, index: int, start: int) -> Source:

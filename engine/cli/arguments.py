@@ -43,6 +43,12 @@ def absolute(spec: str) -> str:
     return prefix + str(Path(spec.removeprefix(prefix)).absolute())
 
 
+def check_follow(follow: bool, captures: tuple[str, ...], interfaces: tuple[str, ...]) -> None:
+    """Raises ``ConfigError`` where ``--follow`` would never get to the end of something, or to its beginning."""
+    if follow and (interfaces or len(captures) != 1 or captures[0].startswith(("iface:", "data:", "-"))):
+        raise ConfigError("--follow", "one capture file or one folder", " ".join([*captures, *interfaces]))
+
+
 def all_sources(given: tuple[str, ...], interfaces: tuple[str, ...] = ()) -> tuple[str, ...]:
     """SOURCE arguments and their aliases, as one list.
 

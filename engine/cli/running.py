@@ -29,6 +29,7 @@ from engine.units import parse_duration_s
     show_default=True,
     help="How fast captures are replayed.",
 )
+@click.option("--follow", is_flag=True, help="The capture is still being written: read on as it grows, until Ctrl-C.")
 @click.option("--grace", default="30s", show_default=True, help="How long an ending run goes on uploading.")
 def run(
     sources: tuple[str, ...],
@@ -39,6 +40,7 @@ def run(
     scripts: Path | None,
     data: Path,
     pace: str,
+    follow: bool,
     grace: str,
 ) -> None:
     """Capture or replay traffic, run the scripts, ship what they keep. Ctrl-C ends it in order; twice, at once.
@@ -54,11 +56,13 @@ def run(
     from engine.cli.summary import print_summary  # here and not above: `query` starts 0.1 s faster without them
     from engine.supervisor import Supervisor
 
+    arguments.check_follow(follow, (*sources, *pcap), interface)
     configuration = arguments.load(
         config_file,
         (*sets, *([f"scripting.source={scripts}"] if scripts else [])),
         sources=arguments.all_sources((*sources, *pcap), interface),
         pace=pace,
+        follow=follow,
         grace_s=parse_duration_s("--grace", grace),
         data=str(data.absolute()),
     )

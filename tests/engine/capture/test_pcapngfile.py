@@ -315,6 +315,16 @@ def test_a_pipe_gives_what_is_there_and_nothing_while_there_is_nothing() -> None
     os.close(reader)
 
 
+def test_what_came_with_the_header_does_not_wait_for_more() -> None:
+    reader, writer = os.pipe()
+    os.write(writer, pcapng.pcapng_bytes(PACKETS[:3]))
+    source = open_file(f"/dev/fd/{reader}", 0)
+    assert _there(source) == PACKETS[:3]
+    source.close()
+    os.close(writer)
+    os.close(reader)
+
+
 def _there(source: CaptureFile) -> list[Packet]:
     found: list[Packet] = []
     while (batch := source.read()) is not None:

@@ -1,0 +1,173 @@
+"""Captures that are still being written: a file that grows, a folder that gets new files. They end when the run does.
+
+Looked at five times a second rather than watched: a network file system tells no watcher what others write.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from engine.capture.batch import Batch
+from engine.capture.bytestream import ByteStream
+from engine.capture.files import CaptureFile, open_file
+from engine.capture.folder import PLACE, captures_in, first_packet_ns
+from engine.capture.pcapngblocks import SECTION_BYTES
+from engine.errors import CaptureError
+
+LOOK_S = 0.2
+_HEADER_BYTES = SECTION_BYTES
+"""A file that is shorter cannot be told from another form; no capture with a packet is."""
+
+
+class FollowedFile:
+    """A ``Source``. A compressed file does not grow: it is read to its end."""
+
+    can_wait = True
+
+    def __init__(
+        self, path: str, index: int, now_s: Callable[[], float], *, start: int = 0, folder: int | None = None
+    ) -> None:
+        """``now_s`` is a monotonic clock; ``start`` is a ``Batch.resume``; ``folder`` as in ``ByteStream``.
+
+        Raises:
+            CaptureError: it cannot be opened, or it begins like no capture.
+        """
+        self.name, self.due_s = path, 0.0
+        self._index, self._now_s, self._start = index, now_s, start
+        self._stream = ByteStream(path, growing=True, folder=folder)
+        self._file: CaptureFile | None = None
+        self._closed = False
+        self._open()
+
+    @property
+    def ended(self) -> bool:
+        """Closed, damaged, or complete."""
+        return self._closed or (self._file is not None and self._file.ended)
+
+    @property
+    def warning(self) -> str:
+        """Why it ended."""
+        return self._file.warning if self._file else ""
+
+    def read(self) -> Batch | None:
+        """What has been written since.
+
+        Raises:
+            CaptureError: it cannot be read any more, is no capture, or became shorter.
+        """
+        self._open()
+        if self._stream.left() < 0 and not self.ended:
+            raise CaptureError(self.name, "a file that grows", "one that became shorter", "start again to read it")
+        batch = self._file.read() if self._file else None
+        self.due_s = 0.0 if batch is not None else self._now_s() + LOOK_S
+        return batch
+
+    def finish(self) -> None:
+        """Nothing is written any more: ``read`` to the end."""
+        self._stream.growing = False
+
+    def fileno(self) -> int:
+        """Nothing tells when a file grows."""
+        return -1
+
+    def lost(self) -> int:
+        """Files lose nothing."""
+        return 0
+
+    def close(self) -> None:
+        """Give the descriptor back; again is harmless."""
+        self._closed = True
+        self._stream.close()
+
+    def _open(self) -> None:
+        if self._file is None and not self._closed and self._stream.left() >= _HEADER_BYTES:
+            self._file = open_file(self.name, self._index, start=self._start, stream=self._stream)
+
+
+class FollowedFolder:
+    """A ``Source``. The next file begins once it has a packet and nothing is left of the one before.
+
+    ``Batch.resume`` is that of ``CaptureSequence``.
+    """
+
+    can_wait = True
+
+    def __init__(self, path: str, index: int, now_s: Callable[[], float], *, start: int = 0) -> None:
+        """``start`` is a ``Batch.resume``. The folder is opened here, while its reader has the right to.
+
+        Raises:
+            CaptureError: it cannot be opened, or holds something that is named like a capture and is none.
+        """
+        try:
+            self._folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise CaptureError(path, "a folder that can be read", error.strerror) from None
+        self.name, self.due_s, self.ended, self.warning = path, 0.0, False, ""
+        self._index, self._now_s = index, now_s
+        self._place, self._offset = divmod(start, PLACE)
+        self._begins_ns: dict[str, int] = {}
+        self._file: FollowedFile | None = None
+        self._taken: set[str] = set()
+        self._taken.update(self._waiting()[: self._place])
+
+    def read(self) -> Batch | None:
+        """What has been written since to the current file, or the beginning of the next.
+
+        Raises:
+            CaptureError: the current file cannot be read any more, or a new one is no capture.
+        """
+        while not self.ended:
+            batch = self._file.read() if self._file else None
+            if batch is not None:
+                return batch._replace(resume=self._place * PLACE + batch.resume)
+            following = self._waiting()
+            if not following:
+                break
+            if self._file is None:
+                self._begin(following[0])
+            elif self._file.ended:
+                self._leave(self._file)
+            else:
+                self._file.finish()
+        self.due_s = self._now_s() + LOOK_S
+        return None
+
+    def fileno(self) -> int:
+        """Nothing tells when a folder grows."""
+        return -1
+
+    def lost(self) -> int:
+        """Files lose nothing."""
+        return 0
+
+    def close(self) -> None:
+        """Give the descriptor back; again is harmless."""
+        if self._file:
+            self._file.close()
+        if not self.ended:
+            os.close(self._folder)
+        self.ended = True
+
+    def _begin(self, path: str) -> None:
+        self._taken.add(path)
+        self._file, self._offset = (
+            FollowedFile(path, self._index, self._now_s, start=self._offset, folder=self._folder),
+            0,
+        )
+
+    def _leave(self, file: FollowedFile) -> None:
+        self.warning = "; ".join(filter(None, (self.warning, file.warning)))
+        file.close()
+        self._file = None
+        self._place += 1
+
+    def _waiting(self) -> list[str]:
+        """Files with packets that were not taken yet, in the order of their first packets."""
+        for path in captures_in(self.name, self._folder):
+            if path not in self._begins_ns:
+                begin_ns = first_packet_ns(path, growing=True, folder=self._folder)
+                if begin_ns is not None:
+                    self._begins_ns[path] = begin_ns
+        found = [(begin_ns, path) for path, begin_ns in self._begins_ns.items() if path not in self._taken]
+        return [path for _, path in sorted(found)]

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import gzip
+import itertools
+import random
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from engine.capture.batch import Source
+from engine.capture.following import FollowedFile, FollowedFolder
+from engine.capture.pacing import PacedSource
+from engine.errors import CaptureError
+from tests.support.packets import EPOCH_NS, Packet, pcap_bytes, write_pcap
+from tests.support.pcapng import pcapng_bytes
+from tests.support.reading import packets_of
+
+PACKETS = [Packet(EPOCH_NS + number * 10**9, random.Random(number).randbytes(number), 99) for number in range(60)]
+FORMS = pytest.mark.parametrize("form", [pcap_bytes, pcapng_bytes], ids=["pcap", "pcapng"])
+Form = Callable[[Iterable[Packet]], bytes]
+
+
+def clock() -> Callable[[], float]:
+    """One that goes on by a second a look."""
+    return itertools.count(0.0).__next__
+
+
+def there(source: Source) -> list[Packet]:
+    """What is there now."""
+    found: list[Packet] = []
+    while (batch := source.read()) is not None:
+        found += packets_of(batch)
+    return found
+
+
+@FORMS
+@pytest.mark.parametrize("seed", range(4))
+def test_a_file_is_read_as_it_grows(tmp_path: Path, form: Form, seed: int) -> None:
+    content, chance, path = form(PACKETS), random.Random(seed), tmp_path / "x"
+    path.write_bytes(b"")
+    source, sent, found = FollowedFile(str(path), 0, clock()), 0, list[Packet]()
+    while sent < len(content):
+        step = chance.choice([1, 5, 30, 300])
+        with path.open("ab") as file:
+            file.write(content[sent : sent + step])
+        sent += step
+        found += there(source)
+        assert not source.ended
+        assert source.warning == ""
+        assert source.due_s > 0
+    assert found == PACKETS
+    source.close()
+    assert source.ended
+
+
+@FORMS
+def test_following_goes_on_where_a_batch_ended(tmp_path: Path, form: Form) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(form(PACKETS[:20]))
+    batch = FollowedFile(str(path), 0, clock()).read()
+    assert batch is not None
+    again = FollowedFile(str(path), 0, clock(), start=batch.resume)
+    assert there(again) == []
+    path.write_bytes(form(PACKETS))
+    assert there(again) == PACKETS[20:]
+
+
+def test_a_packed_file_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "x.pcap.gz"
+    path.write_bytes(gzip.compress(pcap_bytes(PACKETS)))
+    source = FollowedFile(str(path), 0, clock())
+    assert there(source) == PACKETS
+    assert source.ended
+
+
+def test_a_file_that_becomes_shorter_is_an_error(tmp_path: Path) -> None:
+    path = write_pcap(tmp_path / "x.pcap", PACKETS)
+    source = FollowedFile(str(path), 0, clock())
+    assert there(source) == PACKETS
+    path.write_bytes(pcap_bytes([]))
+    with pytest.raises(CaptureError, match="expected a file that grows, got one that became shorter"):
+        source.read()
+
+
+def test_what_begins_like_no_capture_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("this is no capture, only a line of text")
+    with pytest.raises(CaptureError, match="expected a pcap or pcapng file"):
+        FollowedFile(str(tmp_path / "x"), 0, clock())
+
+
+def test_new_files_of_a_folder_come_in_the_order_of_their_first_packets(tmp_path: Path) -> None:
+    source = FollowedFolder(str(tmp_path), 0, clock())
+    assert there(source) == []
+    write_pcap(tmp_path / "z.pcap", PACKETS[:5])
+    (tmp_path / "y.pcapng").write_bytes(pcapng_bytes(PACKETS[5:9]))
+    (tmp_path / "empty.pcap").write_bytes(b"")
+    assert there(source) == PACKETS[:9]
+    write_pcap(tmp_path / "z.pcap", PACKETS[:6])
+    (tmp_path / "y.pcapng").write_bytes(pcapng_bytes(PACKETS[5:12]))
+    assert there(source) == PACKETS[9:12]
+    write_pcap(tmp_path / "b.pcap", PACKETS[20:30])
+    (tmp_path / "a.pcap.gz").write_bytes(gzip.compress(pcap_bytes(PACKETS[30:])))
+    write_pcap(tmp_path / "empty.pcap", PACKETS[12:20])
+    assert there(source) == PACKETS[12:]
+    assert not source.ended
+    (tmp_path / "text.pcap").write_text("this is no capture, only a line of text")
+    with pytest.raises(CaptureError, match=r"text\.pcap: expected a pcap"):
+        source.read()
+    source.close()
+    assert source.ended
+
+
+def test_a_folder_goes_on_in_the_right_file(tmp_path: Path) -> None:
+    for first in range(0, 60, 20):
+        write_pcap(tmp_path / f"{60 - first}.pcap", PACKETS[first : first + 20])
+    source, seen = FollowedFolder(str(tmp_path), 0, clock()), 0
+    for _ in range(3):
+        batch = source.read()
+        assert batch is not None
+        seen += len(batch.offsets)
+        assert there(FollowedFolder(str(tmp_path), 0, clock(), start=batch.resume)) == PACKETS[seen:]
+    assert seen == 60
+
+
+def test_a_paced_source_waits_as_long_as_the_one_it_paces(tmp_path: Path) -> None:
+    source = PacedSource(FollowedFile(str(write_pcap(tmp_path / "x.pcap", [])), 0, clock()), clock())
+    assert source.read() is None
+    assert source.due_s > 0
