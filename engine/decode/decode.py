@@ -39,7 +39,7 @@ class Decoded(NamedTuple):
 
 
 class Decoder:
-    """Decodes the batches of one source of packets, one after the other, and keeps the fragments between them."""
+    """Decodes batches, one after the other, and keeps the fragments between them."""
 
     def __init__(self, counters: Counters, way: Way | None = None) -> None:
         """``way`` is the fastest for each batch unless a test gives one."""
@@ -88,4 +88,4 @@ def _with_extra(batch: Batch, columns: Columns, extra: bytes) -> Decoded:
     payloads = memoryview(b"".join((batch.buffer[begin : batch.end], extra, bytes(PAD_BYTES))))
     size, start = len(batch.buffer), columns.payload_start
     moved = np.where(start < size, start - begin, start - size + (batch.end - begin))
-    return Decoded(columns._replace(payload_start=moved), payloads)
+    return Decoded(columns._replace(payload_start=np.maximum(moved, 0)), payloads)

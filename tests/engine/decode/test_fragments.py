@@ -127,6 +127,16 @@ def test_fragments_of_a_tunnelled_packet_come_in_fragments_of_their_tunnel() -> 
     ]
 
 
+@pytest.mark.parametrize("filler", [0, 20, 200])
+def test_a_batch_may_begin_anywhere_in_its_buffer(filler: int) -> None:
+    other, frame = udp_frame(A, ("10.0.0.9", 53), b"x"), udp_frame(A, B, TEXT)
+    batch = batch_of(batch_at([other] * 5 + fragments_of(frame, 520), filler=filler))
+    decoded = Decoder(Counters()).decode(batch._replace(offsets=batch.offsets[5:]))
+    assert [seen(decoded, row) for row in (0, 1)] == [holding(frame), completing(frame)]
+    assert [seen(decoded, 2 + row) for row in range(filler)] == [alone(other)] * filler
+    assert (decoded.columns.payload_start >= 0).all()
+
+
 def test_datagrams_do_not_mix() -> None:
     frames = [udp_frame(A, B, TEXT), udp_frame(A, ("10.0.0.3", 80), TEXT[::-1]), udp_frame(A, B, TEXT[::-1])]
     lists = [fragments_of(frame, 400, ident=index // 2) for index, frame in enumerate(frames)]
