@@ -50,6 +50,7 @@ bench: $(STAMP) ## what it costs, beside suricata, tshark and tcpflow on the sam
 .PHONY: bench-table
 bench-table: $(STAMP) ## the same, written to docs/performance.md
 	@$(BIN)/python -m benchmarks.peers $(BENCH) --write
+	@$(BIN)/python -m benchmarks.growth --write
 
 .PHONY: bench-peers
 bench-peers: ## install the peers (Debian; suricata may come from the backports suite of the machine's own mirror)

@@ -7,6 +7,7 @@ dns        100,000 lookups, each from a port of its own, 5 % IPv6, over 30 s
 bulk       20 transfers of 50 MB each in full segments, nothing that is dissected
 mixed      all of these at once; of the TCP segments with payload 0.3 % are lost, sent twice or overtaken, of the
            conversations that are no transfer 10 % are in a VLAN and 5 % IPv6
+crowd      100,000 connections that are open at the same time, one HTTP exchange each
 =========  ===========================================================================================================
 
 A scale multiplies both the conversations and the time, so that as many are open at once. What is there is not generated
@@ -111,6 +112,13 @@ def bulk(plan: Plan, transfers: int, size: int, mood: Mood) -> None:
         connection.close()
 
 
+def crowd(plan: Plan, count: int, mood: Mood) -> None:
+    """Connections that all wait for their response while the last of them is opened."""
+    for number in range(count):
+        flow = _flow(plan, TCP, 0x600000 + number // 20, 32_768 + number % 28_000, 0x10000 + number % 50, mood)
+        _talk(plan, flow, 1, number, mood, think_us=mood.span_us + SECOND_US)
+
+
 def mixed(plan: Plan, scale: float) -> None:
     """All of them."""
     mood = Mood(round(20 * SECOND_US * scale), TROUBLE, VLAN_SHARE)
@@ -120,12 +128,15 @@ def mixed(plan: Plan, scale: float) -> None:
     bulk(plan, 5, round(40_000_000 * scale), mood)
 
 
+PEERED = ("short", "keepalive", "dns", "bulk", "mixed")
+"""Those that peers are measured on."""
 PLANS: dict[str, Callable[[Plan, float], None]] = {
     "short": lambda plan, scale: short(plan, round(20_000 * scale), Mood(round(20 * SECOND_US * scale))),
     "keepalive": lambda plan, scale: keepalive(plan, round(500 * scale), Mood(round(2 * SECOND_US * scale))),
     "dns": lambda plan, scale: dns(plan, round(100_000 * scale), Mood(round(30 * SECOND_US * scale))),
     "bulk": lambda plan, scale: bulk(plan, 20, round(50_000_000 * scale), Mood(round(30 * SECOND_US * scale))),
     "mixed": mixed,
+    "crowd": lambda plan, scale: crowd(plan, round(100_000 * scale), Mood(5 * SECOND_US)),
 }
 
 
@@ -135,8 +146,8 @@ def _flow(plan: Plan, protocol: int, client: int, port: int, server: int, mood: 
     return Flow(protocol, client, port, server, 80, chance.random() < IPV6_SHARE, vlan)
 
 
-def _talk(plan: Plan, flow: Flow, count: int, number: int, mood: Mood) -> None:
-    """A connection of some HTTP exchanges."""
+def _talk(plan: Plan, flow: Flow, count: int, number: int, mood: Mood, *, think_us: int = 0) -> None:
+    """A connection of some HTTP exchanges; the server thinks before it answers."""
     chance = plan.chance
     connection = Connection(plan, flow, chance.randrange(mood.span_us), chance.randrange(200, 2500), mood.trouble)
     connection.open()
@@ -144,6 +155,7 @@ def _talk(plan: Plan, flow: Flow, count: int, number: int, mood: Mood) -> None:
         connection.at_us += chance.randrange(100, 5000) if count > 1 else 0
         for side, make in ((1, exchanges.request), (0, exchanges.response)):
             data = make(chance, turn, keep=count > 1)
+            connection.at_us += 0 if side else think_us
             connection.say(side, plan.keep(data), len(data))
         plan.http += 1
     connection.close()

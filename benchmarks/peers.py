@@ -16,12 +16,12 @@ from pathlib import Path
 
 from benchmarks import lo_real
 from benchmarks.against_tshark import calibrate
-from benchmarks.captures import CACHE, PLANS, Capture, build
+from benchmarks.captures import CACHE, PEERED, Capture, build
 from benchmarks.measuring import Measured, measure
 from benchmarks.table import PAGE, report, splice
 from benchmarks.tools import ENGINE, PEERS, QUERY, SURICATA, TCPFLOW, TSHARK
 
-NAMES = (*PLANS, "lo_real")
+NAMES = (*PEERED, "lo_real")
 ORDER = (ENGINE, SURICATA, QUERY, TSHARK, TCPFLOW)
 """Of a round: what is nearest to each other in cost runs next to each other."""
 
@@ -40,7 +40,7 @@ def main() -> int:
     )
     print(text)
     if options.write:
-        PAGE.write_text(splice(PAGE.read_text(), text))
+        PAGE.write_text(splice(PAGE.read_text(), "peers", text))
     return 0
 
 
@@ -74,7 +74,7 @@ def measured(name: str, options: argparse.Namespace) -> Measured | None:
 
 
 def _capture(name: str, options: argparse.Namespace) -> Capture | None:
-    if name in PLANS:
+    if name in PEERED:
         return build(name, options.folder, scale=options.scale)
     return lo_real.build(options.folder) if lo_real.possible() else None
 

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.captures import SEED
+from benchmarks.captures import PEERED, SEED
 from benchmarks.measuring import Measured
 from benchmarks.tools import ENGINE, PEERS, QUERY, SURICATA, TSHARK, Tool
 
 PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
-BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 
-NAMES = ("short", "keepalive", "dns", "bulk", "mixed", "lo_real")
+NAMES = (*PEERED, "lo_real")
 AIMS: dict[tuple[str, str], float] = {
     **{(TSHARK.name, name): 0.2 for name in NAMES},
     **{(SURICATA.name, name): aim for name, aim in zip(NAMES, (0.75, 1.0, 0.75, 0.9, 0.8, 1.0), strict=True)},
@@ -104,11 +103,12 @@ def machine() -> str:
     )
 
 
-def splice(page: str, text: str) -> str:
-    """The page with ``text`` between its two comments.
+def splice(page: str, part: str, text: str) -> str:
+    """The page with ``text`` between the two comments of this part.
 
     Raises:
         ValueError: one of them is missing.
     """
-    before, after = page.index(BEGIN) + len(BEGIN), page.index(END)
+    begin = f"<!-- {part}: begin -->"
+    before, after = page.index(begin) + len(begin), page.index(f"<!-- {part}: end -->")
     return f"{page[:before]}\n\n{text}\n\n{page[after:]}"

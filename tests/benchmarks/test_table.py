@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.captures import Capture
 from benchmarks.measuring import Cost, Measured
-from benchmarks.table import BEGIN, END, PAGE, report, row, splice
+from benchmarks.table import PAGE, report, row, splice
 from benchmarks.tools import ENGINE, QUERY, SURICATA, TCPFLOW
 
 
@@ -57,7 +57,12 @@ def test_exchanges_that_were_missed_are_said() -> None:
 
 
 def test_the_table_takes_its_place_and_nothing_else() -> None:
-    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
-    assert splice(page, "new") == f"before\n{BEGIN}\n\nnew\n\n{END}\nafter\n"
-    assert splice(splice(page, "new"), "new") == splice(page, "new")
-    assert splice(PAGE.read_text(), "new").count("new\n\n<!--") == 1
+    begin, end = "<!-- peers: begin -->", "<!-- peers: end -->"
+    page = f"before\n{begin}\nold\n{end}\nafter\n"
+    assert splice(page, "peers", "new") == f"before\n{begin}\n\nnew\n\n{end}\nafter\n"
+    assert splice(splice(page, "peers", "new"), "peers", "new") == splice(page, "peers", "new")
+
+
+@pytest.mark.parametrize("part", ["peers", "growth"])
+def test_the_page_has_a_place_for_each_table(part: str) -> None:
+    assert splice(PAGE.read_text(), part, "new").count("\n\nnew\n\n") == 1
