@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from engine.capture.batch import PAD_BYTES, Batch
 from engine.clock import NS_PER_S
-from engine.decode.decode import decode
+from engine.counters import Counters
+from engine.decode.decode import Decoder
 from engine.recording.batch_state import BatchState, Sealing
 from engine.recording.gzip_members import MEMBER_BYTES, Digest, HashedFile, SealedFile, member, write_lines
 from engine.recording.names import ENDINGS, hour_of, object_name
@@ -125,6 +126,7 @@ def _write_pcap(
 ) -> _Pcap:
     members: list[Member] = []
     payloads = [np.empty(0, np.int64)]
+    decoder = Decoder(Counters())  # one for all parts: a datagram in fragments may lie across two
     with HashedFile(path, new_digest) as file:
         file.write(member(pcap_header(state.link_type)))
         content = _mapped(packets) if len(index) else memoryview(b"")
@@ -132,14 +134,14 @@ def _write_pcap(
             records = bytes(joined(content, part))
             offset = file.write(member(records))
             members.append(Member(offset, int(part["timestamp_ns"][0]), int(part["timestamp_ns"][-1]), len(part)))
-            payloads.append(_payload_bytes(records, part, state.link_type))
+            payloads.append(_payload_bytes(decoder, records, part, state.link_type))
         return _Pcap(file.sealed, members, np.concatenate(payloads))
 
 
-def _payload_bytes(records: bytes, part: Packets, link_type: int) -> npt.NDArray[np.int64]:
+def _payload_bytes(decoder: Decoder, records: bytes, part: Packets, link_type: int) -> npt.NDArray[np.int64]:
     offsets = placed(part, 0)["offset"].astype(np.int64)
     padded = memoryview(records + bytes(PAD_BYTES))
-    columns = decode(Batch(padded, offsets, len(records), True, link_type, 0, -1))
+    columns = decoder.decode(Batch(padded, offsets, len(records), True, link_type, 0, -1)).columns
     return np.where(columns.drop == 0, columns.payload_length + columns.payload_missing, 0)
 
 
