@@ -41,8 +41,8 @@ EXPIRY_STEP_S = 0.5
 class Run:
     """One capture from end to end."""
 
-    def __init__(self, data: Path, output: BinaryIO) -> None:
-        """``data``: a folder that is not there yet."""
+    def __init__(self, data: Path, output: BinaryIO | None) -> None:
+        """``data``: a folder that is not there yet; without ``output`` items are stored and not written as text."""
         settings = Settings()
         storage = replace(settings.storage, pcap_ttl_s=0.0, pcap_error_ttl_s=0.0, json_ttl_s=0.0)
         open_folder(data, "bench", clock.wall_ns())
@@ -65,18 +65,22 @@ class Run:
         """Read it to its end."""
         source = open_source(str(path), 0)
         while not source.ended:
-            self._make_room()
+            self.make_room()
             batch = source.read()
             if batch is not None:
-                self._take(batch)
+                self.take(batch)
         source.close()
+        self.finish()
+
+    def finish(self) -> None:
+        """The end of input."""
         left, items = self._pipeline.finish()
         self._deliver(items)
         self._log_ends(left)
         self._shelf.close()
         self._items.close()
 
-    def _take(self, batch: Batch) -> None:
+    def take(self, batch: Batch) -> None:
         """``Worker._take`` for a worker whose scripts want items."""
         step = self._pipeline.packets(batch)
         records = {stream.id: stream for stream in step.assigned.streams}
@@ -98,14 +102,15 @@ class Run:
         if items:
             entries = [(item.stream.id, item.index, item.timestamp_ns, item.encode()) for item in items]
             self._items.append(entries, clock.monotonic_s())
-            self._output.write(b"".join([json_line(item.as_dict()) for item in items]))
+            if self._output:
+                self._output.write(b"".join([json_line(item.as_dict()) for item in items]))
 
     def _log_ends(self, streams: list[Stream]) -> None:
         for stream in streams:
             event = ERROR if stream.error else END
             self._shelf.log(event, _record(stream, event))
 
-    def _make_room(self) -> None:
+    def make_room(self) -> None:
         """Let segments go twice a second, and whenever the next batch would not fit."""
         now_s = clock.monotonic_s()
         if now_s >= self._due_s or not self._shelf.has_room(READ_BYTES, now_s):
