@@ -52,6 +52,10 @@ bench-table: $(STAMP) ## the same, written to docs/performance.md
 	@$(BIN)/python -m benchmarks.peers $(BENCH) --write
 	@$(BIN)/python -m benchmarks.growth --write
 
+.PHONY: bench-live
+bench-live: $(STAMP) ## live capture on a veth pair, rate by rate; as root, with tcpreplay
+	@$(BIN)/python -m benchmarks.live
+
 .PHONY: bench-peers
 bench-peers: ## install the peers (Debian; suricata may come from the backports suite of the machine's own mirror)
 	@entry=$$($(PYTHON) -m benchmarks.backports) && if [ -n "$$entry" ]; then \
