@@ -1,8 +1,9 @@
 """`remora query` beside `tshark -T fields` on one HTTP capture: ``python -m benchmarks.against_tshark [FILE]``.
 
 Both print every exchange: remora whole items as JSON, tshark eight fields per message. CPU seconds of the whole
-process, start-up included, in pairs that run one after the other; the median of the pairs' ratios counts. A
-calibration loop says how fast the machine was.
+process, start-up included, in pairs that run one after the other; the median of the pairs' ratios counts. A pair before
+them does not count: it compiles the modules, as an installation does. What they print goes nowhere. A calibration loop
+says how fast the machine was.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def main(arguments: list[str]) -> int:
         tshark = ["tshark", "-o", "tcp.reassemble_out_of_order:TRUE", "-r", path, "-Y", "http", "-T", "fields"]
         tshark += [word for field in FIELDS for word in ("-e", field)]
         print(f"{path}: {os.path.getsize(path) / 1e6:.1f} MB; calibration {calibrate():.3f} s")
-        pairs = [(cost(remora, Path(folder)), cost(tshark, Path(folder))) for _ in range(PAIRS)]
+        Path(folder, "stdout").symlink_to(os.devnull)
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        _, *pairs = [(cost(remora, Path(folder)), cost(tshark, Path(folder))) for _ in range(1 + PAIRS)]
     for ours, theirs in pairs:
         print(
             f"remora query {ours.cpu_s:6.2f} s CPU {ours.peak_mib:5.0f} MiB"
@@ -66,7 +69,7 @@ def short_connections() -> list[Packet]:
 
 
 def cost(command: list[str], folder: Path) -> Cost:
-    """What a command costs on one core; its output stays in ``folder``."""
+    """What a command costs on one core; ``folder`` is where its output goes."""
     return launch(command, folder, max(os.sched_getaffinity(0)))
 
 

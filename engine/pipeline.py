@@ -112,7 +112,7 @@ class Pipeline:
         left = self._table.finish()
         items: list[LazyItem] = []
         for stream in [*self._closing, *left]:
-            items += self._close(stream)
+            self._close(stream, items)
         items += self._dissection.finish()
         return left, self._counted(items)
 
@@ -123,13 +123,12 @@ class Pipeline:
             if self._reassembler.holds(stream):
                 self._closing.append(stream)
             else:
-                items += self._close(stream)
+                self._close(stream, items)
 
-    def _close(self, stream: Stream) -> list[LazyItem]:
-        items: list[LazyItem] = []
+    def _close(self, stream: Stream, items: list[LazyItem]) -> None:
         for chunk in self._reassembler.close(stream):
             items += self._dissection.feed(chunk)
-        return items + self._dissection.ended(stream)
+        items += self._dissection.ended(stream)
 
     def _counted(self, items: list[LazyItem]) -> list[LazyItem]:
         if items:

@@ -428,10 +428,11 @@ def _length(value: bytes) -> Framing:
 
 def _request_framing(head: bytes) -> Framing:
     lowered = head.lower()
-    coding = _field(lowered, b"\ntransfer-encoding")
-    if coding is not None:
-        return ("chunked", 0) if coding.endswith(b"chunked") else ("bad", 0)
-    length = _field(lowered, b"\ncontent-length")
+    if b"\ntransfer-encoding" in lowered:
+        coding = _field(lowered, b"\ntransfer-encoding")
+        if coding is not None:
+            return ("chunked", 0) if coding.endswith(b"chunked") else ("bad", 0)
+    length = _field(lowered, b"\ncontent-length") if b"\ncontent-length" in lowered else None
     return ("length", 0) if length is None else _length(length)
 
 
@@ -441,9 +442,10 @@ def _response_framing(head: bytes, method: bytes, status: bytes) -> Framing:
     if method == b"HEAD" or status in (b"204", b"304"):
         return "length", 0
     lowered = head.lower()
-    coding = _field(lowered, b"\ntransfer-encoding")
-    if coding is not None:
-        return ("chunked", 0) if coding.endswith(b"chunked") else ("close", 0)
+    if b"\ntransfer-encoding" in lowered:
+        coding = _field(lowered, b"\ntransfer-encoding")
+        if coding is not None:
+            return ("chunked", 0) if coding.endswith(b"chunked") else ("close", 0)
     length = _field(lowered, b"\ncontent-length")
     return ("close", 0) if length is None else _length(length)
 

@@ -113,14 +113,15 @@ names in lower case; the values of ``Cookie`` and ``Set-Cookie`` fields, which a
 
 def _head(head: bytes) -> Head:
     text = head.decode("latin-1")
-    if not (" \r\n" in text or "\t" in text or "\r\n " in text or ":  " in text or " :" in text):
+    if not (" \r\n" in text or "\t" in text or ":  " in text):
         lines = text[:-4].split("\r\n")
         try:
             headers = dict([line.split(": ", 1) for line in lines[1:]])  # 1.5 µs for ten fields; the careful way: 4 µs
         except ValueError:
             return _careful_head(text)
         lowered = {name.lower(): value for name, value in headers.items()}
-        if len(lowered) == len(lines) - 1 == text.count("\n") - 2:
+        names = "".join(headers)
+        if len(lowered) == len(lines) - 1 == text.count("\n") - 2 and " " not in names and ":" not in names:
             return lines[0], headers, lowered, [lowered[name] for name in _COOKIES if name in lowered]
     return _careful_head(text)
 

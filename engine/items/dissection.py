@@ -56,6 +56,7 @@ class Dissection:
         self._options = options
         self._place = Place.of(node_name, node_ip, resolver)
         self._counters = counters
+        self._max_pending = options.max_pending
         self._timeout_ns = int(options.pair_timeout_s * NS_PER_S)
         self._live: dict[int, Stream] = {}
         """Streams whose dissector may have something left to say."""
@@ -85,8 +86,10 @@ class Dissection:
             return []
         dissector = conversation.dissector
         left = [] if dissector is None else dissector.close(stream.state)
-        items = self._pair(conversation, stream, left) if left else []
-        return items + self._forget(conversation, stream, _ENDINGS.get(stream.state, _CUT_OFF))
+        problem = _ENDINGS.get(stream.state, _CUT_OFF)
+        if not left:
+            return self._forget(conversation, stream, problem)
+        return self._pair(conversation, stream, left) + self._forget(conversation, stream, problem)
 
     def expire(self, capture_ns: int) -> list[LazyItem]:
         """Items of requests that have waited for longer than ``pair_timeout_s``; looks once a second of the capture."""
@@ -172,18 +175,18 @@ class Dissection:
         earlier = conversation.ask(request)
         if earlier is not None:
             items.append(self._item(conversation, stream, earlier, None, _REPEATED))
-        if conversation.pending > self._options.max_pending:
+        if conversation.pending > self._max_pending:
             self._counters.drop("dissect", Drop.PENDING_LIMIT)
             items.append(self._item(conversation, stream, conversation.give_up_oldest(), None, _CROWDED))
 
     def _forget(self, conversation: Conversation, stream: Stream, problem: Problem) -> list[LazyItem]:
         """Dissect ``stream`` no more; what waits becomes items with ``problem``."""
-        items = [self._item(conversation, stream, request, None, problem) for request in conversation.give_up()]
         stream.conversation = _NOTHING
         self._live.pop(stream.id, None)
-        if items:
-            self._waiting.pop(stream.id, None)
-        return items
+        if not (conversation.waiting or conversation.waiting_by_key):
+            return []
+        self._waiting.pop(stream.id, None)
+        return [self._item(conversation, stream, request, None, problem) for request in conversation.give_up()]
 
     def _item(
         self,

@@ -127,8 +127,8 @@ class LazyItem(Mapping[str, Any]):
         whole["protocol"] = self._protocol()
         whole["src"] = built["src"] if "src" in built else self._end(True)
         whole["dst"] = built["dst"] if "dst" in built else self._end(False)
-        whole["request"] = built["request"] if "request" in built else _section(request)
-        whole["response"] = built["response"] if "response" in built else _section(response)
+        whole["request"] = built["request"] if "request" in built else request and request.payload.section()
+        whole["response"] = built["response"] if "response" in built else response and response.payload.section()
         whole["error"] = self._error_section()
         return whole
 

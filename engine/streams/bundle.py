@@ -135,8 +135,7 @@ class Bundles:
         syn = (flags & SYN) != 0
         sender_base = (sequence + syn) & 0xFFFFFFFF
         other_base = np.where((flags & ACK) != 0, columns.acknowledgement[rows].astype(np.int64), -1)
-        return map(
-            Newcomer,
+        fields = (
             [self._keys[index] for index in fresh],
             columns.protocol[rows].tolist(),
             _texts(np.where(turned, source, target)),
@@ -149,6 +148,7 @@ class Bundles:
             np.where(sender_upper, sender_base, other_base).tolist(),
             syn.tolist(),
         )
+        return map(Newcomer._make, zip(*fields, strict=True))  # half the cost of the constructor
 
     def closes_before_reset(self, index: int, marks: int) -> bool:
         """Whether bundle ``index`` has FIN from both sides before its first reset; ``marks`` are those before it."""
