@@ -386,7 +386,10 @@ class Http1:
         """When byte ``offset`` of the bytes at hand was captured."""
         chunk = self._chunk
         assert chunk is not None
-        return chunk.times_ns[0] if len(chunk.starts) == 1 else chunk.time_ns_at(max(offset - self._base, 0))
+        at = offset - self._base
+        if at >= chunk.starts[-1]:  # nearly always asked of a first or of a last byte: a search takes 0.3 us
+            return chunk.times_ns[-1]
+        return chunk.time_ns_at(at) if at > 0 else chunk.times_ns[0]
 
 
 _STEPS: dict[str, Step] = {"length": Http1._body, "chunked": Http1._chunk_size, "close": Http1._until_close}

@@ -159,11 +159,11 @@ def _chunks(
     offset: list[int],
     times_ns: list[int],
 ) -> list[Chunk]:
-    chunks = []
+    chunks, chunk_of = [], Chunk._make  # 0.2 us; the constructor of a named tuple: 0.4
     for which, a, b in zip(half, starts, [*starts[1:], len(begin)], strict=True):
         if b - a == 1:
             data = bytes(buffer[begin[a] : end[a]])
         else:
             data = b"".join([buffer[p:q] for p, q in zip(begin[a:b], end[a:b], strict=True)])
-        chunks.append(Chunk(streams[which >> 1], which & 1, data, offset[a:b], times_ns[a:b], 0))
+        chunks.append(chunk_of((streams[which >> 1], which & 1, data, offset[a:b], times_ns[a:b], 0)))
     return chunks
