@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from engine.capture.options import CaptureOptions
 from engine.dissect.options import DissectOptions
 from engine.options import Key, keys_of, option
 from engine.recording.options import RecordingOptions
@@ -31,6 +32,7 @@ class Settings:
     """Everything an instance was told."""
 
     node: NodeOptions = field(default_factory=NodeOptions)
+    capture: CaptureOptions = field(default_factory=CaptureOptions)
     streams: StreamOptions = field(default_factory=StreamOptions)
     storage: StorageOptions = field(default_factory=StorageOptions)
     dissect: DissectOptions = field(default_factory=DissectOptions)

@@ -223,7 +223,7 @@ class Supervisor:
 
     def _packet_sockets(self) -> dict[str, socket.socket]:
         names = [source.removeprefix("iface:") for source in self._settings.sources if source.startswith("iface:")]
-        return {f"packets:{name}": open_packet_socket(name) for name in names}
+        return {f"packets:{name}": open_packet_socket(name, self._settings.capture) for name in names}
 
     def _shipper_secrets(self) -> dict[str, str]:
         passed = {name: os.environ[name] for name in CLIENT_VARIABLES if name in os.environ}

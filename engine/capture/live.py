@@ -15,7 +15,9 @@ import struct
 import numpy as np
 
 from engine.capture.batch import Batch
+from engine.capture.bpf import attach, compile_filter
 from engine.capture.links import ETHERNET, RAW
+from engine.capture.options import CaptureOptions
 from engine.capture.ring import (
     BLOCK_BYTES,
     BLOCKS,
@@ -43,11 +45,14 @@ _LINK_TYPES = {1: ETHERNET, _LOOPBACK: ETHERNET, 65534: RAW, 768: RAW, 769: RAW,
 """By ARPHRD_ number; tunnels (none, ipip, ip6ip6, sit, gre) hand over bare IP."""
 
 
-def open_packet_socket(interface: str) -> socket.socket:
+DEFAULTS = CaptureOptions()
+
+
+def open_packet_socket(interface: str, options: CaptureOptions = DEFAULTS) -> socket.socket:
     """A packet socket with a ring, bound to ``interface`` and receiving.
 
     Raises:
-        CaptureError: no such interface, or no right to capture.
+        CaptureError: no such interface, no right to capture, or a filter that is none.
     """
     try:
         packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
@@ -56,14 +61,14 @@ def open_packet_socket(interface: str) -> socket.socket:
             f"iface:{interface}", "the right to capture", "none", "run as root or with CAP_NET_RAW"
         ) from None
     try:
-        _set_up(packets, interface)
+        _set_up(packets, interface, options)
     except BaseException:
         packets.close()
         raise
     return packets
 
 
-def _set_up(packets: socket.socket, interface: str) -> None:
+def _set_up(packets: socket.socket, interface: str, options: CaptureOptions) -> None:
     try:
         index = socket.if_nametoindex(interface)
         packets.setsockopt(_SOL_PACKET, _VERSION, _TPACKET_V3)
@@ -72,7 +77,10 @@ def _set_up(packets: socket.socket, interface: str) -> None:
         packets.bind((interface, 0))  # nothing arrives yet
         if packets.getsockname()[3] == _LOOPBACK:  # each packet passes twice, on its way out and in: keep the latter
             packets.setsockopt(_SOL_PACKET, _IGNORE_OUTGOING, 1)
-        packets.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, struct.pack("iHH8s", index, _PROMISCUOUS, 0, b""))
+        if options.promiscuous:
+            packets.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, struct.pack("iHH8s", index, _PROMISCUOUS, 0, b""))
+        if options.bpf.strip():
+            attach(packets, compile_filter(options.bpf, link_type_of(packets, interface)))
         packets.bind((interface, _ETH_P_ALL))
     except OSError as error:
         raise _refused(interface, error) from None

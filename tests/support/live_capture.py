@@ -13,6 +13,7 @@ import sys
 import time
 
 from engine.capture.live import LiveSource, open_packet_socket
+from engine.capture.options import CaptureOptions
 from engine.capture.ring import RETIRE_MS
 from engine.errors import CaptureError
 from tests.support.packets import udp_frame
@@ -28,7 +29,16 @@ def main(scenario: str) -> None:
     """Print the result of one scenario."""
     ip("link set lo up")
     print(
-        json.dumps({"loopback": loopback, "vlan": vlan, "vanish": vanish, "many": many, "around": around}[scenario]())
+        json.dumps(
+            {
+                "loopback": loopback,
+                "filtered": filtered,
+                "vlan": vlan,
+                "vanish": vanish,
+                "many": many,
+                "around": around,
+            }[scenario]()
+        )
     )
 
 
@@ -37,6 +47,16 @@ def loopback() -> Found:
     source = LiveSource(open_packet_socket("lo"), "lo")
     frames = talk_udp(100) + talk_tcp()
     return {"frames": capture(source), "sent": frames, "lost": source.lost()}
+
+
+def filtered() -> Found:
+    """UDP and TCP over lo, of which a filter wants UDP; and whether the interface was made promiscuous."""
+    options = CaptureOptions(bpf="udp port 4000", promiscuous=False)
+    source = LiveSource(open_packet_socket("lo", options), "lo")
+    talk_udp(100)
+    talk_tcp()
+    shown = subprocess.run(["ip", "-d", "link", "show", "lo"], capture_output=True, text=True, check=True)
+    return {"frames": capture(source), "promiscuous": "promiscuity 0" not in shown.stdout, "lost": source.lost()}
 
 
 def vlan() -> Found:

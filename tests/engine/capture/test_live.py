@@ -10,10 +10,22 @@ from typing import Any
 
 import pytest
 
+from engine.capture.bpf import compile_filter
 from engine.capture.live import LiveSource, interfaces, open_packet_socket
 from engine.decode.decode import decode
 from engine.errors import CaptureError
 from tests.support.packets import EPOCH_NS, Packet, batch_of
+
+
+def has_libpcap() -> bool:
+    try:
+        compile_filter("ip", 1)
+    except CaptureError:
+        return False
+    return True
+
+
+needs_libpcap = pytest.mark.skipif(not has_libpcap(), reason="libpcap is not installed")
 
 
 @functools.cache
@@ -52,6 +64,15 @@ def test_each_packet_of_the_loopback_is_seen_once() -> None:
     result = scenario("loopback")
     assert payloads(result["frames"]) == [*(b"datagram %d" % number for number in range(100)), b"message"]
     assert result["lost"] == 0
+
+
+@needs_namespaces
+@needs_libpcap
+@pytest.mark.slow
+def test_a_filter_leaves_out_what_it_does_not_want() -> None:
+    result = scenario("filtered")
+    assert payloads(result["frames"]) == [b"datagram %d" % number for number in range(100)]
+    assert (result["lost"], result["promiscuous"]) == (0, False)
 
 
 @needs_namespaces

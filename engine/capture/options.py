@@ -1,0 +1,20 @@
+"""What can be set about capturing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.options import option
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureOptions:
+    """Live capture; files are read whole."""
+
+    bpf: str = option(
+        "",
+        "tap.bpfOverride",
+        "Packet filter of live capture, as tcpdump takes it; needs libpcap. Files are read whole.",
+        environment=("BPF_OVERRIDE",),
+    )
+    promiscuous: bool = option(True, "capture.promiscuous", "Capture what is addressed to other machines too.")
