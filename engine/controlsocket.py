@@ -13,11 +13,14 @@ from typing import Any
 
 import msgspec
 
+from engine.clock import monotonic_s
 from engine.errors import RemoraError
 from engine.frames.control import MAX_STREAM_FRAME_BYTES
 
 LENGTH = struct.Struct("<I")
 MAX_REQUEST_BYTES = 64 * 1024
+PATIENCE_S, ASKER_PATIENCE_S = 1.0, 5.0
+"""How long a whole exchange may take: the supervisor waits for one asker at a time."""
 
 Answer = Callable[[str, Mapping[str, Any]], tuple[list[dict[str, Any]], dict[str, Any]]]
 
@@ -36,7 +39,8 @@ class ControlSocket:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         previous = os.umask(0o177)
         try:
-            self._listener.bind(_short(path))
+            with _address(path) as address:
+                self._listener.bind(address)
         finally:
             os.umask(previous)
         self._listener.listen(8)
@@ -44,17 +48,20 @@ class ControlSocket:
         selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
     def _accept(self) -> None:
-        connection, _ = self._listener.accept()
-        connection.settimeout(1.0)
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return  # gone already, or no descriptor is left: it asks again
+        until_s = monotonic_s() + PATIENCE_S
         with connection, contextlib.suppress(TimeoutError, ConnectionError):  # an asker that is gone or stuck
-            for message in self._reply(_receive(connection, MAX_REQUEST_BYTES)):
-                _send(connection, message)
+            for message in self._reply(_receive(connection, MAX_REQUEST_BYTES, until_s)):
+                _send(connection, message, until_s)
 
     def _reply(self, data: bytes) -> Iterator[dict[str, Any]]:
         try:
             request = msgspec.msgpack.decode(data, type=_Request)
             rows, done = self._answer(request.op, request.args)
-        except (RemoraError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (RemoraError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             yield {"error": str(error)}
             return
         yield from ({"row": row} for row in rows)
@@ -75,13 +82,15 @@ def ask(path: Path, operation: str, arguments: Mapping[str, Any]) -> tuple[list[
         OSError: it runs and does not answer.
         RemoraError: the instance refused.
     """
+    until_s = monotonic_s() + ASKER_PATIENCE_S
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(5.0)
-        connection.connect(_short(path))
-        _send(connection, {"op": operation, "args": dict(arguments)})
+        connection.settimeout(ASKER_PATIENCE_S)
+        with _address(path) as address:
+            connection.connect(address)
+        _send(connection, {"op": operation, "args": dict(arguments)}, until_s)
         rows: list[dict[str, Any]] = []
         while True:
-            message = msgspec.msgpack.decode(_receive(connection, MAX_STREAM_FRAME_BYTES))
+            message = msgspec.msgpack.decode(_receive(connection, MAX_STREAM_FRAME_BYTES, until_s))
             if "row" in message:
                 rows.append(message["row"])
             elif "done" in message:
@@ -90,26 +99,36 @@ def ask(path: Path, operation: str, arguments: Mapping[str, Any]) -> tuple[list[
                 raise RemoraError(message["error"])
 
 
-def _short(path: Path) -> str:
-    """A socket's path holds 107 bytes; a long one is reached from the working directory."""
-    return str(path) if len(bytes(path)) < 100 else os.path.relpath(path)
+@contextlib.contextmanager
+def _address(path: Path) -> Iterator[str]:
+    """A socket's address holds 107 bytes; a longer path is reached by the descriptor of its folder."""
+    if len(bytes(path)) < 100:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
 
 
-def _send(connection: socket.socket, message: Mapping[str, Any]) -> None:
+def _send(connection: socket.socket, message: Mapping[str, Any], until_s: float) -> None:
     data = msgspec.msgpack.encode(message)
+    connection.settimeout(max(until_s - monotonic_s(), 0.001))
     connection.sendall(LENGTH.pack(len(data)) + data)
 
 
-def _receive(connection: socket.socket, limit_bytes: int) -> bytes:
-    (length,) = LENGTH.unpack(_exactly(connection, LENGTH.size))
+def _receive(connection: socket.socket, limit_bytes: int, until_s: float) -> bytes:
+    (length,) = LENGTH.unpack(_exactly(connection, LENGTH.size, until_s))
     if length > limit_bytes:
         raise ConnectionAbortedError(f"a frame of {length} bytes exceeds the limit of {limit_bytes}")
-    return _exactly(connection, length)
+    return _exactly(connection, length, until_s)
 
 
-def _exactly(connection: socket.socket, count: int) -> bytes:
+def _exactly(connection: socket.socket, count: int, until_s: float) -> bytes:
     parts = []
     while count:
+        connection.settimeout(max(until_s - monotonic_s(), 0.001))
         part = connection.recv(min(count, 1 << 16))
         if not part:
             raise ConnectionResetError("the other side closed the connection")

@@ -55,8 +55,14 @@ def test_only_the_owner_may_connect(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\xff\xff\xff\xff", LENGTH.pack(3) + b"\xc1\xc1\xc1", LENGTH.pack(9) + b"x"],
-    ids=["silence", "giant", "garbage", "half"],
+    [
+        b"",
+        b"\xff\xff\xff\xff",
+        LENGTH.pack(3) + b"\xc1\xc1\xc1",
+        LENGTH.pack(9) + b"x",
+        LENGTH.pack(5016) + b"\x82\xa2op\xa1x\xa4args\x81\xa1x" + b"\x91" * 5000 + b"\x01\x01",
+    ],
+    ids=["silence", "giant", "garbage", "half", "deep"],
 )
 def test_a_hostile_request_does_not_stop_the_next_one(path: Path, data: bytes) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as hostile:
@@ -66,9 +72,17 @@ def test_a_hostile_request_does_not_stop_the_next_one(path: Path, data: bytes) -
 
 
 def test_a_path_longer_than_a_socket_address_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    deep = tmp_path / ("x" * 60) / ("y" * 60)
+    deep = tmp_path / ("x" * 100) / ("y" * 100)
     deep.mkdir(parents=True)
-    monkeypatch.chdir(deep)
+    monkeypatch.chdir("/")
     selector = selectors.DefaultSelector()
-    ControlSocket(deep / "control.sock", selector, answer).close()
+    server = ControlSocket(deep / "control.sock", selector, answer)
+    asker = threading.Thread(target=lambda: answers.append(ask(deep / "control.sock", "count", {"to": 1})))
+    answers: list[Any] = []
+    asker.start()
+    for key, _ in selector.select(30):
+        key.data()
+    asker.join()
+    assert answers == [([{"n": 0}], {"total": 1})]
+    server.close()
     selector.close()
