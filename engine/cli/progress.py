@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from rich.console import Console
 from rich.live import Live
@@ -32,11 +33,13 @@ class TerminalView:
         self._live = Live(console=self._console, auto_refresh=False, transient=False)
         self._live.start()
         self._due_s = 0.0
+        self._gone = False
+        """The terminal: what it would show is not worth the run."""
 
     def progress(self, totals: Mapping[str, int], phase: str) -> None:
         """Redraw, ten times a second at most."""
         now_s = clock.monotonic_s()
-        if now_s < self._due_s and phase != "over":
+        if self._gone or (now_s < self._due_s and phase != "over"):
             return
         self._due_s = now_s + REDRAW_STEP_S
         line = Text("done" if phase == "over" else phase, style="bold cyan")
@@ -45,15 +48,23 @@ class TerminalView:
         dropped = _dropped(totals)
         if dropped:
             line.append(f" dropped {_short(dropped)}", style="bold red")
-        self._live.update(line, refresh=True)
+        self._show(lambda: self._live.update(line, refresh=True))
 
     def tell(self, line: str) -> None:
         """Print above the live line."""
-        self._console.print(line, markup=False, crop=False, overflow="ignore")
+        self._show(lambda: self._console.print(line, markup=False, crop=False, overflow="ignore"))
+
+    def _show(self, draw: Callable[[], None]) -> None:
+        if not self._gone:
+            try:
+                draw()
+            except OSError:
+                self._gone = True
+                silence()
 
     def close(self) -> None:
         """Leave the last line standing."""
-        self._live.stop()
+        self._show(self._live.stop)
 
 
 class LogView:
@@ -72,11 +83,23 @@ class LogView:
         self.tell(f"progress phase={phase} {pairs} dropped={_dropped(totals)}")
 
     def tell(self, line: str) -> None:
-        """One line on standard error."""
-        print(line, file=sys.stderr, flush=True)
+        """One line on standard error, as long as somebody reads it: a run does not end because nobody does."""
+        try:
+            print(line, file=sys.stderr, flush=True)
+        except BlockingIOError:
+            pass  # full, and of the kind that does not wait: this line only
+        except OSError:
+            silence()
 
     def close(self) -> None:
         """Nothing to leave."""
+
+
+def silence() -> None:
+    """Standard error leads nowhere from here on: its reader is gone, or its disk is full."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stderr.fileno())
+    os.close(nowhere)
 
 
 def _short(count: int) -> str:
