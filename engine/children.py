@@ -17,6 +17,10 @@ from engine.errors import ProtocolViolation
 from engine.frames.endpoint import Endpoint, message_pair
 
 FIRST_RESTART_S, LAST_RESTART_S, HEALTHY_S = 0.1, 30.0, 60.0
+HOPELESS = 8
+"""So many ends by its own fault in a row, 13 s in all, and a restart will not help."""
+KILLED = (-signal.SIGKILL, -signal.SIGTERM)
+"""Ends that somebody else brought about."""
 CONTROL_FD = 3
 
 
@@ -72,6 +76,8 @@ class ChildProcess:
         self.up = False
         self.restart_s: float | None = None
         self.deaths = 0
+        self.faults = 0
+        """Those of the deaths in a row that nobody else brought about."""
         self._born_s = 0.0
 
     @property
@@ -86,23 +92,35 @@ class ChildProcess:
         return self.mailbox.endpoint
 
     def start(self, now_s: float, log_fd: int, *, stdin: bool = False) -> None:
-        """Exec a fresh interpreter with a clean environment, its log lines into ``log_fd``; ``stdin``: it gets ours."""
+        """Exec a fresh interpreter with a clean environment, its log lines into ``log_fd``; ``stdin``: it gets ours.
+
+        Raises:
+            OSError: no memory or no process is left; it is tried again after ``restart_s``.
+        """
         ours, theirs = message_pair()
         os.set_blocking(ours.fileno(), False)
-        self.pid = os.posix_spawn(
+        self.restart_s = now_s + 1.0
+        with theirs:
+            try:
+                self.pid = self._spawn(theirs.fileno(), log_fd, stdin)
+            except OSError:
+                ours.close()
+                raise
+        self.mailbox.endpoint = Endpoint(ours, self._incoming)
+        self.up, self.restart_s, self._born_s = False, None, now_s
+
+    def _spawn(self, control_fd: int, log_fd: int, stdin: bool) -> int:
+        return os.posix_spawn(
             sys.executable,
             [sys.executable, "-P", "-m", self._module],
             _environment(),
             file_actions=[
-                (os.POSIX_SPAWN_DUP2, theirs.fileno(), CONTROL_FD),
+                (os.POSIX_SPAWN_DUP2, control_fd, CONTROL_FD),
                 (os.POSIX_SPAWN_DUP2, log_fd, 1),
                 (os.POSIX_SPAWN_DUP2, log_fd, 2),
                 *([] if stdin else [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]),
             ],
         )
-        theirs.close()
-        self.mailbox.endpoint = Endpoint(ours, self._incoming)
-        self.up, self.restart_s, self._born_s = False, None, now_s
 
     def receive(self) -> list[Any] | None:
         """Messages that are there; ``None`` when the child is dead."""
@@ -128,8 +146,9 @@ class ChildProcess:
         status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         self.pid = 0
         if now_s - self._born_s > HEALTHY_S:
-            self.deaths = 0
+            self.deaths = self.faults = 0
         self.deaths += 1
+        self.faults += status not in KILLED
         self.restart_s = now_s + min(FIRST_RESTART_S * 2 ** (self.deaths - 1), LAST_RESTART_S)
         return status
 

@@ -43,6 +43,8 @@ class Drop(IntEnum):
     RATE_LIMIT = 72
     ABANDONED = 73
     """A script host died while it ran this item's hook."""
+    NOT_DELIVERED = 74
+    """It still waited for a script when a stopped instance had no more time, or when the worker died."""
 
 
 class Counters:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import os
 import pwd
@@ -25,6 +26,11 @@ from engine.frames.endpoint import Endpoint
 CONTROL_FD = 3
 REPORT_INTERVAL_S = 0.2
 HEARTBEAT_S = 1.0
+LATE_IMPORTS = {"numpy": "numpy.ma", "requests": "netrc", "weakref": "gc"}
+"""What libraries import when it is first needed: too late for a process that may not read their files any more.
+
+``numpy.unique`` needs ``numpy.ma``; requests asks ``netrc`` for every upload; weakref imports gc at the end.
+"""
 
 
 @dataclass(slots=True)
@@ -45,6 +51,9 @@ class Child:
 
     def up(self) -> None:
         """Drop what is not needed any more and say that work begins. Call when files are open and modules imported."""
+        for library, late in LATE_IMPORTS.items():
+            if library in sys.modules:
+                importlib.import_module(late)
         drop_privileges(self.data)
         self.endpoint.send(Up())
 
@@ -107,8 +116,16 @@ def _first_message(endpoint: Endpoint[ToChild]) -> Child:
         sys.exit(0)
     start, descriptors = received
     assert isinstance(start, Start), "the supervisor speaks first, and begins with Start"
-    settings = msgspec.msgpack.decode(start.settings, type=Settings)
+    named = dict(zip(start.descriptors, descriptors, strict=True))
+    settings = msgspec.msgpack.decode(_settings(start, named), type=Settings)
     data = Path(settings.data)
     os.chdir(data)
     os.umask(0o077)
-    return Child(endpoint, start, settings, dict(zip(start.descriptors, descriptors, strict=True)), Path("."))
+    return Child(endpoint, start, settings, named, Path("."))
+
+
+def _settings(start: Start, descriptors: dict[str, int]) -> bytes:
+    if "settings" not in descriptors:
+        return bytes(start.settings)
+    with open(descriptors.pop("settings"), "rb") as file:
+        return file.read()

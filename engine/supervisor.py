@@ -22,10 +22,11 @@ import msgspec
 
 from engine import clock
 from engine.capture.live import open_packet_socket
-from engine.children import ChildProcess
+from engine.children import HOPELESS, ChildProcess
 from engine.configure import Configuration
 from engine.controlsocket import ControlSocket
-from engine.errors import CaptureError, RemoraError
+from engine.counters import Drop
+from engine.errors import CaptureError, ConfigError, RemoraError
 from engine.frames.control import (
     Begin,
     ConsoleLine,
@@ -55,7 +56,12 @@ from engine.segments.folder import lock_instance, open_folder
 
 SHUTDOWN_S, QUIT_S = 5.0, 3.0
 DEBOUNCE_S = 0.2
+MAX_LINE_BYTES = 64 * 1024
 TICK_S = 0.25
+MAX_INLINE_BYTES, MAX_ENVIRONMENT_BYTES = 32 * 1024, 48 * 1024
+"""What of a message (64 KiB) settings may take, else they go by a file; and what scripts may have as ``env``."""
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The last: its terminal is gone."""
 MODULES = {
     "worker": "engine.worker",
     "broker": "engine.broker",
@@ -91,6 +97,8 @@ class Outcome:
     remaining: int = 0
     note: str = ""
     errors: list[str] = field(default_factory=list)
+    scripts_out: dict[str, str] = field(default_factory=dict)
+    """Scripts that did not run to the end, and why."""
 
 
 class Supervisor:
@@ -100,6 +108,7 @@ class Supervisor:
         self._configuration, self._settings = configuration, configuration.settings
         self._run_id, self._view = run_id, view
         self._data = Path(self._settings.data)
+        _check_environment(configuration.script_env)
         open_folder(self._data, self._settings.node.name, clock.wall_ns())
         self._lock = lock_instance(self._data)
         self._children = {
@@ -111,11 +120,12 @@ class Supervisor:
         self._counters: dict[str, dict[str, int]] = {}
         self._past: dict[str, int] = {}
         self._outcome = Outcome(0, {})
-        self._interrupts = 0
-        self._input_ended = False
+        self._interrupts = self._obeyed = 0
+        self._input_ended = self._source_failed = False
         self._began = False
         self._flush_until_s = 0.0
         self._reload_s: float | None = None
+        self._unfinished_line = b""
         user = nobody()[0] if os.getuid() == 0 else -1
         self._scripts = ScriptSet(
             self._settings.scripts,
@@ -147,9 +157,10 @@ class Supervisor:
         """Everything, from the first fork to the last upload."""
         wake_read, wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake_write)
-        previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        previous = {number: signal.signal(number, self._on_signal) for number in STOP_SIGNALS}
         self._selector.register(wake_read, selectors.EVENT_READ, lambda: _drain(wake_read))
         self._log_read, self._log_write = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self._log_read, False)
         self._selector.register(self._log_read, selectors.EVENT_READ, self._on_log)
         try:
             for child in self._children.values():
@@ -163,11 +174,18 @@ class Supervisor:
                 signal.signal(number, handler)
             signal.set_wakeup_fd(-1)
         self._outcome.totals = self._totals()
+        self._outcome.scripts_out = {
+            script.name: script.reasons[0] if script.reasons else script.state
+            for script in self._scripts.scripts.values()
+            if script.host is None and script.state in ("refused", "quarantined")
+        }
         return self._outcome
 
     def _turn(self) -> None:
         for key, _ in self._selector.select(TICK_S):
             key.data()
+        if self._interrupts > self._obeyed:
+            self._obey_interrupts()
         now_s = clock.monotonic_s()
         for child in self._children.values():
             child.mailbox.flush()
@@ -202,24 +220,38 @@ class Supervisor:
         try:
             packets = self._packet_sockets() if child.name == "worker" else {}
         except CaptureError as error:
-            self._give_up(str(error))
+            child.restart_s = None
+            self._on_failed("worker", Failed(str(error)))
+            self._on_drained("worker", Drained(True))  # unless nothing was begun: then it is over
             return
-        child.start(clock.monotonic_s(), self._log_write, stdin=stdin)
+        try:
+            child.start(clock.monotonic_s(), self._log_write, stdin=stdin)
+        except OSError as error:
+            self._view.tell(f"{child.name} cannot be started ({error.strerror}); it is tried again")
+            return
         self._selector.register(child.endpoint, selectors.EVENT_READ, lambda: self._on_child(child))
         if child.name == "zygote":
             if child.deaths:
                 self._scripts.restart_all(clock.monotonic_s())
             return
+        self._send_start(child, {name: sock.detach() for name, sock in packets.items()})
+
+    def _send_start(self, child: ChildProcess, descriptors: dict[str, int]) -> None:
+        """``Start`` with its descriptors, which are closed here."""
+        settings = msgspec.msgpack.encode(self._settings.without_secrets())
+        if len(settings) > MAX_INLINE_BYTES:
+            descriptors["settings"] = _as_file(settings)
+            settings = msgspec.msgpack.encode(None)
         start = Start(
-            msgspec.Raw(msgspec.msgpack.encode(self._settings.without_secrets())),
+            msgspec.Raw(settings),
             self._shipper_secrets() if child.name == "shipper" else {},
             self._run_id,
             self._settings.node.name,
-            list(packets),
+            list(descriptors),
         )
-        child.mailbox.send(start, tuple(sock.fileno() for sock in packets.values()))
-        for sock in packets.values():
-            sock.close()
+        child.mailbox.send(start, tuple(descriptors.values()))
+        for descriptor in descriptors.values():
+            os.close(descriptor)
 
     def _packet_sockets(self) -> dict[str, socket.socket]:
         names = [source.removeprefix("iface:") for source in self._settings.sources if source.startswith("iface:")]
@@ -242,21 +274,51 @@ class Supervisor:
     def _on_death(self, child: ChildProcess) -> None:
         self._selector.unregister(child.endpoint)
         status = child.bury(clock.monotonic_s())
-        for name, count in self._counters.pop(child.name, {}).items():
+        counters = self._counters.pop(child.name, {})
+        if child.name == "worker":
+            self._count_undelivered(counters)
+        for name, count in counters.items():
             if name.endswith("_total") or "_total{" in name:
                 self._past[name] = self._past.get(name, 0) + count
+        if child.name == "broker":
+            self._scripts.broker_died()
+        elif child.name == "zygote":
+            self._scripts.forget_hosts()
+        elif child.name == "worker" and self._phase in ("starting", "running"):
+            self._scripts.lose_hosts()
         if self._phase == "over" or (child.name == "worker" and self._phase not in ("starting", "running")):
             child.restart_s = None
-            return
-        self._view.tell(f"{child.name} died ({_how(status)}); it starts again")
-        if child.name == "zygote":
-            self._scripts.forget_hosts()
-        if child.name == "worker":
-            self._began = False
-            if "-" in self._settings.sources:
-                self._outcome.errors.append("the worker died while it read standard input, which cannot be read again")
-                self._outcome.exit_code = 1
-                self._on_drained("worker", Drained(True))
+        elif child.name == "worker" and self._source_failed:
+            child.restart_s = None
+            self._on_drained("worker", Drained(True))
+        elif child.faults >= HOPELESS and (self._replay or self._phase != "running"):
+            self._abandon(child, status)
+        elif child.name == "worker" and self._began and "-" in self._settings.sources:
+            self._fail("the worker died while it read standard input, which cannot be read again")
+            child.restart_s = None
+            self._on_drained("worker", Drained(True))
+        else:
+            self._view.tell(f"{child.name} died ({_how(status)}); it starts again")
+            self._began = self._began and child.name != "worker"
+
+    def _count_undelivered(self, counters: Mapping[str, int]) -> None:
+        """What waited for scripts in a dead worker, as far as its last report says, 200 ms before at most."""
+        dropped = sum(count for name, count in counters.items() if name.startswith("scripts_dropped_total{"))
+        entries, out = counters.get("scripts_entries_total", 0), counters.get("scripts_delivered_total", 0) + dropped
+        if entries > out:
+            name = f"scripts_dropped_total{{reason={Drop.NOT_DELIVERED.name.lower()}}}"
+            self._past[name] = self._past.get(name, 0) + entries - out
+            self._view.tell(f"{entries - out} entries that waited in the worker reach no script")
+
+    def _abandon(self, child: ChildProcess, status: int) -> None:
+        """It dies whenever it is started: what it has done so far is sealed and shipped, if that does not need it."""
+        message = f"{child.name} died {child.faults} times in a row ({_how(status)}); what was recorded stays"
+        child.restart_s = None
+        if child.name == "worker" and self._phase == "running":
+            self._fail(message)
+            self._on_drained("worker", Drained(True))
+        else:
+            self._give_up(message)
 
     def _on_up(self, name: str, _: Up) -> None:
         child = self._children[name]
@@ -264,9 +326,9 @@ class Supervisor:
         if name == "worker" and child.deaths:
             self._scripts.restart_all(clock.monotonic_s())
         if name == "worker" and self._interrupts:
-            child.mailbox.send(StopIntake())
+            child.mailbox.send(StopIntake(self._settings.grace_s))
         if name == "broker" and child.deaths:
-            self._scripts.broker_replaced()
+            self._scripts.broker_replaced(clock.monotonic_s())
         if (name, self._phase) in (("broker", "finishing"), ("recorder", "sealing"), ("shipper", "flushing")):
             self._begin_phase(self._phase)
 
@@ -285,13 +347,17 @@ class Supervisor:
 
     def _on_drained(self, _: str, message: Drained) -> None:
         if self._phase == "running":
-            self._input_ended = message.input_ended
+            self._input_ended = message.input_ended or self._source_failed
             self._begin_phase("finishing")
 
     def _on_finished(self, name: str, message: Finished) -> None:
         if name == "broker" and self._phase == "finishing":
+            if message.note:
+                self._view.tell(f"onShutdown: {message.note}")
             self._begin_phase("sealing")
         elif name == "recorder" and self._phase == "sealing":
+            if message.remaining:
+                self._fail(message.note)
             self._flush_until_s = clock.monotonic_s() + self._settings.grace_s
             self._begin_phase("flushing")
         elif name == "shipper" and self._phase == "flushing":
@@ -301,12 +367,17 @@ class Supervisor:
             self._phase = "over"
 
     def _on_failed(self, name: str, message: Failed) -> None:
-        if name == "worker" and self._phase == "running":  # what was recorded before is still sealed and shipped
-            self._outcome.errors.append(message.message)
-            self._outcome.exit_code = 1
-            self._on_drained(name, Drained(True))
-        else:
+        if self._phase == "starting":
             self._give_up(message.message, 2 if message.wrong_use else 1)
+        elif name == "worker" and self._phase == "running":  # it delivers what it has read, then says that it drained
+            self._source_failed = True
+            self._fail(message.message)
+        else:
+            self._view.tell(f"{name}: {message.message}")  # it ends and starts again
+
+    def _fail(self, message: str) -> None:
+        self._outcome.errors.append(message)
+        self._outcome.exit_code = self._outcome.exit_code or 1
 
     def _give_up(self, message: str, exit_code: int = 1) -> None:
         self._outcome.errors.append(message)
@@ -314,21 +385,28 @@ class Supervisor:
         self._phase = "over"
 
     def _on_signal(self, *_: object) -> None:
-        self._interrupts += 1
+        self._interrupts += 1  # no more: it interrupts whatever the loop is doing
+
+    def _obey_interrupts(self) -> None:
+        self._obeyed = self._interrupts
         if self._interrupts > 1 or self._phase == "starting":
             self._outcome.note = self._outcome.note or "stopped at once; what was sealed waits in the outbox"
             self._outcome.exit_code = self._outcome.exit_code or (1 if self._phase != "starting" else 0)
             self._phase = "over"
         elif self._phase == "running":
             self._view.tell("stopping: no more packets; delivering, sealing, uploading (once more to stop at once)")
-            self._children["worker"].mailbox.send(StopIntake())
+            self._children["worker"].mailbox.send(StopIntake(self._settings.grace_s))
+        elif self._phase != "over":
+            self._view.tell(f"ending already ({self._phase}); once more to stop at once")
 
     def _end(self) -> None:
         self._scripts.kill_all()
         for child in self._children.values():
             child.mailbox.send(Quit())
+        quit_s = clock.monotonic_s() + QUIT_S
         for child in self._children.values():
-            child.wait(QUIT_S)
+            child.wait(max(quit_s - clock.monotonic_s(), 0.0))
+            self._on_log()
         self._control.close()
         if self._watch is not None:
             self._watch.close()
@@ -343,7 +421,7 @@ class Supervisor:
             return
         folder = Path(self._settings.scripts.source)
         try:
-            texts = read_scripts(folder)
+            texts, unread = read_scripts(folder)
         except RemoraError as error:
             if self._phase == "starting":
                 self._give_up(str(error), 2)
@@ -353,7 +431,7 @@ class Supervisor:
         if self._watch is None and self._settings.scripts.watch:
             self._watch = FolderWatch(folder)
             self._selector.register(self._watch, selectors.EVENT_READ, self._on_folder)
-        self._scripts.set_texts(texts, clock.monotonic_s())
+        self._scripts.set_texts(texts, clock.monotonic_s(), unread)
 
     def _on_folder(self) -> None:
         assert self._watch is not None, "it called us"
@@ -377,8 +455,15 @@ class Supervisor:
         self._view.tell(f"[{self._settings.node.name}-{message.script}{level}] {message.text}")
 
     def _on_log(self) -> None:
-        for line in os.read(self._log_read, 1 << 20).decode(errors="replace").splitlines():
-            self._view.tell(line)
+        try:
+            data = self._unfinished_line + os.read(self._log_read, 1 << 20)
+        except BlockingIOError:
+            return
+        *lines, self._unfinished_line = data.split(b"\n")
+        if len(self._unfinished_line) > MAX_LINE_BYTES:
+            lines, self._unfinished_line = [*lines, self._unfinished_line], b""
+        for line in lines:
+            self._view.tell(line.decode(errors="replace"))
 
     def _answer(self, operation: str, _: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """Rows and closing of a request on the control socket."""
@@ -393,6 +478,26 @@ class Supervisor:
             for script in self._scripts.scripts.values()
         ]
         return rows + scripts, {"phase": self._phase, "run_id": self._run_id, "counters": self._totals()}
+
+
+def _check_environment(environment: Mapping[str, str]) -> None:
+    """Every host gets it in one message.
+
+    Raises:
+        ConfigError: it is larger than that.
+    """
+    size = len(msgspec.msgpack.encode(environment))
+    if size > MAX_ENVIRONMENT_BYTES:
+        limit = f"at most {MAX_ENVIRONMENT_BYTES} bytes in all, with what scripting.passEnv names"
+        raise ConfigError("scripting.env", limit, size)
+
+
+def _as_file(data: bytes) -> int:
+    """A descriptor to read ``data`` from."""
+    descriptor = os.memfd_create("settings")
+    os.write(descriptor, data)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
 
 
 def _drain(descriptor: int) -> None:

@@ -5,6 +5,7 @@ Write before tell: the packets and extents of a batch are in the segment before 
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import selectors
@@ -215,6 +216,7 @@ class Worker:
         if self._stopped:
             return
         self._stopped, self._reading = True, False
+        self._forget_sources()
         left, items = self._pipeline.finish()
         self._deliver(items, clock.monotonic_s())
         self._log_ends(left)
@@ -231,8 +233,10 @@ class Worker:
             self._expire(now_s)
         if self._stop_ns and not self._stopped:
             self._wind_up(now_s)
-        if self._stopped and not self._drained and self._delivery.idle():
+        late = now_s >= self._due_s.get("delivery", math.inf)
+        if self._stopped and not self._drained and (late or self._delivery.idle()):
             self._drained = True
+            self._delivery.give_up()
             self._child.report(now_s)
             self._child.endpoint.send(Drained(input_ended=not self._sources))
 
@@ -258,6 +262,7 @@ class Worker:
             self._reading = not self._stopped
             self._register_sources()
         elif isinstance(message, StopIntake):
+            self._due_s["delivery"] = clock.monotonic_s() + message.deliver_s
             self._on_stop()
         elif isinstance(message, Quit):
             self._over = True
@@ -278,6 +283,11 @@ class Worker:
         for source in self._sources:
             if source.fileno() >= 0 and not source.can_wait:
                 self._selector.register(source.fileno(), selectors.EVENT_READ, source)
+
+    def _forget_sources(self) -> None:
+        """Packets that come now are not read: they must not wake us either."""
+        for key in [key for key in self._selector.get_map().values() if isinstance(key.fileobj, int)]:
+            self._selector.unregister(key.fileobj)
 
     def _ask_to_kill(self, host: int, reason: str) -> None:
         self._child.endpoint.send(KillHost(host, reason))

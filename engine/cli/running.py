@@ -30,7 +30,9 @@ from engine.units import parse_duration_s
     help="How fast captures are replayed.",
 )
 @click.option("--follow", is_flag=True, help="The capture is still being written: read on as it grows, until Ctrl-C.")
-@click.option("--grace", default="30s", show_default=True, help="How long an ending run goes on uploading.")
+@click.option(
+    "--grace", default="30s", show_default=True, help="How long an ending run goes on delivering, and then uploading."
+)
 def run(
     sources: tuple[str, ...],
     pcap: tuple[str, ...],

@@ -22,6 +22,8 @@ def print_summary(settings: Settings, outcome: Outcome, run_id: str) -> None:
     console.print(_story(totals), markup=False)
     for reason, count in _losses(totals).items():
         console.print(f"  dropped: {count:,} ({reason})", markup=False)
+    for script, reason in outcome.scripts_out.items():
+        console.print(f"  script {script!r} did not run to the end: {reason}", style="yellow", markup=False)
     for error in outcome.errors:
         console.print(f"error: {error}", style="red", markup=False)
     if outcome.note:

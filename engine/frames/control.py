@@ -17,7 +17,7 @@ class Start(msgspec.Struct, tag="start"):
     run_id: str
     node: str
     descriptors: list[str]
-    """For the worker: ``packets:<interface>`` for each packet socket."""
+    """For the worker: ``packets:<interface>`` for each packet socket. ``settings``: where they do not fit a message."""
 
 
 class AttachHost(msgspec.Struct, tag="attach_host"):
@@ -52,6 +52,9 @@ class Begin(msgspec.Struct, tag="begin"):
 
 class StopIntake(msgspec.Struct, tag="stop_intake"):
     """To the worker: read no more; deliver what was read, then ``Drained``."""
+
+    deliver_s: float
+    """So long; what no script has begun by then is dropped and counted."""
 
 
 class Finish(msgspec.Struct, tag="finish"):

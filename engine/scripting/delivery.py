@@ -64,9 +64,11 @@ class Delivery:
     # -- hosts come and go ---------------------------------------------------------------------------------------------
 
     def attach(self, script: str, line: Line, hooks: Iterable[str]) -> None:
-        """A host is ready; a predecessor finishes its frame and ends."""
+        """A host is ready; a predecessor finishes its frame and ends, at once if it has none."""
         queue = self._queues.setdefault(script, _Queue(script))
-        if queue.line is not None:
+        if queue.line is not None and queue.line.idle:
+            queue.line.close()
+        elif queue.line is not None:
             queue.draining.append(queue.line)
         queue.line, queue.hooks = line, frozenset(hooks)
 
@@ -140,7 +142,9 @@ class Delivery:
 
     def readable(self, line: Line, now_s: float) -> None:
         """A host acknowledged something, or went away."""
-        queue = next(queue for queue in self._queues.values() if line in self._lines(queue))
+        queue = next((queue for queue in self._queues.values() if line in self._lines(queue)), None)
+        if queue is None:
+            return  # lost a moment ago, by a message that was read before
         try:
             acknowledged = line.read(now_s)
         except ProtocolViolation as violation:
@@ -164,6 +168,12 @@ class Delivery:
                 reason = line.overdue(now_s, budget.hook_cpu_s, budget.hook_wall_s, budget.job_wall_s, clock.cpu_ns_of)
                 if reason:
                     self._stop(line, reason)
+
+    def give_up(self) -> None:
+        """Nothing more is delivered: what waits is dropped and counted."""
+        for queue in self._queues.values():
+            self._drop(queue.waiting, Drop.NOT_DELIVERED)
+            queue.waiting.clear()
 
     def idle(self) -> bool:
         """Everything was delivered and acknowledged."""

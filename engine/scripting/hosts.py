@@ -46,12 +46,17 @@ class Host:
     broker: socket.socket
     """The broker's end; a copy stays here for a successor of the broker."""
     progress_fd: int
+    text: bytes
     born_s: float
     pid: int = 0
     hooks: list[str] = field(default_factory=list)
     ready: bool = False
     retired: bool = False
     """Its exit is expected: replaced, removed, refused."""
+    introduced: bool = False
+    """A broker was told of it, perhaps one that died since."""
+    known: bool = False
+    """The broker that lives now was told of it."""
 
 
 @dataclass(slots=True)
@@ -60,6 +65,11 @@ class Script:
 
     name: str
     text: bytes
+    """What the folder holds."""
+    loaded: bytes | None = None
+    """What was loaded last, and has not been put out since."""
+    refused: bytes | None = None
+    """What was refused last; it is not tried again."""
     state: str = "loading"
     """``loading``, ``running``, ``refused``, ``restarting``, ``quarantined``."""
     digest: str = ""
@@ -68,6 +78,12 @@ class Script:
     reasons: list[str] = field(default_factory=list)
     crashes_s: deque[float] = field(default_factory=deque)
     restart_s: float | None = None
+    lost: bool = False
+    """Its host went with the worker or the zygote; it gets a new one when that is back."""
+
+    def next_text(self) -> bytes:
+        """What a new host is to run: what the folder holds, unless that was refused."""
+        return self.loaded if self.loaded is not None and self.text == self.refused else self.text
 
 
 class ScriptSet:
@@ -90,20 +106,35 @@ class ScriptSet:
         """Hosts are told to end, so their exits are no crashes."""
         self._hosts: dict[int, Host] = {}
         self._numbers = 0
+        self._broker_listens = True
 
     # -- the folder ----------------------------------------------------------------------------------------------------
 
-    def set_texts(self, texts: Mapping[str, bytes], now_s: float) -> None:
-        """The folder holds exactly these scripts now: start what is new or changed, end what is gone."""
-        for name in [name for name in self.scripts if name not in texts]:
+    def set_texts(self, texts: Mapping[str, bytes], now_s: float, unread: Mapping[str, str] | None = None) -> None:
+        """The folder holds exactly these scripts now: start what is new or changed, end what is gone.
+
+        ``unread``: scripts that could not be read, and why; a version that was loaded before keeps running.
+        """
+        unread = unread or {}
+        for name in [name for name in self.scripts if name not in texts and name not in unread]:
             self._remove(self.scripts.pop(name))
+        for name, reason in unread.items():
+            self._leave_unread(name, reason)
         for name, text in texts.items():
             script = self.scripts.get(name)
             if script is None or script.text != text:
                 script = self.scripts.setdefault(name, Script(name, text))
                 script.text, script.digest, script.restart_s = text, hashlib.sha256(text).hexdigest()[:12], None
                 script.crashes_s.clear()
+                script.refused, script.reasons = None, []
+                script.state = "loading" if script.host is None else script.state
                 self._start(script, now_s)
+
+    def _leave_unread(self, name: str, reason: str) -> None:
+        script = self.scripts.setdefault(name, Script(name, b"", state="refused"))
+        if script.reasons != [reason]:
+            script.reasons = [reason]
+            self._tell(f"script {name!r} was not loaded:\n  {reason}")
 
     def _remove(self, script: Script) -> None:
         for host in (script.host, script.candidate):
@@ -114,7 +145,10 @@ class ScriptSet:
     @property
     def settled(self) -> bool:
         """Every script is running or was refused."""
-        return all(script.candidate is None and script.restart_s is None for script in self.scripts.values())
+        return all(
+            script.candidate is None and script.restart_s is None and not script.lost
+            for script in self.scripts.values()
+        )
 
     # -- starting ------------------------------------------------------------------------------------------------------
 
@@ -126,9 +160,10 @@ class ScriptSet:
         broker_ours, broker_theirs = message_pair()
         progress_fd, source_fd = os.memfd_create("progress"), os.memfd_create("source")
         os.ftruncate(progress_fd, PAGE_BYTES)
-        os.write(source_fd, script.text)
+        text = script.next_text()
+        os.write(source_fd, text)
         os.lseek(source_fd, 0, os.SEEK_SET)
-        host = Host(self._numbers, script, events_ours, broker_ours, progress_fd, now_s)
+        host = Host(self._numbers, script, events_ours, broker_ours, progress_fd, text, now_s)
         script.candidate = self._hosts[host.number] = host
         options = self._options
         spawn = SpawnHost(
@@ -153,12 +188,14 @@ class ScriptSet:
         host = self._hosts.get(number)
         if host is not None:
             host.pid = pid
-            self._introduce(host, taken_over=False)
+            if self._broker_listens:  # else its successor is told, once
+                self._introduce(host)
             if host.retired:
                 self.kill(number, "")
 
-    def _introduce(self, host: Host, *, taken_over: bool) -> None:
-        attach = AttachHost(host.number, host.script.name, host.hooks, host.pid, taken_over)
+    def _introduce(self, host: Host) -> None:
+        attach = AttachHost(host.number, host.script.name, host.hooks, host.pid, taken_over=host.introduced)
+        host.introduced = host.known = True
         self._outboxes["broker"].send(attach, (host.broker.fileno(),))
 
     def ready(self, number: int, hooks: list[str], warnings: list[str]) -> None:
@@ -176,7 +213,7 @@ class ScriptSet:
         if previous is not None:
             previous.retired = True  # its events socket closes when its last frame is acknowledged
         self._tell(f"script {script.name!r} {'replaced' if previous else 'loaded'}: {', '.join(hooks) or 'no hooks'}")
-        script.state, script.reasons = "running", []
+        script.state, script.reasons, script.loaded, script.restart_s = "running", [], host.text, None
 
     def refused(self, number: int, reasons: list[str]) -> None:
         """The host could not load its script; an older version keeps running."""
@@ -187,13 +224,17 @@ class ScriptSet:
     def _refuse(self, host: Host, reasons: list[str]) -> None:
         self.kill(host.number, "")
         script = host.script
-        host.retired, script.candidate, script.reasons = True, None, reasons
+        host.retired, script.candidate, script.reasons, script.refused = True, None, reasons, host.text
         lines = "".join(f"\n  {reason}" for reason in reasons)
         if script.host is not None:
             self._tell(f"script {script.name!r} was not loaded, the version before it keeps running:{lines}")
+        elif script.loaded not in (None, host.text):
+            script.state, script.restart_s = "restarting", script.restart_s or 0.0
+            self._tell(f"script {script.name!r} was not loaded, the version before it starts again:{lines}")
         else:
-            script.state = "refused"
+            script.state, script.restart_s = "refused", None
             self._tell(f"script {script.name!r} was not loaded:{lines}")
+            self._outboxes["worker"].send(DetachHost(host.number, script.name, successor=False))
 
     # -- ending --------------------------------------------------------------------------------------------------------
 
@@ -225,6 +266,7 @@ class ScriptSet:
         script = host.script
         if host.retired or self.ending:
             script.host = None if script.host is host else script.host
+            script.candidate = None if script.candidate is host else script.candidate
         elif script.candidate is host and (script.state == "loading" or script.host is not None):
             self._refuse(host, [f"it died while it was loaded ({_how(status)})"])
         else:
@@ -239,13 +281,13 @@ class ScriptSet:
         script.host = None if script.host is host else script.host
         how, count = _how(status), len(script.crashes_s)
         if count >= self._options.quarantine_after:
-            script.state, script.restart_s = "quarantined", None
+            script.state, script.restart_s, script.loaded = "quarantined", None, None
             self._tell(f"script {script.name!r} died {count} times ({how}) and is out until its text changes")
         else:
             delay_s = min(FIRST_BACKOFF_S * 2 ** (count - 1), LAST_BACKOFF_S)
             script.state, script.restart_s = "restarting", now_s + delay_s
             self._tell(f"script {script.name!r} died ({how}); it starts again in {delay_s:g} s")
-        if host.ready:
+        if host.ready or script.restart_s is None:
             self._outboxes["worker"].send(DetachHost(host.number, script.name, successor=script.restart_s is not None))
 
     # -- time and neighbours -------------------------------------------------------------------------------------------
@@ -256,7 +298,7 @@ class ScriptSet:
             if script.candidate is not None and now_s - script.candidate.born_s > LOAD_WALL_S:
                 script.candidate.born_s = now_s
                 self.kill(script.candidate.number, f"not loaded within {LOAD_WALL_S:g} s")
-            if script.restart_s is not None and script.restart_s <= now_s:
+            if script.restart_s is not None and script.restart_s <= now_s and script.candidate is None:
                 script.restart_s = None
                 self._start(script, now_s)
 
@@ -264,26 +306,46 @@ class ScriptSet:
         """When ``take_due`` has something to do."""
         return min((script.restart_s for script in self.scripts.values() if script.restart_s is not None), default=None)
 
-    def broker_replaced(self) -> None:
-        """A new broker is up: it gets every host's socket."""
+    def broker_died(self) -> None:
+        """Its successor is to be told of every host."""
+        self._broker_listens = False
         for host in self._hosts.values():
-            if host.pid:
-                self._introduce(host, taken_over=True)
+            host.known = False
 
-    def restart_all(self, now_s: float) -> None:
-        """The worker or the zygote died and a new one is up: every running script gets a new host, without blame."""
+    def broker_replaced(self, now_s: float) -> None:
+        """A new broker is up: it gets every host's socket.
+
+        A host that was still being loaded may have said so to the old one alone: it is replaced.
+        """
+        self._broker_listens = True
+        for host in list(self._hosts.values()):
+            if host is host.script.candidate and host.introduced and not host.known:
+                self._start(host.script, now_s)
+            elif host.pid and not host.known:
+                self._introduce(host)
+
+    def lose_hosts(self) -> None:
+        """The worker or the zygote died: its hosts are of no use, and they are not to blame for their end."""
         for host in list(self._hosts.values()):
             host.retired = True
             self.kill(host.number, "")
         for script in self.scripts.values():
-            if script.state in ("running", "loading"):
-                script.host = script.candidate = None
+            if script.host is not None or script.candidate is not None:
+                script.state = "restarting" if script.state == "running" else script.state
+                script.host, script.candidate, script.lost = None, None, True
+
+    def restart_all(self, now_s: float) -> None:
+        """The worker or the zygote is back: every script that lost its host gets a new one."""
+        self.lose_hosts()
+        for script in self.scripts.values():
+            if script.lost:
+                script.lost = False
                 self._start(script, now_s)
 
     def forget_hosts(self) -> None:
         """The zygote died, and every host with it: nobody will report their exits."""
+        self.lose_hosts()
         for number in list(self._hosts):
-            self._hosts[number].retired = True
             self.exited(number, 0, 0.0)
 
     def kill_all(self) -> None:

@@ -85,7 +85,7 @@ class Line:
         self.write()
 
     def write(self) -> None:
-        """Send as much as the socket takes; a broken socket is noticed when it is read."""
+        """Send as much as the socket takes; a broken socket is noticed when it is read, a closed one takes nothing."""
         try:
             while self._unsent:
                 self._unsent = self._unsent[self._socket.send(self._unsent) :]
@@ -167,5 +167,6 @@ class Line:
 
     def close(self) -> None:
         """Give both descriptors back; the host sees its end of input."""
+        self._unsent = memoryview(b"")
         self._progress.close()
         self._socket.close()

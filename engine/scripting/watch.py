@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
@@ -13,10 +14,11 @@ from engine.errors import ConfigError
 MAX_SOURCE_BYTES = 256 * 1024
 
 
-def read_scripts(folder: Path) -> dict[str, bytes]:
-    """Name -> text of every script: ``*.py`` directly in the folder, hidden files left out.
+def read_scripts(folder: Path) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Name -> text of every script, ``*.py`` directly in the folder; and name -> reason of those that cannot be read.
 
-    A text longer than ``MAX_SOURCE_BYTES`` is cut one byte behind the cap, so that the host refuses it by its size.
+    Hidden files are left out. A text longer than ``MAX_SOURCE_BYTES`` is cut one byte behind the cap, so that the host
+    refuses it by its size.
 
     Raises:
         ConfigError: no such folder, or it cannot be read.
@@ -27,14 +29,26 @@ def read_scripts(folder: Path) -> dict[str, bytes]:
         )
     except OSError as error:
         raise ConfigError("scripting.source", "a folder of scripts", str(folder), error.strerror or "") from None
-    texts = {}
+    texts, unread = {}, {}
     for path in paths:
+        name = path.name.encode(errors="backslashreplace").decode()
         try:
-            with path.open("rb") as source:
-                texts[path.name] = source.read(MAX_SOURCE_BYTES + 1)
-        except OSError:
-            continue  # gone or half-written between listing and reading: the next change event reads it again
-    return texts
+            if name != path.name or not name.isprintable():
+                unread[name] = "expected a name of printable characters; rename the file"
+            else:
+                texts[name] = _read(path)
+        except OSError as error:
+            if os.path.lexists(path):  # else gone since it was listed: that is another change
+                unread[name] = f"expected a readable file, got {error.strerror or error}"
+    return texts, unread
+
+
+def _read(path: Path) -> bytes:
+    """Only of a file: opening a pipe that nobody writes to would wait for ever."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as source:
+        if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+            raise OSError("a folder, a pipe or a device")
+        return source.read(MAX_SOURCE_BYTES + 1)
 
 
 class _Wake(FileSystemEventHandler):

@@ -337,3 +337,34 @@ def test_whatever_happens_every_entry_is_delivered_dropped_or_here_and_no_lease_
     assert not +scene.leases.held
     for made in scene.hosts:
         made.close()
+
+
+def test_a_replaced_host_without_a_frame_ends_at_once(scene: Scene) -> None:
+    first, second = scene.host(), scene.host()
+    assert first.socket.recv(1) == b"", "its end of input"
+    assert [line.host for line in scene.delivery.lines()] == [second.line.host]
+
+
+def test_an_event_of_a_host_that_was_lost_a_moment_ago_is_nothing(scene: Scene) -> None:
+    host = scene.host()
+    scene.put(*range(8))
+    scene.delivery.flush(0.0)
+    host.socket.close()
+    scene.delivery.detach("a.py", host.line.host, successor=False)
+    host.line.write()
+    scene.delivery.readable(host.line, 0.0)
+    assert scene.sums_up()
+
+
+def test_what_is_given_up_is_counted_and_its_leases_returned(scene: Scene) -> None:
+    host = scene.host()
+    scene.put(1)
+    scene.delivery.flush(0.0)
+    scene.put(2, 3)
+    scene.delivery.give_up()
+    assert scene.counters.get("scripts_dropped_total{reason=not_delivered}") == 2
+    assert scene.leases.held == {1: 1, 2: 0, 3: 0}
+    host.acknowledge(1, 1)
+    scene.delivery.readable(host.line, 0.0)
+    assert scene.delivery.idle()
+    assert scene.sums_up()

@@ -194,8 +194,86 @@ def test_a_script_that_dies_while_loading_is_refused(scene: Scene) -> None:
 def test_a_new_broker_gets_every_host_and_a_new_worker_new_hosts(scene: Scene) -> None:
     scene.scripts.set_texts({"a.py": GOOD, "b.py": GOOD}, 0.0)
     scene.until(lambda: scene.scripts.settled)
-    scene.scripts.broker_replaced()
+    scene.scripts.broker_died()
+    scene.scripts.broker_replaced(0.5)
     assert [attach.taken_over for attach in scene.broker.of(AttachHost)] == [False, False, True, True]
     scene.scripts.restart_all(1.0)
     scene.until(lambda: len(scene.worker.of(AttachHost)) == 4)
     assert all(not script.crashes_s for script in scene.scripts.scripts.values()), "no blame"
+
+
+def test_hosts_that_went_with_the_worker_are_not_blamed_and_come_back_with_it(scene: Scene) -> None:
+    scene.scripts.set_texts({"a.py": GOOD}, 0.0)
+    scene.until(lambda: scene.scripts.settled)
+    scene.scripts.lose_hosts()
+    assert not scene.scripts.settled
+    scene.until(lambda: len(scene.broker.of(DetachHost)) == 1)
+    assert not scene.scripts.scripts["a.py"].crashes_s
+    scene.scripts.restart_all(1.0)
+    scene.until(lambda: scene.scripts.settled)
+    assert len(scene.worker.of(AttachHost)) == 2
+
+
+def test_a_script_that_waits_for_its_restart_survives_the_death_of_the_zygote(scene: Scene) -> None:
+    scene.scripts.set_texts({"a.py": GOOD}, 0.0)
+    scene.until(lambda: scene.scripts.settled)
+    os.kill(scene.worker.of(AttachHost)[-1].pid, signal.SIGKILL)
+    scene.until(lambda: scene.state("a.py") == "restarting")
+    scene.scripts.take_due(1.0)
+    scene.scripts.forget_hosts()  # while its next host is being loaded
+    scene.scripts.restart_all(2.0)
+    scene.until(lambda: scene.state("a.py") == "running")
+
+
+def test_a_script_that_is_refused_when_it_starts_again_is_forgotten_by_the_worker(scene: Scene) -> None:
+    scene.scripts.set_texts({"a.py": GOOD}, 0.0)
+    scene.until(lambda: scene.scripts.settled)
+    os.kill(scene.worker.of(AttachHost)[-1].pid, signal.SIGKILL)
+    scene.until(lambda: scene.state("a.py") == "restarting")
+    scene.scripts.take_due(1.0)
+    candidate = scene.scripts.scripts["a.py"].candidate
+    assert candidate is not None
+    scene.scripts.refused(candidate.number, ["its top level fails the second time"])
+    assert scene.state("a.py") == "refused"
+    assert not scene.worker.of(DetachHost)[-1].successor, "else what waits for it waits for ever"
+
+
+def test_after_a_broken_edit_a_crash_brings_the_version_before_it_back(scene: Scene) -> None:
+    scene.scripts.set_texts({"a.py": GOOD}, 0.0)
+    scene.until(lambda: scene.scripts.settled)
+    scene.scripts.set_texts({"a.py": BROKEN}, 1.0)
+    scene.until(lambda: scene.scripts.settled)
+    os.kill(scene.worker.of(AttachHost)[-1].pid, signal.SIGKILL)
+    scene.until(lambda: scene.state("a.py") == "restarting")
+    scene.scripts.take_due(3.0)
+    scene.until(lambda: scene.state("a.py") == "running")
+    assert len(scene.worker.of(AttachHost)) == 2
+
+
+def test_a_host_that_was_being_loaded_when_the_broker_died_is_loaded_again(scene: Scene) -> None:
+    scene.scripts.set_texts({"a.py": GOOD}, 0.0)
+    scene.until(lambda: bool(scene.broker.of(AttachHost)))
+    first = scene.scripts.scripts["a.py"].candidate
+    scene.scripts.broker_died()  # perhaps with the only word that it was ready
+    scene.scripts.broker_replaced(1.0)
+    assert scene.scripts.scripts["a.py"].candidate is not first
+    scene.until(lambda: scene.state("a.py") == "running")
+
+
+def test_a_host_that_starts_while_the_broker_is_away_is_told_to_its_successor_once(scene: Scene) -> None:
+    scene.scripts.broker_died()
+    scene.scripts.set_texts({"a.py": GOOD}, 0.0)
+    scene.until(lambda: scene.scripts.scripts["a.py"].candidate.pid > 0)  # type: ignore[union-attr]  # just started
+    assert not scene.broker.of(AttachHost)
+    scene.scripts.broker_replaced(1.0)
+    scene.until(lambda: scene.state("a.py") == "running")
+    assert [attach.taken_over for attach in scene.broker.of(AttachHost)] == [False]
+
+
+def test_a_script_that_cannot_be_read_leaves_its_version_before_running(scene: Scene) -> None:
+    scene.scripts.set_texts({"a.py": GOOD}, 0.0)
+    scene.until(lambda: scene.scripts.settled)
+    for _ in range(2):
+        scene.scripts.set_texts({}, 1.0, {"a.py": "no permission", "b.py": "a pipe"})
+    assert (scene.state("a.py"), scene.state("b.py")) == ("running", "refused")
+    assert len([line for line in scene.told if "no permission" in line]) == 1, "told once"
