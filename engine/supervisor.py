@@ -207,7 +207,15 @@ class Supervisor:
                 self._give_up("no script could be loaded; nothing was read")
                 return
             self._began, self._phase = True, "running"
-            self._children["worker"].mailbox.send(Begin())
+            self._begin_reading()
+
+    def _begin_reading(self) -> None:
+        """After a stop that came before this: a live capture still gives what its ring holds, a file is not begun."""
+        messages: list[Begin | StopIntake] = [Begin()]
+        if self._interrupts:
+            messages.insert(0 if self._replay else 1, StopIntake(self._settings.grace_s))
+        for message in messages:
+            self._children["worker"].mailbox.send(message)
 
     @property
     def _replay(self) -> bool:
@@ -325,8 +333,6 @@ class Supervisor:
         child.up = True
         if name == "worker" and child.deaths:
             self._scripts.restart_all(clock.monotonic_s())
-        if name == "worker" and self._interrupts:
-            child.mailbox.send(StopIntake(self._settings.grace_s))
         if name == "broker" and child.deaths:
             self._scripts.broker_replaced(clock.monotonic_s())
         if (name, self._phase) in (("broker", "finishing"), ("recorder", "sealing"), ("shipper", "flushing")):
@@ -389,10 +395,12 @@ class Supervisor:
 
     def _obey_interrupts(self) -> None:
         self._obeyed = self._interrupts
-        if self._interrupts > 1 or self._phase == "starting":
+        if self._interrupts > 1 or (self._phase == "starting" and self._replay):
             self._outcome.note = self._outcome.note or "stopped at once; what was sealed waits in the outbox"
             self._outcome.exit_code = self._outcome.exit_code or (1 if self._phase != "starting" else 0)
             self._phase = "over"
+        elif self._phase == "starting":
+            self._view.tell("stopping as soon as it has started (once more to stop at once)")
         elif self._phase == "running":
             self._view.tell("stopping: no more packets; delivering, sealing, uploading (once more to stop at once)")
             self._children["worker"].mailbox.send(StopIntake(self._settings.grace_s))

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -250,3 +251,34 @@ def test_a_worker_that_dies_whenever_it_starts_ends_the_run_in_words(tmp_path: P
     done = subprocess.run(arguments, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 1
     assert "worker died 8 times in a row (exit status 1); what was recorded stays" in done.stderr
+
+
+@pytest.mark.skipif(os.getuid() != 0 or shutil.which("unshare") is None, reason="needs root for a network namespace")
+def test_a_stop_that_comes_before_a_live_capture_has_begun_loses_no_packet_of_before(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts/a.py").write_text(KEEP_ALL + "time.sleep(2)\n")  # loads so long
+    arguments = command("run", "iface:lo", "--scripts", str(tmp_path / "scripts"), "--data", str(tmp_path / "data"))
+    inside = ["unshare", "--net", sys.executable, "-c", EARLY, *arguments]
+    done = subprocess.run(inside, env=clean(), capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "stopping as soon as it has started" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("50 packets"), done.stderr
+
+
+EARLY = """
+import socket, subprocess, sys, time
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+process = subprocess.Popen(sys.argv[1:])
+while True:
+    with open("/proc/net/packet") as sockets:
+        if len(sockets.readlines()) > 1:
+            break
+    time.sleep(0.01)
+time.sleep(0.2)
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+    sender.bind(("127.0.0.1", 4000))
+    for _ in range(50):
+        sender.sendto(b"early", ("127.0.0.1", 4000))
+process.terminate()
+sys.exit(process.wait())
+"""
