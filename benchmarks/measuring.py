@@ -44,6 +44,10 @@ class Measured:
         """Exchanges that the generator made; 0: nobody knows."""
         return self.capture.http + self.capture.dns
 
+    def comparable(self, ours: str, theirs: str) -> bool:
+        """Whether a tool that tells what it found did find what ours did, but for 1 %."""
+        return theirs not in self.found or self.found[theirs] >= 0.99 * self.found[ours]
+
     def median(self, tool: str) -> Cost:
         """Of the rounds, each figure on its own."""
         return Cost(*map(statistics.median, zip(*self.costs[tool], strict=True)))

@@ -77,6 +77,11 @@ def verdicts(results: Sequence[Measured], installed: Sequence[Tool]) -> Iterator
             aim = AIMS.get((peer.name, result.name))
             if aim is None or peer.name not in result.costs:
                 continue
+            if not result.comparable(ENGINE.name, peer.name):
+                missed.append(
+                    f"{peer.name} {result.name} (it found {result.found[peer.name]} exchanges: no comparison)"
+                )
+                continue
             ratio = result.ratio(ENGINE.name, peer.name)
             (met if ratio <= aim else missed).append(f"{peer.name} {result.name} {ratio:.2f} (aim {aim:g})")
     peaks = [(result.median(ENGINE.name).peak_mib, result.name) for result in results]

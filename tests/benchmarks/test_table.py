@@ -56,6 +56,16 @@ def test_exchanges_that_were_missed_are_said() -> None:
     assert "Exchanges missed by engine: dns." in text
 
 
+@pytest.mark.parametrize(("found", "compares"), [(90, True), (89, False), (0, False), (None, True)])
+def test_a_peer_that_did_not_do_the_work_is_no_comparison(found: int | None, compares: bool) -> None:
+    result = measured(0.7)
+    del result.found[SURICATA.name]
+    result.found |= {SURICATA.name: found} if found is not None else {}
+    text = report([result], [SURICATA], scale=1, rounds=3, calibrations=(0.3, 0.3))
+    assert ("no comparison" not in text) == compares
+    assert ("Met: suricata dns" in text) == compares
+
+
 def test_the_table_takes_its_place_and_nothing_else() -> None:
     begin, end = "<!-- peers: begin -->", "<!-- peers: end -->"
     page = f"before\n{begin}\nold\n{end}\nafter\n"
