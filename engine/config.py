@@ -48,6 +48,8 @@ class Settings:
     """Captures are still being written: they end when the run does."""
     grace_s: float = 30.0
     """How long an ending run goes on uploading."""
+    user: str = ""
+    """Whom the children become where root starts them; empty: the owner of the data folder, else nobody."""
     data: str = "remora-data"
     """Absolute path of the data folder."""
 

@@ -52,7 +52,7 @@ from engine.frames.control import (
 from engine.process import nobody
 from engine.scripting.hosts import ScriptSet
 from engine.scripting.watch import FolderWatch, read_scripts
-from engine.segments.folder import lock_instance, open_folder
+from engine.segments.folder import give_to, lock_instance, open_folder
 
 SHUTDOWN_S, QUIT_S = 5.0, 3.0
 DEBOUNCE_S = 0.2
@@ -110,6 +110,8 @@ class Supervisor:
         self._data = Path(self._settings.data)
         _check_environment(configuration.script_env)
         open_folder(self._data, self._settings.node.name, clock.wall_ns())
+        if self._settings.user:
+            give_to(self._data, self._settings.user)
         self._lock = lock_instance(self._data)
         self._children = {
             name: ChildProcess(name, module, FromZygote if name == "zygote" else FromChild)

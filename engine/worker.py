@@ -18,6 +18,7 @@ from engine import clock
 from engine.capture.batch import Batch, Source
 from engine.capture.sources import open_source
 from engine.counters import Drop
+from engine.decode.columns import FRAGMENT
 from engine.dissect.registry import load_rows
 from engine.errors import CaptureError
 from engine.frames.control import AttachHost, Begin, DetachHost, Drained, Failed, KillHost, Quit, StopIntake
@@ -193,7 +194,8 @@ class Worker:
 
     def _deliver_packets(self, step: Step) -> None:
         columns = step.columns
-        fragments = columns.drop == Drop.FRAGMENT
+        told = (columns.drop == 0) & (columns.flags & FRAGMENT != 0)  # flags of a dropped row mean nothing
+        fragments = told | (columns.drop == Drop.FRAGMENT)
         rows = zip(columns.timestamp_ns, columns.captured_length, columns.wire_length, fragments, strict=True)
         blobs = [packet_blob(int(at), int(got), int(sent), fragmented=bool(part)) for at, got, sent, part in rows]
         self._delivery.put(KIND_PACKETS, "onPacketCaptured", [(0, blob) for blob in blobs])

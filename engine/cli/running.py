@@ -30,6 +30,7 @@ from engine.units import parse_duration_s
     help="How fast captures are replayed.",
 )
 @click.option("--follow", is_flag=True, help="The capture is still being written: read on as it grows, until Ctrl-C.")
+@click.option("--user", default="", metavar="NAME", help="Started by root: run as this user, who gets the data folder.")
 @click.option(
     "--grace", default="30s", show_default=True, help="How long an ending run goes on delivering, and then uploading."
 )
@@ -43,6 +44,7 @@ def run(
     data: Path,
     pace: str,
     follow: bool,
+    user: str,
     grace: str,
 ) -> None:
     """Capture or replay traffic, run the scripts, ship what they keep. Ctrl-C ends it in order; twice, at once.
@@ -65,6 +67,7 @@ def run(
         sources=arguments.all_sources((*sources, *pcap), interface),
         pace=pace,
         follow=follow,
+        user=user,
         grace_s=parse_duration_s("--grace", grace),
         data=str(data.absolute()),
     )

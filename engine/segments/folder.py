@@ -54,6 +54,23 @@ def open_folder(data: Path, node: str, created_ns: int) -> None:
         raise ConfigError("--data", "a folder that can be written", str(data), error.strerror or str(error)) from error
 
 
+def give_to(data: Path, name: str) -> None:
+    """Make the data folder and all in it belong to the user ``name``, whom the children then become.
+
+    Raises:
+        ConfigError: no such user, or we are not root.
+    """
+    if os.getuid() != 0:
+        raise ConfigError("--user", "to be started by root", f"uid {os.getuid()}", "leave it out to run as you are")
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        raise ConfigError("--user", "the name of a user of this machine", name) from None
+    for parent, _, files in os.walk(data):
+        for path in (parent, *(os.path.join(parent, file) for file in files)):
+            os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+
+
 def _make(data: Path, node: str, created_ns: int) -> None:
     new = not data.exists()
     data.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -262,3 +262,15 @@ def test_a_second_instance_on_one_data_folder_is_refused(tmp_path: Path, started
     second = remora("run", str(SHOP), "--data", str(tmp_path / "data"))
     assert second.returncode == 2
     assert "uses it: stop that one first" in second.stderr
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root: nobody else may change the user")
+def test_root_may_name_the_user_its_children_become(tmp_path: Path) -> None:
+    tmp_path.chmod(0o711)
+    data = tmp_path / "data"
+    first = remora("run", str(SHOP), "--data", str(data), "--user", "daemon")
+    assert first.returncode == 0, first.stderr
+    assert {path.owner() for path in [data, *data.rglob("*.pcap")]} == {"daemon"}
+    unknown = remora("run", str(SHOP), "--data", str(data), "--user", "nosuchuser")
+    assert unknown.returncode == 2
+    assert "--user: expected the name of a user of this machine, got 'nosuchuser'" in unknown.stderr
