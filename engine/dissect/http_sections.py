@@ -122,7 +122,13 @@ def _head(head: bytes) -> Head:
         lowered = {name.lower(): value for name, value in headers.items()}
         names = "".join(headers)
         if len(lowered) == len(lines) - 1 == text.count("\n") - 2 and " " not in names and ":" not in names:
-            return lines[0], headers, lowered, [lowered[name] for name in _COOKIES if name in lowered]
+            has_cookies = "cookie" in lowered or "set-cookie" in lowered
+            return (
+                lines[0],
+                headers,
+                lowered,
+                [lowered[key] for key in _COOKIES if key in lowered] if has_cookies else [],
+            )
     return _careful_head(text)
 
 

@@ -53,6 +53,7 @@ class Dissection:
         self._rows: dict[int, list[ProtocolRow]] = {}
         for row in rows:
             self._rows.setdefault(row.transport, []).append(row)
+        self._found = {row.name: f"dissect_streams_total{{protocol={row.name}}}" for row in rows}
         self._options = options
         self._place = Place.of(node_name, node_ip, resolver)
         self._counters = counters
@@ -128,7 +129,7 @@ class Dissection:
         found = recognise(self._rows[stream.protocol], data, (stream.server_port, stream.client_port))
         if isinstance(found, ProtocolRow):
             conversation.row, conversation.dissector = found, found.open(self._options)
-            self._counters.add(f"dissect_streams_total{{protocol={found.name}}}")
+            self._counters.add(self._found[found.name])
             if not conversation.held:
                 return self._dissect(conversation, chunk)
             chunks, conversation.held = [*conversation.held, chunk], []

@@ -111,7 +111,7 @@ def advance(streams: list[Stream], found: Direction, odd: list[bool]) -> npt.NDA
         else:
             other_begun = stream.reassembly[1 - direction].next >= 0 or opened == owner
             fits = bool(flags & SYN) and (other_begun or not flags & ACK)
-        if in_order and fits and half.ordinary:
+        if in_order and fits and (half.hold is None or half.ordinary):
             moves.append((owner, half, first, behind))
             opened = owner
         else:

@@ -121,14 +121,16 @@ class StreamTable:
         return entries
 
     def _begin(self, newcomer: Newcomer, ended: list[Stream]) -> Entry:
-        key, protocol, client_ip, client_port, server_ip, server_port, start_ns, client_upper, *bases, exact = newcomer
+        key, protocol, client_ip, client_port, server_ip, server_port, start_ns, client_upper, lower, upper, exact = (
+            newcomer
+        )
         displaced = self._entries.get(key)
         if displaced is not None:
             self._displace(displaced, start_ns, ended)
         stream = Stream(self._next_id(), protocol, client_ip, client_port, server_ip, server_port, start_ns, start_ns)
-        if exact and -1 in bases and protocol == TCP:
+        if exact and (lower < 0 or upper < 0) and protocol == TCP:
             stream.state = "half_open"
-        entry = Entry(key, stream, client_upper, (bases[0], bases[1]), exact, self._timeout_ns(protocol))
+        entry = Entry(key, stream, client_upper, (lower, upper), exact, self._timeout_ns(protocol))
         self._entries[key] = entry
         self._timeouts.watch(entry)
         self.live += 1
