@@ -29,7 +29,7 @@ RATES = (50_000, 100_000, 150_000, 200_000)
 RECEIVER, SENDER = 0, 1
 QUIET_S = 0.5
 """After the sender is done and nothing came for so long, nothing comes any more."""
-COLUMNS = ("asked_pps", "sent_pps", "sent", "captured", "lost_by_kernel", "items", "cpu_share")
+COLUMNS = ("asked_pps", "sent_pps", "sent", "captured", "lost_by_kernel", "stored", "items", "cpu_share")
 
 
 def main() -> int:
@@ -82,7 +82,8 @@ def session(path: Path, rate: int, seconds: int) -> dict[str, float]:
         found: dict[str, float] = {"captured": counters.get("capture_packets_total"), "lost_by_kernel": source.lost()}
         source.close()
         run.finish()
-    found |= {"items": counters.get("items_total"), "asked_pps": rate, **told(said)}
+    found |= {"stored": counters.get("segments_stored_total"), "items": counters.get("items_total")}
+    found |= {"asked_pps": rate, **told(said)}
     return found | {"cpu_share": round(cpu_s / wall_s, 2)}
 
 

@@ -39,3 +39,4 @@ def test_all_that_is_sent_is_captured_or_counted_by_the_kernel(
     row = dict(zip(names, map(float, values), strict=True))
     assert row["sent"] == 2000
     assert row["captured"] + row["lost_by_kernel"] == row["sent"]
+    assert row["stored"] == row["captured"]
