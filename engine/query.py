@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import select
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,12 @@ class Query:
         return (stream_row(stream) for stream in seen)
 
     def _next(self, source: Source) -> Batch | None:
-        batch = source.read()
+        """The next batch, waited for where a pipe pauses; ``None`` at the end of the source."""
+        while (batch := source.read()) is None and not source.ended:
+            if source.fileno() >= 0:
+                arrived = select.poll()
+                arrived.register(source, select.POLLIN)
+                arrived.poll()
         if batch is None:
             if source.warning:
                 self._warn(source.warning)

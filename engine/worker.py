@@ -78,6 +78,8 @@ class Worker:
         self._selector = selectors.DefaultSelector()
         self._selector.register(child.endpoint, selectors.EVENT_READ)
         self._reading = self._stopped = self._drained = self._over = False
+        self._starved = False
+        """A pipe that is read has nothing now."""
         self._stop_ns = 0
         """Wall time at which intake was stopped: packets captured before it are still read."""
         self._due_s = {"budgets": now_s, "expiry": now_s}
@@ -131,7 +133,8 @@ class Worker:
         """Live capture never waits; a source that can wait does, for scripts, for disk space, for its pace."""
         if not self._reading or not self._sources or not self._lossless:
             return self._reading
-        paced = getattr(self._sources[0], "due_s", 0.0) > now_s
+        source = self._sources[0]
+        paced = getattr(source, "due_s", 0.0) > now_s or (self._starved and not self._ready(source))
         return not paced and self._delivery.room() and self._shelf.has_room(READ_BYTES, now_s)
 
     def _watch_lines(self) -> None:
@@ -156,6 +159,7 @@ class Worker:
         """One batch from each source that has one; files one after the other, interfaces side by side."""
         for source in self._sources[:1] if self._lossless else list(self._sources):
             batch = source.read()
+            self._starved = batch is None and not source.ended and source.fileno() >= 0
             if batch is not None:
                 self._take(batch, now_s)
             elif source.ended:

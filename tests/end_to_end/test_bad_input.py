@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.support.instance import SHOP, remora
+from tests.support.instance import PATIENCE_S, SHOP, clean, command, remora
 
 pytestmark = pytest.mark.slow
 
@@ -58,6 +60,27 @@ def test_a_damaged_tail_is_a_warning_and_what_came_before_counts(tmp_path: Path,
     assert result.returncode == 0, result.stderr
     assert "cut.pcap" in result.stderr
     assert verb == "run" or len(result.stdout.splitlines()) > 50
+
+
+@pytest.mark.parametrize("verb", ["query", "run"])
+def test_a_pipe_that_pauses_is_read_to_its_end(tmp_path: Path, verb: str) -> None:
+    more = ["--data", str(tmp_path / "data")] if verb == "run" else []
+    with (tmp_path / "out").open("wb+") as output:
+        process = subprocess.Popen(
+            command(verb, "-", *more), env=clean(), stdin=subprocess.PIPE, stdout=output, stderr=output
+        )
+        assert process.stdin is not None
+        for start in range(0, len(GOOD), len(GOOD) // 3 + 1):
+            process.stdin.write(GOOD[start : start + len(GOOD) // 3 + 1])
+            process.stdin.flush()
+            time.sleep(0.5)
+        process.stdin.close()
+        code = process.wait(PATIENCE_S)
+        output.seek(0)
+        told = output.read()
+    assert code == 0, told
+    whole = len(remora("query", str(SHOP)).stdout.splitlines())
+    assert len(told.splitlines()) == whole if verb == "query" else b"in 1,955 streams" in told
 
 
 def test_a_path_that_is_not_there_is_named(tmp_path: Path) -> None:
