@@ -209,10 +209,16 @@ def finish(recorder: Recorder, child: Child) -> Finished:
         quiet = 0 if moved or recorder.unsealed else quiet + 1
         child.report(clock.monotonic_s())
         time.sleep(FINISH_STEP_S)
-    left = recorder.unsealed
-    note = f"{left} batches could not be sealed; they wait in {child.settings.data}/outbox/open" if left else ""
     child.endpoint.send(Report(dict(child.counters.snapshot())))  # the last totals, whenever the last report was
-    return Finished(left, note)
+    return remainder(recorder.unsealed, recorder.failures, child.settings.data)
+
+
+def remainder(unsealed: int, failures: int, data: str) -> Finished:
+    """What to say at the end: who was refused to the last does not know how much is open, but that it is not nothing."""
+    left = max(unsealed, int(failures >= FINAL_ATTEMPTS))
+    return Finished(
+        left, f"{left} or more batches could not be sealed; they wait in {data}/outbox/open" if left else ""
+    )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 from engine.config import Settings
 from engine.counters import Counters
 from engine.frames.control import Finished, Flush, Seal
-from engine.recorder import RETRY_S, Recorder
+from engine.recorder import FINAL_ATTEMPTS, RETRY_S, Recorder, remainder
 from engine.recording.options import RecordingOptions
 from engine.recording.sealing import Origin
 from tests.support.audit import audit, objects_in, objects_ready
@@ -142,3 +142,12 @@ def test_a_disk_that_is_full_while_sealing_does_not_stop_the_passes(tmp_path: Pa
     recorder.close()
     assert audit(objects_ready(data.root / "outbox"))["r"].packets == data.wanted({1: 0})
     data.close()
+
+
+@pytest.mark.parametrize(
+    ("unsealed", "failures", "left"), [(0, 0, 0), (0, FINAL_ATTEMPTS - 1, 0), (2, 0, 2), (0, FINAL_ATTEMPTS, 1)]
+)
+def test_a_disk_that_refused_to_the_last_never_looks_like_success(unsealed: int, failures: int, left: int) -> None:
+    finished = remainder(unsealed, failures, "/data")
+    assert finished.remaining == left
+    assert ("/data/outbox/open" in finished.note) == bool(left)
