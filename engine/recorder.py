@@ -214,7 +214,7 @@ def finish(recorder: Recorder, child: Child) -> Finished:
 
 
 def remainder(unsealed: int, failures: int, data: str) -> Finished:
-    """What to say at the end: who was refused to the last does not know how much is open, but that it is not nothing."""
+    """What to say at the end: who was refused to the last does not know how much is open, only that something is."""
     left = max(unsealed, int(failures >= FINAL_ATTEMPTS))
     return Finished(
         left, f"{left} or more batches could not be sealed; they wait in {data}/outbox/open" if left else ""
