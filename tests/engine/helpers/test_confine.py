@@ -93,7 +93,7 @@ def test_a_path_is_its_components(path: str, parts: tuple[str, ...]) -> None:
     assert parts_of(path) == parts
 
 
-@pytest.mark.parametrize("path", ["/", "/etc/passwd", "..", "../x", "a/../../x", "a/..", "//x", "/work/../x"])
+@pytest.mark.parametrize("path", ["/", "/etc/passwd", "..", "../x", "a/../../x", "a/..", "//x", "/etc/../x"])
 def test_a_path_that_leaves_is_an_escape(path: str) -> None:
     with pytest.raises(PathEscape):
         parts_of(path)
