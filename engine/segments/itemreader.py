@@ -53,7 +53,11 @@ class ItemReader:
     def _newest_first(self, stream_id: int) -> Iterator[tuple[int, bytes]]:
         self.refresh()
         for number in sorted(self._tails, reverse=True):
-            for row in self._tails[number].rows_of(stream_id)[::-1]:
+            try:
+                rows = self._tails[number].rows_of(stream_id)[::-1]
+            except FileNotFoundError:  # deleted since the folder was listed
+                continue
+            for row in rows:
                 blob = self.read(number, int(row["offset"]), int(row["length"]))
                 if blob is not None:
                     yield int(row["index"]), blob

@@ -78,16 +78,28 @@ class SegmentReader:
     # ---- following the writer -------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
-        """Take in what was added and what has gone; about 6 us where that is nothing."""
+        """Take in what was added and what has gone; about 6 us where that is nothing.
+
+        Raises:
+            StorageError: a stream log is missing whose segment is there.
+        """
         if self._files.refresh():
             self._follow(self._files.numbers)
+        while missing := self._read_logs():
+            self._list_again(missing)
+
+    def _read_logs(self) -> Path | None:
+        """Take in what was added to stream logs; the first of them that was deleted since the folder was listed."""
         for number in list(self._growing):
             segment = self._segments[number]
             rows = segment.log.take()
             if len(rows):
                 self._learn(number, segment, unpack_stream_records(rows.tobytes()))
+            elif segment.log.missing:
+                return segment.log.path
             if segment.log.ended:
                 self._growing.remove(number)
+        return None
 
     def _follow(self, numbers: list[int]) -> None:
         for number in self._segments.keys() - set(numbers):
@@ -101,6 +113,12 @@ class SegmentReader:
             if number < numbers[-1]:  # the writer never returns to an older segment
                 self._segments[number].log.end()
                 self._segments[number].index.file.end()
+
+    def _list_again(self, missing: Path) -> None:
+        self._files.list_again()
+        self._follow(self._files.numbers)
+        if int(missing.stem) in self._segments:
+            raise StorageError(f"expected {missing} beside the packets of its segment, found no such file")
 
     def _learn(self, number: int, segment: _Segment, records: list[StreamRecord]) -> None:
         for record in records:
@@ -160,8 +178,21 @@ class SegmentReader:
         return known.start_ns if known else None
 
     def extents(self, stream_id: int) -> list[Extent]:
-        """Where the stream's packets lie, in the order in which they were captured; empty where it has none."""
-        self.refresh()
+        """Where the stream's packets lie, in the order in which they were captured; empty where it has none.
+
+        Never with a hole: where a segment went before its index was read, those before it have gone as well.
+
+        Raises:
+            StorageError: an index or a stream log is missing whose segment is there.
+        """
+        while True:
+            self.refresh()
+            try:
+                return self._listed_extents(stream_id)
+            except FileNotFoundError as error:
+                self._list_again(Path(error.filename))
+
+    def _listed_extents(self, stream_id: int) -> list[Extent]:
         known = self._known.get(stream_id)
         return [
             Extent(segment, offset, length, timestamp_ns)

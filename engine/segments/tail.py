@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,14 @@ class GrowingFile:
     """Hands out each record of a file once. A file that is missing has none."""
 
     def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
-        self._path, self._dtype = path, dtype
+        self.path, self._dtype = path, dtype
         self._descriptor = -1
         self._read_bytes = 0
         self._ending = False
         self.ended = False
         """Nothing will come any more."""
+        self.missing = False
+        """It was not there when it was last looked for."""
 
     def end(self) -> None:
         """The writer has gone on to another file: read once more, then never again."""
@@ -44,9 +47,11 @@ class GrowingFile:
     def _opened(self) -> bool:
         if self._descriptor < 0:
             try:
-                self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+                self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
             except FileNotFoundError:
+                self.missing = True
                 return False
+            self.missing = False
         return True
 
     def close(self) -> None:
@@ -70,8 +75,14 @@ class Tail:
         self._new: Records = np.empty(0, dtype)
 
     def rows_of(self, stream: int) -> Records:
-        """The rows of one stream so far, in file order."""
+        """The rows of one stream so far, in file order.
+
+        Raises:
+            FileNotFoundError: the file was deleted before it was read.
+        """
         added = self.file.take()
+        if self.file.missing:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.file.path)
         if len(added):
             self._new = np.concatenate([self._new, added]) if len(self._new) else added
         if len(self._new) > (0 if self.file.ended else _MAX_UNSORTED):

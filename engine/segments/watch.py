@@ -32,7 +32,16 @@ class NumberedFiles:
         if changed_ns == self._changed_ns and not (self._after and os.path.exists(self._after)):
             return False
         self._changed_ns = changed_ns
+        return self.list_again()
+
+    def list_again(self) -> bool:
+        """List the folder whether it seems to have changed or not; whether files came or went.
+
+        Until two listings agree: one alone may name a file that went while it was made and lack one that went after it.
+        """
         numbers = numbers_in(self._folder, self._ending)
+        while (again := numbers_in(self._folder, self._ending)) != numbers:
+            numbers = again
         came_or_went = numbers != self.numbers
         self.numbers = numbers
         self._after = os.fspath(numbered(self._folder, numbers[-1] + 1, self._ending)) if numbers else ""

@@ -12,6 +12,8 @@ import pytest
 from engine.counters import Counters
 from engine.errors import NoSuchStream, PcapExpired, StorageError
 from engine.segments import reader as module
+from engine.segments import watch
+from engine.segments.files import numbers_in
 from engine.segments.options import StorageOptions
 from engine.segments.reader import SegmentReader
 from engine.segments.records import END, SEEN, pcap_header
@@ -194,6 +196,60 @@ def test_a_segment_that_vanishes_while_it_is_read_is_an_expired_stream(
         with pytest.raises(PcapExpired):
             ask()
     assert not (tmp_path / "x").exists()
+
+
+def three_segments(tmp_path: Path) -> tuple[SegmentReader, list[bytes]]:
+    """A stream that lies in segments 1 to 3, and a reader that has read the index of the first and knows no other."""
+    data, shelf = shelf_in(tmp_path)
+    packets = packets_for(random.Random(1), [1], 3, EPOCH_NS)
+    reader = SegmentReader(data)
+    for now_s, packet in zip((0.0, 10.0, 20.0), packets, strict=True):
+        put(shelf, [packet], now_s)
+        if now_s == 0.0:
+            reader.materialise(1, tmp_path / "x")
+    return reader, [packet for _, packet in packets]
+
+
+def delete_unnoticed(folder: Path) -> None:
+    """The first two segments; a folder's time of change has the grain of a tick, so that files may go without it."""
+    changed_ns = folder.stat().st_mtime_ns
+    for path in (*folder.glob("00000001.*"), *folder.glob("00000002.*")):
+        path.unlink()
+    os.utime(folder, ns=(changed_ns, changed_ns))
+
+
+def test_segments_that_go_before_their_index_is_read_leave_no_hole(tmp_path: Path) -> None:
+    reader, packets = three_segments(tmp_path)
+    reader.refresh()
+    delete_unnoticed(tmp_path / "data" / "segments")
+    assert reader.materialise(1, tmp_path / "x") == 1
+    assert (tmp_path / "x").read_bytes() == pcap_header(1) + packets[2]
+
+
+def test_segments_that_go_before_their_log_is_read_leave_no_hole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, packets = three_segments(tmp_path)
+    listings: list[list[int]] = []
+
+    def listed(folder: Path, ending: str) -> list[int]:
+        listings.append(numbers_in(folder, ending))
+        if len(listings) == 2:
+            delete_unnoticed(folder)
+        return listings[-1]
+
+    monkeypatch.setattr(watch, "numbers_in", listed)
+    assert reader.materialise(1, tmp_path / "x") == 1
+    assert listings == [[1, 2, 3], [1, 2, 3], [3], [3]]
+    assert (tmp_path / "x").read_bytes() == pcap_header(1) + packets[2]
+
+
+@pytest.mark.parametrize("ending", ["idx", "streams"])
+def test_a_file_that_is_missing_beside_its_packets_is_named(tmp_path: Path, ending: str) -> None:
+    reader, _ = three_segments(tmp_path)
+    (tmp_path / "data" / "segments" / f"00000002.{ending}").unlink()
+    with pytest.raises(StorageError, match=rf"00000002\.{ending}"):
+        reader.extents(1)
 
 
 def test_a_damaged_segment_is_named_and_leaves_no_file(tmp_path: Path) -> None:
