@@ -7,7 +7,11 @@ SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT    := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends
 BENCH  ?=
 
-.PHONY: help demo test check format lint types bench clean
+SEED   ?= 1
+FRAMES ?= 10000000
+FILES  ?= 100000
+
+.PHONY: help demo test check format lint types bench clean fuzz
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -46,6 +50,11 @@ types: $(STAMP) ## mypy --strict
 bench: $(STAMP) ## what it costs, beside suricata, tshark and tcpflow on the same captures
 	@$(BIN)/python -m benchmarks.against_tshark
 	@$(BIN)/python -m benchmarks.peers $(BENCH)
+
+fuzz: $(STAMP) ## mutated frames and capture files, SEED=1 FRAMES=10000000 FILES=100000: about an hour; CI runs a slice
+	@$(BIN)/python -m tests.fuzz.decode --seed $(SEED) --count $(FRAMES)
+	@$(BIN)/python -m tests.fuzz.line --seed $(SEED) --count $(FRAMES)
+	@$(BIN)/python -m tests.fuzz.files --seed $(SEED) --count $(FILES)
 
 .PHONY: bench-table
 bench-table: $(STAMP) ## the same, written to docs/performance.md

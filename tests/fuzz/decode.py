@@ -1,4 +1,4 @@
-"""Mutated frames through decode: ``python -m tests.fuzz.decode [FRAMES] [SEED]``.
+"""Mutated frames through decode: ``python -m tests.fuzz.decode --seed 1 --count 2000000``.
 
 Frames of every kind, some in tunnels and some in fragments, are damaged, shuffled and decoded in batches of many sizes,
 the fast way and one at a time. Nothing may raise; every frame becomes a row that lies within its buffer or a known
@@ -7,8 +7,8 @@ the fast way and one at a time. Nothing may raise; every frame becomes a row tha
 
 from __future__ import annotations
 
+import argparse
 import random
-import sys
 import time
 from collections import Counter
 
@@ -28,28 +28,17 @@ POOL = 4000
 """Sound frames, from which the others are made."""
 
 
-def main(arguments: list[str]) -> None:
-    """Print what became of the frames."""
-    count = int(arguments[0]) if arguments else 2_000_000
-    seed = int(arguments[1]) if len(arguments) > 1 else 1
-    begun_s = time.monotonic()
-    reasons = fuzz(count, seed)
-    print(f"{reasons.total()} frames, seed {seed}, {time.monotonic() - begun_s:.0f} s")
-    for code, number in reasons.most_common():
-        print(f"{Drop(code).name.lower():22} {number:10}")
-
-
 def fuzz(count: int, seed: int) -> Counter[int]:
     """Decode at least ``count`` mutated frames; how many ended with each ``Drop`` code."""
     chance = random.Random(seed)
-    pool = [_sound(packet.frame, chance) for packet in random_packets(seed, POOL, damage=0, vlans=False)]
+    pool = sound_frames(seed, chance)
     reasons: Counter[int] = Counter()
     decoders: dict[int, tuple[Decoder, SlowDecoder]] = {}
     now_ns = EPOCH_NS
     while reasons.total() < count:
         link_type = chance.choice([1, 1, 1, *LINKS])
         now_ns += chance.choice([1000, 1_000_000_000, 20_000_000_000])
-        packets = _mutated(pool, chance.choice([1, 9, 49, 300, 2000]), link_type, now_ns, chance)
+        packets = mutated(pool, chance.choice([1, 9, 49, 300, 2000]), link_type, now_ns, chance)
         batch = batch_of(packets, link_type=link_type)
         fast, slow = decoders.setdefault(link_type, (Decoder(Counters()), SlowDecoder()))
         decoded, slowly = fast.decode(batch), slow.decode(batch)
@@ -81,6 +70,11 @@ def check(decoded: Decoded, batch: Batch) -> None:
             assert not getattr(columns, name)[~good].any(), name
 
 
+def sound_frames(seed: int, chance: random.Random) -> list[list[bytes]]:
+    """Frames of every kind, each with the fragments that belong together."""
+    return [_sound(packet.frame, chance) for packet in random_packets(seed, POOL, damage=0, vlans=False)]
+
+
 def _sound(frame: bytes, chance: random.Random) -> list[bytes]:
     """The frame, perhaps in tunnels, perhaps in fragments."""
     if chance.random() < 0.5:
@@ -91,7 +85,8 @@ def _sound(frame: bytes, chance: random.Random) -> list[bytes]:
     return [frame]
 
 
-def _mutated(pool: list[list[bytes]], count: int, link_type: int, now_ns: int, chance: random.Random) -> list[Packet]:
+def mutated(pool: list[list[bytes]], count: int, link_type: int, now_ns: int, chance: random.Random) -> list[Packet]:
+    """``count`` frames of the pool around ``now_ns``; two in five are damaged."""
     frames: list[bytes] = []
     while len(frames) < count:
         pieces = list(chance.choice(pool))
@@ -108,4 +103,11 @@ def _mutated(pool: list[list[bytes]], count: int, link_type: int, now_ns: int, c
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=2_000_000)
+    given = parser.parse_args()
+    began_s = time.monotonic()
+    found = fuzz(given.count, given.seed)
+    named = {Drop(code).name.lower(): number for code, number in found.most_common()}
+    print(f"decode: seed={given.seed} frames={found.total()} seconds={time.monotonic() - began_s:.0f}", named)

@@ -134,4 +134,4 @@ if __name__ == "__main__":
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         result = fuzz(given.seed, given.first, given.count, Path(temporary))
-    print(f"seed={given.seed} files={given.count} seconds={time.monotonic() - began_s:.0f}", dict(result))
+    print(f"files: seed={given.seed} files={given.count} seconds={time.monotonic() - began_s:.0f}", dict(result))

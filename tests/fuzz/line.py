@@ -1,0 +1,274 @@
+"""Mutated frames through the whole line: ``python -m tests.fuzz.line --seed 1 --count 2000000``.
+
+Decode, streams, segments on disk, reassembly, dissection and items get what ``tests.fuzz.decode`` makes, and besides it
+conversations of which some frames are damaged, repeated, shuffled or lost. Nothing may raise or hang; in every stage
+in = out + dropped; every item is JSON; a stream's own PCAP holds as many packets as its row says. The same seed gives
+the same frames.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import random
+import signal
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from engine.capture.batch import Batch
+from engine.capture.links import LINKS
+from engine.counters import Counters
+from engine.dissect.options import DissectOptions
+from engine.dissect.registry import load_rows
+from engine.items.item import LazyItem
+from engine.pipeline import Node, Pipeline
+from engine.resolve.static import NoNames
+from engine.segments.folder import open_folder
+from engine.segments.options import StorageOptions
+from engine.segments.reader import SegmentReader
+from engine.segments.records import END, ERROR, SEEN, STATES, StreamRecord
+from engine.segments.shelf import Shelf
+from engine.streams.options import StreamOptions
+from engine.streams.stream import Stream
+from tests.fuzz.decode import mutated, sound_frames
+from tests.support.frames_at_random import damaged, relinked
+from tests.support.packets import EPOCH_NS, Packet, TcpConversation, batch_of, udp_frame
+from tests.support.traces import answer, get
+
+BATCH_CPU_S = 30.0
+"""A batch takes a few milliseconds: one that takes this long hangs."""
+STORAGE = StorageOptions(storage_limit_bytes=64 << 20)
+STEP_S = 0.1
+"""Monotonic time that passes per batch; a segment closes after 5 s and goes after its TTL of 10 s."""
+_NAME = b"\4shop\4test\0\0\1\0\1"
+
+
+class Line:
+    """A pipeline with a shelf behind it, as the worker has them."""
+
+    def __init__(self, data: Path) -> None:
+        open_folder(data, "n1", EPOCH_NS)
+        self.counters = Counters()
+        numbers = itertools.count(1)
+        self._pipeline = Pipeline(
+            StreamOptions(stream_hold_bytes=64 << 10, total_hold_bytes=512 << 10),
+            DissectOptions(),
+            load_rows(installed=False),
+            NoNames(),
+            Node("n1", "10.0.0.9"),
+            self.counters,
+            lambda: next(numbers),
+        )
+        self._shelf = Shelf(data, STORAGE, self.counters, 0.0)
+        self._reader = SegmentReader(data)
+        self._now_s = 0.0
+
+    def take(self, batch: Batch) -> int:
+        """One batch, as ``Worker`` takes it; how many items came of it."""
+        self._now_s += STEP_S
+        step = self._pipeline.packets(batch)
+        streams = {stream.id: stream for stream in step.assigned.streams}
+        ids, times = step.assigned.stream_ids, step.columns.timestamp_ns
+        self._shelf.append(batch, ids, times, lambda number: _record(streams[number], SEEN), self._now_s)
+        items = self._pipeline.items(batch, step)
+        self._log(step.assigned.ended)
+        ended, late = self._pipeline.expire()
+        self._log(ended)
+        self._shelf.expire(self._now_s, None, {}, wall_ns=EPOCH_NS)
+        return _looked_at([*items, *late])
+
+    def look_back(self, batch: Batch) -> None:
+        """The newest stream of the shelf has the packets on disk that its index says."""
+        records = list(self._reader.streams())
+        if records:
+            stream = records[-1].stream
+            stored = self._reader.stored(stream)
+            with tempfile.TemporaryFile() as target:
+                link_type = batch.link_type if records[-1].packets > stored.packets else None
+                assert self._reader.materialise(stream, target.fileno(), link_type) <= stored.packets
+
+    def finish(self) -> int:
+        """The end of input; how many items it brings."""
+        left, items = self._pipeline.finish()
+        self._log(left)
+        self._reader.close()
+        self._shelf.close()
+        return _looked_at(items)
+
+    def check_balance(self) -> None:
+        """In = out + dropped, stage by stage; what dissection was not offered is told by ``held``."""
+        get, dropped = self.counters.get, self.counters.dropped
+        assert get("capture_packets_total") == get("streams_packets_total") + dropped("decode")
+        assert get("streams_packets_total") == get("segments_offered_total")
+        assert get("segments_offered_total") == get("segments_stored_total") + dropped("segments")
+        kept = sum(get(f"streams_{what}_bytes_total") for what in ("delivered", "duplicate", "late", "unwanted"))
+        held = get("streams_held_bytes")
+        assert get("streams_payload_bytes_total") == kept + held + dropped("reassembly"), self.counters.snapshot()
+        assert get("streams_started_total") == get("streams_ended_total") + get("streams_live")
+
+    def _log(self, streams: Iterable[Stream]) -> None:
+        for stream in streams:
+            event = ERROR if stream.error else END
+            self._shelf.log(event, _record(stream, event))
+
+
+def fuzz(count: int, seed: int, data: Path) -> Counter[str]:
+    """Put at least ``count`` mutated frames through a line in ``data``; what became of them."""
+    chance = random.Random(f"line {seed}")
+    pool, line, seen = sound_frames(seed, chance), Line(data), 0
+    outcomes: Counter[str] = Counter()
+    now_ns, number = EPOCH_NS, 0
+    while seen < count:
+        number += 1
+        now_ns += chance.choice([1000, 50_000_000, 50_000_000, 3_000_000_000, 20_000_000_000])
+        batch = _batch(pool, now_ns, chance)
+        with _named(f"seed {seed}, batch {number}"):
+            outcomes["items"] += line.take(batch)
+            if number % 50 == 0:
+                line.check_balance()
+                line.look_back(batch)
+        seen += len(batch.offsets)
+    with _named(f"seed {seed}, the end"):
+        outcomes["items"] += line.finish()
+        line.check_balance()
+    totals = line.counters
+    outcomes.update({name: totals.get(f"{name}_total") for name in ("capture_packets", "streams_started")})
+    outcomes.update({f"{stage}_dropped": totals.dropped(stage) for stage in ("decode", "segments", "reassembly")})
+    return outcomes
+
+
+def _batch(pool: list[list[bytes]], now_ns: int, chance: random.Random) -> Batch:
+    """Conversations and random frames, of one link type."""
+    link_type = chance.choice([1, 1, 1, 1, *LINKS])
+    packets = mutated(pool, chance.choice([1, 9, 49, 300]), link_type, now_ns, chance)
+    for _ in range(chance.choice([0, 1, 5, 25])):
+        packets += _mishaps(conversation(chance, now_ns), link_type, chance)
+    if chance.random() < 0.3:
+        packets.sort(key=lambda packet: packet.timestamp_ns)
+    return batch_of(packets, link_type=link_type)
+
+
+def conversation(chance: random.Random, start_ns: int) -> list[Packet]:
+    """HTTP or DNS, over TCP or UDP, on one of a few ports, so that streams meet their own past."""
+    client, server = ("10.0.0.1", 40_000 + chance.randrange(300)), ("10.0.0.2", chance.choice([53, 80, 8080]))
+    sequences = (chance.choice([1000, (1 << 32) - 100, chance.getrandbits(32)]), chance.getrandbits(32))
+    talk = TcpConversation(client, server, start_ns=start_ns, step_ns=1000, sequences=sequences, mss=500)
+    if chance.random() < 0.9:
+        talk.handshake()
+    for _ in range(chance.randrange(1, 6)):
+        if server[1] == 53:
+            _ask_a_name(talk, chance)
+        else:
+            _get_a_page(talk, chance)
+    if server[1] == 53 and chance.random() < 0.6:
+        query = _dns(chance, answered=False)
+        ends = (client, server, query), (server, client, _answer_to(query))
+        return [Packet(start_ns + at, udp_frame(*end)) for at, end in enumerate(ends)]
+    chance.choice([talk.finish, talk.reset, talk.client_acks])()
+    return talk.packets
+
+
+def _get_a_page(talk: TcpConversation, chance: random.Random) -> None:
+    body = chance.randbytes(chance.choice([0, 10, 2000]))
+    page = answer("200 OK", body, chance.choice(["Content-Type: text/plain", "Content-Encoding: gzip"]))
+    if chance.random() < 0.3:
+        page = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+        page = page if body else b"HTTP/1.1 304 Not Modified\r\n\r\n"
+    talk.client_says(get(f"/{chance.randrange(9)}"), [chance.randrange(1, 30)]).server_says(
+        page, [chance.randrange(1, 99)]
+    )
+
+
+def _ask_a_name(talk: TcpConversation, chance: random.Random) -> None:
+    query = _dns(chance, answered=False)
+    for say, message in ((talk.client_says, query), (talk.server_says, _answer_to(query))):
+        say(len(message).to_bytes(2, "big") + message, [chance.randrange(1, 20)])
+
+
+def _dns(chance: random.Random, *, answered: bool) -> bytes:
+    return chance.randbytes(2) + (b"\x81\x80" if answered else b"\1\0") + b"\0\1\0\0\0\0\0\0" + _NAME
+
+
+def _answer_to(query: bytes) -> bytes:
+    return query[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + query[12:] + b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\x0a\0\0\2"
+
+
+def _mishaps(packets: list[Packet], link_type: int, chance: random.Random) -> Iterator[Packet]:
+    """The same packets with a share of mishaps that the whole conversation has."""
+    rate = chance.choice([0, 0.02, 0.2])
+    if chance.random() < rate:
+        chance.shuffle(packets)
+    for packet in packets:
+        kind = chance.randrange(5) if chance.random() < rate else -1
+        frame = relinked(packet.frame, link_type, chance)
+        wire = len(frame)
+        if kind == 0:
+            frame = damaged(frame, chance)
+        elif kind == 1:
+            at = chance.randrange(len(frame) + 1)
+            frame = frame[:at] + chance.randbytes(1) + frame[at + 1 :]
+        if kind != 2:
+            yield packet._replace(frame=frame, wire_length=max(wire, len(frame)))
+        if kind == 3:
+            yield packet._replace(frame=frame, wire_length=max(wire, len(frame)))
+
+
+def _looked_at(items: Iterable[LazyItem]) -> int:
+    """Build each item in both its forms."""
+    found = 0
+    for item in items:
+        assert item.encode()
+        json.dumps(item.as_dict())
+        found += 1
+    return found
+
+
+def _record(stream: Stream, event: int) -> StreamRecord:
+    return StreamRecord(
+        stream.id,
+        stream.start_ns if event == SEEN else stream.end_ns,
+        stream.packets,
+        stream.bytes,
+        stream.payload_bytes,
+        stream.client_ip,
+        stream.server_ip,
+        stream.client_port,
+        stream.server_port,
+        stream.protocol,
+        event,
+        STATES.index(stream.state),
+    )
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """A failure says where it happened; what takes more than ``BATCH_CPU_S`` of CPU is one."""
+    signal.signal(signal.SIGVTALRM, _hangs)
+    signal.setitimer(signal.ITIMER_VIRTUAL, BATCH_CPU_S)
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(what)
+        raise
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+
+def _hangs(*_: object) -> None:
+    raise TimeoutError(f"one batch took more than {BATCH_CPU_S} s of CPU")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=2_000_000)
+    given = parser.parse_args()
+    began_s = time.monotonic()
+    with tempfile.TemporaryDirectory() as temporary:
+        result = fuzz(given.count, given.seed, Path(temporary) / "data")
+    print(f"line: seed={given.seed} seconds={time.monotonic() - began_s:.0f}", dict(result))
