@@ -4,6 +4,7 @@ The rules, which ``engine.decode.general`` follows too:
 
 - Link header, VLAN tags, IP header, transport header: each must lie within what was captured. Where one does not, the
   reason is ``CUT_BY_SNAPLEN`` if less was captured than was on the wire, else ``BAD_HEADER``.
+- Of a TCP header that the capture cut, its first 20 bytes do: a snap length of 64 cuts the options of most packets.
 - The IP length says where a packet ends, not the frame, which Ethernet pads to 60 bytes (RFC 894). A length of 0 is
   what segmentation offload leaves behind: then the frame says.
 - The UDP length may be smaller than IP allows, never larger.
@@ -194,10 +195,8 @@ class Frame:
             return self.short
         source, target, sequence, acknowledgement, offset, flags = _TCP(self.data, at)
         start = at + (offset >> 4) * 4
-        if start < at + 20 or end < start:
+        if start < at + 20 or end < start or (self.captured < start and self.short != Drop.CUT_BY_SNAPLEN):
             return Drop.BAD_HEADER
-        if self.captured < start:
-            return self.short
         here = (source, target, flags & TCP_FLAGS_MASK, sequence, acknowledgement)
         return (TCP, *addresses, *here, *self.payload(start, end))
 
@@ -250,8 +249,8 @@ class Frame:
 
     def payload(self, start: int, end: int) -> tuple[int, int, int]:
         """Where it starts in the buffer, how much of it was captured, how much was not."""
-        length = min(end, self.captured) - start
-        return self.origin + start, length, end - start - length
+        length = max(min(end, self.captured) - start, 0)
+        return self.origin + min(start, self.captured), length, end - start - length
 
     # ---- packets in packets ---------------------------------------------------------------------------------------
 

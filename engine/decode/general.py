@@ -177,8 +177,8 @@ def _transport(buffer: memoryview, packets: _Packets, network: _Network, drop: C
     _fail(drop, network.end < least, Drop.BAD_HEADER)
     _fail(drop, packets.captured < least, packets.short)
     _fail(drop, (start < least) | (end < start) | (network.end < end), Drop.BAD_HEADER)
-    _fail(drop, packets.captured < start, packets.short)
-    have = np.minimum(end, packets.captured) - start
+    _fail(drop, (packets.captured < start) & (packets.short != Drop.CUT_BY_SNAPLEN), Drop.BAD_HEADER)
+    have = np.maximum(np.minimum(end, packets.captured) - start, 0)
     table.drop[packets.rows] = drop
     good = np.flatnonzero(drop == 0)
     rows, tcp = packets.rows[good], tcp[good]
@@ -190,7 +190,7 @@ def _transport(buffer: memoryview, packets: _Packets, network: _Network, drop: C
         (table.target_low, network.target_low),
         (table.source_port, header["source_port"]),
         (table.target_port, header["target_port"]),
-        (table.payload_start, packets.frame + start),
+        (table.payload_start, packets.frame + np.minimum(start, packets.captured)),
         (table.payload_length, have),
         (table.payload_missing, end - start - have),
     ):

@@ -28,13 +28,17 @@ class Seen(NamedTuple):
 
 
 def seen_by_dpkt(frame: bytes, wire_length: int) -> Seen | None:
-    """None where there is no whole transport header of one unfragmented IP packet whose lengths agree."""
+    """None where there is no transport header of one unfragmented IP packet whose lengths agree.
+
+    A capture may have cut the options of TCP, nothing else of a header.
+    """
     try:
         ethertype, network = _network(frame)
+        is_cut = len(frame) < wire_length
         if ethertype == dpkt.ethernet.ETH_TYPE_IP and network[0] >> 4 == 4:
-            return _ipv4(network, wire_length - (len(frame) - len(network)))
+            return _ipv4(network, wire_length - (len(frame) - len(network)), is_cut)
         if ethertype == dpkt.ethernet.ETH_TYPE_IP6 and network[0] >> 4 == 6:
-            return _ipv6(network, wire_length - (len(frame) - len(network)))
+            return _ipv6(network, wire_length - (len(frame) - len(network)), is_cut)
     except (dpkt.UnpackError, IndexError):
         pass
     return None
@@ -51,22 +55,22 @@ def _network(frame: bytes) -> tuple[int, bytes]:
     return ethertype, rest
 
 
-def _ipv4(network: bytes, wire_length: int) -> Seen | None:
+def _ipv4(network: bytes, wire_length: int, is_cut: bool) -> Seen | None:
     ip = dpkt.ip.IP(network[:20] + bytes(40))  # the fixed part alone, so that nothing behind it can spoil it
     header, total = ip.hl * 4, int.from_bytes(network[2:4], "big") or wire_length
     if len(network) < max(20, header) or header < 20 or ip.mf or ip.offset:
         return None
     protocol, rest, length = _unwrapped(ip.p, (51,), network[header:], total - header)
-    return _transport(protocol, ip.src, ip.dst, rest, length)
+    return _transport(protocol, ip.src, ip.dst, rest, length, is_cut)
 
 
-def _ipv6(network: bytes, wire_length: int) -> Seen | None:
+def _ipv6(network: bytes, wire_length: int, is_cut: bool) -> Seen | None:
     if len(network) < 40:
         return None
     fixed = dpkt.ip6.IP6(network[:4] + b"\0\0\x3b" + network[7:40])  # "no next header": dpkt leaves the rest alone
     length = int.from_bytes(network[4:6], "big") or wire_length - 40
     protocol, rest, length = _unwrapped(network[6], (0, 43, 44, 51, 60), network[40:], length)
-    return _transport(protocol, fixed.src, fixed.dst, rest, length)
+    return _transport(protocol, fixed.src, fixed.dst, rest, length, is_cut)
 
 
 def _unwrapped(protocol: int, headers: tuple[int, ...], rest: bytes, length: int) -> tuple[int, bytes, int]:
@@ -89,11 +93,11 @@ def _unwrapped(protocol: int, headers: tuple[int, ...], rest: bytes, length: int
     return protocol, rest, length
 
 
-def _transport(protocol: int, source: bytes, target: bytes, data: bytes, length: int) -> Seen | None:
-    """``length`` is what IP says about ``data``."""
+def _transport(protocol: int, source: bytes, target: bytes, data: bytes, length: int, is_cut: bool) -> Seen | None:
+    """``length`` is what IP says about ``data``, which the capture may have cut."""
     addresses = str(ipaddress.ip_address(source)), str(ipaddress.ip_address(target))
     if protocol == dpkt.ip.IP_PROTO_TCP:
-        return _tcp(*addresses, data, length)
+        return _tcp(*addresses, data, length, is_cut)
     if protocol == dpkt.ip.IP_PROTO_UDP:
         return _udp(*addresses, data, length)
     if protocol == dpkt.ip.IP_PROTO_SCTP:
@@ -131,10 +135,10 @@ def _icmp(
     return _whole(protocol, (source, target), ports, data, length)
 
 
-def _tcp(source: str, target: str, data: bytes, length: int) -> Seen | None:
+def _tcp(source: str, target: str, data: bytes, length: int, is_cut: bool) -> Seen | None:
     segment: Any = dpkt.tcp.TCP(data)
     header = segment.off * 4
-    if header < 20 or not header <= min(length, len(data)):
+    if header < 20 or header > length or (header > len(data) and not is_cut):
         return None
     payload = data[header:length]
     missing = length - header - len(payload)

@@ -29,7 +29,6 @@ EXPLAINED = {
     "encap/arkime-gtp-u.pcap": (1, 0, Drop.NONE),
     "encap/deepflow-decapsulate_test.pcap": (1, 0, Drop.NOT_IP),
     "encap/deepflow-ip6-vxlan.pcap": (2, 1, Drop.NONE),
-    "malformed/tcpdump-heapoverflow-tcp_print.pcap": (1, 0, Drop.CUT_BY_SNAPLEN),
 }
 """Capture: streams that only tshark has, streams that only we have, and what decode dropped instead (``NONE``: tshark
 counts the UDP packets that carry a tunnel as a stream of their own; in ``ip6-vxlan`` it believes the UDP length, which

@@ -126,6 +126,14 @@ def test_states_do_not_depend_on_where_the_batch_ends(rows: list[Row], state: st
         pytest.param(replace(REQUEST, source_port=8080, target_port=9090), 8080, id="two service ports"),
         pytest.param(replace(REQUEST, source_port=53, target_port=5353, protocol=17, flags=0), 5353, id="UDP"),
         pytest.param(replace(REQUEST, source_port=7, target_port=9000, protocol=1, flags=0), 7, id="ICMP"),
+        pytest.param(replace(REQUEST, source_port=7, target_port=8, protocol=1, flags=0), 7, id="ping"),
+        pytest.param(replace(REQUEST, source_port=8, target_port=7, protocol=1, flags=0), 7, id="pong"),
+        pytest.param(replace(REQUEST, source_port=128, target_port=8, protocol=58, flags=0), 8, id="pong of IPv6"),
+        pytest.param(replace(REQUEST, source_port=128, target_port=8, protocol=1, flags=0), 128, id="ping, id 128"),
+        pytest.param(replace(REQUEST, source_port=769, target_port=0, protocol=1, flags=0), 769, id="unreachable"),
+        pytest.param(replace(REQUEST, source_port=546, target_port=547, protocol=17, flags=0), 546, id="DHCPv6 asked"),
+        pytest.param(replace(REQUEST, source_port=547, target_port=546, protocol=17, flags=0), 546, id="DHCPv6 answer"),
+        pytest.param(replace(REQUEST, source_port=67, target_port=68, protocol=17, flags=0), 68, id="DHCP answer"),
     ],
 )
 def test_who_is_the_client(row: Row, client_port: int) -> None:
