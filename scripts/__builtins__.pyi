@@ -83,6 +83,8 @@ class Response(Record):
     # dns
     code: str
     """``No Error``, ``Non-Existent Domain`` …"""
+    questions: list[Record]
+    """name, type, class; repeated in the answer, so known where the query was not seen."""
     answers: list[Record]
     """name, type, class, ttl, ip, cname …"""
     authorities: list[Record]

@@ -95,11 +95,11 @@ def _request(data: bytes) -> tuple[dict[str, Any], str]:
 
 
 def _response(data: bytes) -> tuple[dict[str, Any], str]:
-    section: dict[str, Any] = {"code": "", "answers": [], "authorities": [], "additionals": []}
+    section: dict[str, Any] = {"code": "", "questions": [], "answers": [], "authorities": [], "additionals": []}
     code, wrong = data[3] & 15, ""
     names = _Names(data)
     try:
-        pos = _questions(names, data, [])
+        pos = _questions(names, data, section["questions"])
         for key, at in (("answers", 6), ("authorities", 8), ("additionals", 10)):
             for _ in range(int.from_bytes(data[at : at + 2], "big")):
                 pos, high = _record(names, data, pos, section[key])

@@ -92,6 +92,7 @@ FIELDS = (
     Field("response.statusText", "text", "of HTTP"),
     Field("response.headers", "object", "names in any case"),
     Field("response.content", "object", "size, mimeType, encoding, text"),
+    Field("response.questions", "list", "of DNS: what it answers"),
     Field("response.answers", "list", "of DNS"),
     Field("response.code", "text", "of DNS"),
     Field("requestRef", "text", "where the request is kept"),

@@ -55,9 +55,10 @@ def test_a_query_is_taken_apart() -> None:
     }
 
 
-def test_an_answer_has_every_key_of_a_record() -> None:
+def test_an_answer_has_every_key_of_a_record_and_what_was_asked() -> None:
     assert section_of(ANSWER) == {
         "code": "No Error",
+        "questions": [{"name": "www.example.com", "type": "A", "class": "IN"}],
         "answers": [
             {
                 "name": "www.example.com", "type": "A", "class": "IN", "ttl": 60, "ip": "1.2.3.4", "ns": "",
