@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.counters import Counters, Drop
 from engine.recording.batch_state import NEVER_NS, Sealing
-from engine.recording.index_tail import IndexTail, StreamIds
+from engine.recording.index_tail import ExtentTail, IndexTail, StreamIds
 from engine.recording.journal import Entry, Keep, SealNow, read_journal
 from engine.recording.ledger import Ledger
 from engine.recording.open_batches import OpenBatches
@@ -23,7 +23,7 @@ from engine.recording.segment_bytes import read_items, read_packets
 from engine.recording.space import Space
 from engine.recording.windows import Windows
 from engine.segments.copied import Copied, write_copied
-from engine.segments.records import END, EXTENT, ITEM, STREAM_RECORD, Records
+from engine.segments.records import END, EXTENT, ITEM, SEEN, STREAM_RECORD, Records
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Collector:
         self._ledger = ledger = Ledger(opened / "passes.log", run_id)
         self.batches = OpenBatches(opened, ledger, options)
         cursors = ledger.cursors
-        self._extents = IndexTail(data / "segments", "idx", EXTENT, cursors.segments)
+        self._extents = ExtentTail(data / "segments", "idx", EXTENT, cursors.segments)
         self._logs = IndexTail(data / "segments", "streams", STREAM_RECORD, cursors.logs)
         self._items = IndexTail(data / "items", "idx", ITEM, cursors.items)
         self._idle_ns, self._active_ns = idle_ns, dict[int, int]()
@@ -125,8 +125,7 @@ class Collector:
         touched.update(streams.tolist())
         for _, rows in self._logs.old(streams):
             self._note(rows)
-        for number, rows in self._extents.old(streams):
-            self._copy(number, rows, late, now_ns, touched)
+        self._copy_old(late, now_ns, touched)
         for number, rows in self._items.old(streams):
             self._copy_items(number, rows, late, now_ns, touched)
 
@@ -192,6 +191,17 @@ class Collector:
             self._copy_items(number, rows, self._windows(np.unique(rows["stream"])), now_ns, touched)
         return moved
 
+    def _copy_old(self, late: Windows, now_ns: int, touched: set[int]) -> None:
+        """What lies behind the cursors; what was rescued from a segment while we looked, from where it lies now."""
+        streams, gone = late.streams(), []
+        for number, rows in self._extents.old(streams):
+            if not self._copy(number, rows, late, now_ns, touched):
+                gone.append(number)
+        if gone:
+            for number, rows in self._extents.old(streams):
+                moved = np.isin(rows["segment"], gone) & (rows["segment"] != number)
+                self._copy(number, rows[moved], late, now_ns, touched)
+
     def _windows(self, streams: StreamIds) -> Windows:
         windows, kept = Windows(), self._ledger.kept
         for stream in streams.tolist():
@@ -199,12 +209,14 @@ class Collector:
                 windows.add_all(stream, kept[stream].recordings)
         return windows
 
-    def _copy(self, number: int, extents: Records, windows: Windows, now_ns: int, touched: set[int]) -> None:
-        """Packets of ``extents``, all of one segment, into the batches that want them."""
+    def _copy(self, number: int, extents: Records, windows: Windows, now_ns: int, touched: set[int]) -> bool:
+        """Packets of ``extents``, all of one segment, into the batches that want them; false where it has gone."""
         streams = windows.streams()
         wanted = extents[np.isin(extents["stream"], streams)]
-        if not len(wanted) or not (piece := read_packets(self._data / "segments", number, wanted)):
-            return
+        if not len(wanted):
+            return True
+        if not (piece := read_packets(self._data / "segments", number, wanted)):
+            return False
         for stream in streams.tolist():
             self._active_ns[stream] = now_ns
             if self._ledger.kept[stream].link_type != piece.link_type:
@@ -214,6 +226,7 @@ class Collector:
             self.batches.current(recording, piece.link_type, now_ns).add_packets(piece.data, packets)
             self._counters.add("recorder_packets_total", len(packets))
         touched.update(streams.tolist())
+        return True
 
     def _copy_items(self, number: int, rows: Records, windows: Windows, now_ns: int, touched: set[int]) -> None:
         """Items of ``rows``, all of one item segment, into the batches of their packets."""
@@ -244,11 +257,16 @@ class Collector:
         noted = set()
         for at, stream in enumerate(rows["stream"].tolist()):
             if stream in self._ledger.kept:
-                kept = self._ledger.stream(stream)
-                kept.record = rows[at : at + 1].tobytes()
-                kept.ended |= int(rows["event"][at]) == END
+                self._note_one(stream, rows[at : at + 1])
                 noted.add(stream)
         return noted
+
+    def _note_one(self, stream: int, row: Records) -> None:
+        kept, event = self._ledger.stream(stream), int(row["event"][0])
+        known = np.frombuffer(kept.record, STREAM_RECORD)
+        if event != SEEN or not len(known) or row["packets"] > known["packets"]:  # a rescued extent says it again
+            kept.record = row.tobytes()
+        kept.ended |= event == END
 
     def _forget(self, now_ns: int) -> bool:
         """Streams that are over, once nothing is left of them that a late wish could want."""

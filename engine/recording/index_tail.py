@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from engine.segments.files import numbered, numbers_in, size_of
 from engine.segments.records import Records, read_records
+from engine.segments.rescue import newest
 
 StreamIds = npt.NDArray[np.uint64]
 
@@ -37,7 +38,7 @@ class IndexTail:
                 start = min(self._cursors.get(str(number), 0), size_of(self._path(number)))
                 records = self._read(number, start, None)
                 if len(records):
-                    yield number, records
+                    yield number, self._unread(number, records)
                     self._name(number).append(np.unique(records["stream"]))
                 self._cursors[str(number)] = start + records.nbytes
         self._complete.update(numbers[:-1])
@@ -48,6 +49,10 @@ class IndexTail:
             if len(streams) and any(np.isin(streams, named).any() for named in self._name(number)):
                 records = self._read(number, 0, self._cursors[str(number)])
                 yield number, records[np.isin(records["stream"], streams)]
+
+    def _unread(self, _number: int, records: Records) -> Records:
+        """Those of new ``records`` of a file that were not read elsewhere before."""
+        return records
 
     def vanished(self) -> bool:
         """Forget files that are gone; whether there were any."""
@@ -80,3 +85,24 @@ class IndexTail:
 
     def _path(self, number: int) -> Path:
         return numbered(self._folder, number, self._ending)
+
+
+class ExtentTail(IndexTail):
+    """The extents. Copies that a rescue made were read where they lay first, and are found again by a late search."""
+
+    def old(self, streams: StreamIds) -> Iterator[tuple[int, Records]]:
+        """As of any index; of copies only the last."""
+        self._adopt()
+        yield from newest(list(super().old(streams)))
+
+    def _adopt(self) -> None:
+        """Take in files that hold copies alone, whose originals may be gone by now."""
+        for number in numbers_in(self._folder, self._ending):
+            if str(number) not in self._cursors:
+                records = self._read(number, 0, None)
+                if len(records) and not len(self._unread(number, records)):
+                    self._cursors[str(number)] = records.nbytes
+
+    def _unread(self, _number: int, records: Records) -> Records:
+        fresh: Records = records[records["segment"] == _number]
+        return fresh

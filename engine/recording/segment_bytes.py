@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -11,9 +10,8 @@ import numpy as np
 
 from engine.recording.packets import Packets, packets_in
 from engine.segments.files import numbered
+from engine.segments.neighbours import read_rows
 from engine.segments.records import PCAP_HEADER_BYTES, Records, link_type_of, read_at
-
-_log = logging.getLogger(__name__)
 
 
 class Piece(NamedTuple):
@@ -37,7 +35,7 @@ def read_packets(folder: Path, number: int, extents: Records) -> Piece | None:
         return None
     try:
         link_type = link_type_of(read_at(descriptor, PCAP_HEADER_BYTES, 0))
-        data = _read(descriptor, extents, f"segment {number}")
+        data = read_rows(descriptor, extents, f"segment {number}")
     finally:
         os.close(descriptor)
     if link_type is None or data is None:
@@ -56,7 +54,7 @@ def read_items(folder: Path, number: int, rows: Records) -> list[tuple[int, byte
     except FileNotFoundError:
         return []
     try:
-        data = _read(descriptor, rows, f"item segment {number}")
+        data = read_rows(descriptor, rows, f"item segment {number}")
     finally:
         os.close(descriptor)
     if data is None:
@@ -66,16 +64,3 @@ def read_items(folder: Path, number: int, rows: Records) -> list[tuple[int, byte
         (s, data[stop - n : stop])
         for s, n, stop in zip(rows["stream"].tolist(), rows["length"].tolist(), stops, strict=True)
     ]
-
-
-def _read(descriptor: int, rows: Records, what: str) -> bytes | None:
-    """What the rows point at, end to end; ``None`` where the file is shorter than its index says (a power cut)."""
-    start = rows["offset"].astype(np.int64)
-    stop = start + rows["length"]
-    if len(rows) and int(stop.max()) > os.fstat(descriptor).st_size:
-        _log.error("index_points_beyond_the_end what=%r entries=%d", what, len(rows))
-        return None
-    breaks = np.flatnonzero(start[1:] != stop[:-1])
-    firsts = start[np.concatenate(([0], breaks + 1))[: len(rows)]].tolist()
-    stops = stop[np.concatenate((breaks, [len(rows) - 1]))[: len(firsts)]].tolist()
-    return b"".join([read_at(descriptor, end - first, first) for first, end in zip(firsts, stops, strict=True)])

@@ -28,6 +28,10 @@ class Holds:
         """Packets of these streams were read."""
         self._read_s.update(dict.fromkeys(streams, now_s))
 
+    def knows(self, stream: int) -> bool:
+        """There are packets of it."""
+        return stream in self._read_s
+
     def error(self, stream: int) -> None:
         """The stream counts as one with an error, as long as there are packets of it."""
         if stream in self._read_s:

@@ -26,6 +26,11 @@ class Packets(NamedTuple):
     stop: npt.NDArray[np.int64]
     """Running total of ``length``."""
 
+    def where(self, kept: npt.NDArray[np.bool_]) -> Packets:
+        """Those that ``kept`` marks."""
+        length = self.length[kept]
+        return Packets(self.stream[kept], self.timestamp_ns[kept], self.start[kept], length, np.cumsum(length))
+
     def part(self, first: int, last: int) -> Packets:
         """Packets ``first`` to ``last``, the latter not included."""
         cut = slice(first, last)
@@ -34,12 +39,9 @@ class Packets(NamedTuple):
 
 def packets_of(batch: Batch, stream_ids: npt.NDArray[np.uint64], timestamp_ns: npt.NDArray[np.int64]) -> Packets:
     """All packets whose stream is not 0."""
-    start = batch.offsets
     length = _lengths(batch)
-    if not stream_ids.all():
-        kept = np.flatnonzero(stream_ids)
-        stream_ids, timestamp_ns, start, length = stream_ids[kept], timestamp_ns[kept], start[kept], length[kept]
-    return Packets(stream_ids, timestamp_ns, start, length, np.cumsum(length))
+    packets = Packets(stream_ids, timestamp_ns, batch.offsets, length, np.cumsum(length))
+    return packets if stream_ids.all() else packets.where(stream_ids != 0)
 
 
 def _lengths(batch: Batch) -> npt.NDArray[np.int64]:

@@ -6,7 +6,7 @@ The stream log is kept in memory (a row per stream), extents only of segments th
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,19 +15,18 @@ from engine.naming import stream_name
 from engine.segments.expired import read_expired, why_expired
 from engine.segments.files import numbered
 from engine.segments.itemreader import ItemReader
-from engine.segments.news import Cursor, new_extents, new_items, new_stream_records
 from engine.segments.packets import Extent, Stored, copy_packets, measure
 from engine.segments.records import (
     EXTENT,
     PCAP_HEADER_BYTES,
     SEEN,
     STREAM_RECORD,
-    Records,
     StreamRecord,
     link_type_of,
     pcap_header,
     unpack_stream_records,
 )
+from engine.segments.rescue import newest
 from engine.segments.tail import GrowingFile, Tail
 from engine.segments.watch import NumberedFiles
 
@@ -114,9 +113,13 @@ class SegmentReader:
                 self._segments[number].log.end()
                 self._segments[number].index.file.end()
 
-    def _list_again(self, missing: Path) -> None:
+    def _look_again(self) -> None:
+        """Take in what has gone, whether the folder seems to have changed or not."""
         self._files.list_again()
         self._follow(self._files.numbers)
+
+    def _list_again(self, missing: Path) -> None:
+        self._look_again()
         if int(missing.stem) in self._segments:
             raise StorageError(f"expected {missing} beside the packets of its segment, found no such file")
 
@@ -128,7 +131,8 @@ class SegmentReader:
             if known is None:
                 self._known[stream] = _Known(record, record.timestamp_ns, [number])
                 continue
-            known.latest = record
+            if record.event != SEEN or record.packets > known.latest.packets:  # not that of a rescued extent
+                known.latest = record
             if record.event == SEEN:
                 known.start_ns = record.timestamp_ns
             if known.segments[-1] != number:
@@ -194,11 +198,16 @@ class SegmentReader:
 
     def _listed_extents(self, stream_id: int) -> list[Extent]:
         known = self._known.get(stream_id)
-        return [
-            Extent(segment, offset, length, timestamp_ns)
-            for number in (known.segments if known else ())
-            for _, segment, length, offset, timestamp_ns in self._segments[number].index.rows_of(stream_id).tolist()
+        parts = (
+            [(number, self._segments[number].index.rows_of(stream_id)) for number in known.segments] if known else []
+        )
+        found = [
+            (origin, Extent(number, offset, length, timestamp_ns))
+            for number, rows in newest(parts)
+            for _, origin, length, offset, timestamp_ns in rows.tolist()
         ]
+        found.sort(key=lambda pair: pair[0])
+        return [extent for _, extent in found]
 
     def stored(self, stream_id: int) -> Stored:
         """Count the packets that are on disk of a stream, while it is open and the stream log does not know yet.
@@ -206,18 +215,19 @@ class SegmentReader:
         Raises:
             PcapExpired, NoSuchStream, StorageError: as ``materialise``.
         """
-        extents = self._extents_or_raise(stream_id)
-        try:
-            return measure(extents, self._descriptor)
-        except _SegmentGone:
-            raise self.why_missing(stream_id) from None
+        while True:
+            extents = self._extents_or_raise(stream_id)
+            try:
+                return measure(extents, self._descriptor)
+            except _SegmentGone:
+                self._look_again()
 
     def materialise(self, stream_id: int, target: Path | int, link_type: int | None = None) -> int:
         """Write the stream's own PCAP: its packets, unchanged, in time order; how many.
 
         Args:
             stream_id: whose packets.
-            target: a path, which is made or replaced, or a descriptor, which is written where it stands.
+            target: a path, which is made or replaced, or a descriptor of a file, which is written where it stands.
             link_type: only packets of this one, for a stream that was seen with several.
 
         Raises:
@@ -226,24 +236,29 @@ class SegmentReader:
             StorageError: a segment is damaged, or the packets have several link types.
             OSError: ``target`` cannot be written.
         """
-        extents = self._extents_or_raise(stream_id)
-        try:
-            extents, link_type = self._of_link_type(stream_id, extents, link_type)
-            if isinstance(target, int):
-                return copy_packets(extents, self._descriptor, target, pcap_header(link_type))
-            return self._materialise_at(target, extents, link_type)
-        except _SegmentGone:
-            raise self.why_missing(stream_id) from None
-
-    def _materialise_at(self, target: Path, extents: Sequence[Extent], link_type: int) -> int:
+        if isinstance(target, int):
+            return self._materialise_on(target, stream_id, link_type)
+        self._extents_or_raise(stream_id)  # before a file is made
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            return copy_packets(extents, self._descriptor, descriptor, pcap_header(link_type))
+            return self._materialise_on(descriptor, stream_id, link_type)
         except BaseException:
             target.unlink(missing_ok=True)
             raise
         finally:
             os.close(descriptor)
+
+    def _materialise_on(self, descriptor: int, stream_id: int, wanted: int | None) -> int:
+        start = os.lseek(descriptor, 0, os.SEEK_CUR)
+        while True:
+            extents = self._extents_or_raise(stream_id)
+            try:
+                extents, link_type = self._of_link_type(stream_id, extents, wanted)
+                return copy_packets(extents, self._descriptor, descriptor, pcap_header(link_type))
+            except _SegmentGone:  # expired, or rescued: then the packets lie in another one now
+                os.ftruncate(descriptor, start)
+                os.lseek(descriptor, start, os.SEEK_SET)
+                self._look_again()
 
     def _of_link_type(self, stream_id: int, extents: list[Extent], wanted: int | None) -> tuple[list[Extent], int]:
         """The extents that fit into one PCAP, and its link type."""
@@ -276,7 +291,7 @@ class SegmentReader:
         name = stream_name(stream_id, known.latest.protocol if known else 0)
         return why_expired(read_expired(self._folder), stream_id, name) or NoSuchStream(name)
 
-    # ---- items, and what is new -----------------------------------------------------------------------------------
+    # ---- items ----------------------------------------------------------------------------------------------------
 
     def item(self, stream_id: int, index: int) -> bytes | None:
         """One item as msgpack; ``None`` when it was not stored or has expired."""
@@ -285,15 +300,3 @@ class SegmentReader:
     def items_of(self, stream_id: int) -> list[bytes]:
         """Each item of a stream as msgpack, by index."""
         return self.items.items_of(stream_id)
-
-    def new_extents(self, cursor: Mapping[str, int]) -> tuple[Records, Cursor]:
-        """Extents behind ``cursor`` and the cursor behind them; call again until nothing comes."""
-        return new_extents(self._data, cursor)
-
-    def new_stream_records(self, cursor: Mapping[str, int]) -> tuple[list[StreamRecord], Cursor]:
-        """The same of the stream log."""
-        return new_stream_records(self._data, cursor)
-
-    def new_items(self, cursor: Mapping[str, int]) -> tuple[Records, Cursor]:
-        """The same of the item index; ``items.read`` takes ``segment``, ``offset`` and ``length`` of a row."""
-        return new_items(self._data, cursor)

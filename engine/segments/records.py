@@ -18,7 +18,7 @@ from engine.naming import stream_name
 EXTENT = np.dtype(
     [("stream", "<u8"), ("segment", "<u4"), ("length", "<u4"), ("offset", "<u8"), ("timestamp_ns", "<i8")]
 )
-"""32 bytes: where a run of adjacent packets of one stream lies."""
+"""32 bytes: where a run of adjacent packets of one stream lies; ``segment`` is another than the file's for a copy."""
 
 STREAM_RECORD = np.dtype(
     [
@@ -49,7 +49,7 @@ ITEM = np.dtype(
         ("segment", "<u8"),
     ]
 )
-"""40 bytes: where an item lies. ``segment`` is zero on disk; readers that tail put the item segment's number there."""
+"""40 bytes: where an item lies; ``segment`` is zero."""
 
 SEEN, END, ERROR = 1, 2, 3
 """Events of the stream log."""

@@ -7,6 +7,7 @@ told stays: an extent survives if its packets and its stream's ``seen`` record a
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ from engine.segments.records import (
     link_type_of,
     read_records,
 )
+from engine.segments.rescue import HIDDEN
 from engine.segments.segment import ENDINGS, Segment
 
 
@@ -40,6 +42,7 @@ def recover(folder: Path, now_s: float) -> list[Found]:
     Raises:
         OSError: the disk does not allow it.
     """
+    shutil.rmtree(folder / HIDDEN, ignore_errors=True)
     packets = set(numbers_in(folder, "pcap"))
     for ending in ENDINGS[1:]:
         remove_all(numbered(folder, number, ending) for number in set(numbers_in(folder, ending)) - packets)

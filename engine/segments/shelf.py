@@ -7,7 +7,7 @@ shelf. Others read the files (``engine.segments.reader``); nobody asks the worke
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +31,13 @@ from engine.segments.records import (
     pack_stream_record,
 )
 from engine.segments.recovery import highest_number, recover
+from engine.segments.rescue import Rescued, rescue
 from engine.segments.segment import Segment, SegmentWriter
 
 MAX_SEGMENT_BYTES = 16 << 20
 SEGMENTS_IN_BUDGET = 32
+RESERVE_SHARE = 16
+"""One part in so many of the budget is for streams that have begun."""
 SEGMENT_AGE_S = 5.0
 RETRY_S = 0.5
 """How long a disk that refused a write is left alone."""
@@ -59,6 +62,7 @@ class Shelf:
         self._counters = counters
         self._holds = Holds(options.pcap_ttl_s, options.pcap_error_ttl_s)
         self._segment_bytes = min(MAX_SEGMENT_BYTES, options.storage_limit_bytes // SEGMENTS_IN_BUDGET)
+        self._reserve_bytes = options.storage_limit_bytes // RESERVE_SHARE
         self._writer: SegmentWriter | None = None
         self._link_type = 1
         self._now_s = now_s
@@ -100,8 +104,10 @@ class Shelf:
         """
         if now_s < self._retry_s:
             return False
-        room = self._options.storage_limit_bytes - self._extra_bytes - self.size_bytes
-        return 4 * size_bytes <= room or not (self._segments or self._writer)
+        return 4 * size_bytes <= self._room_bytes() - self._reserve_bytes or not (self._segments or self._writer)
+
+    def _room_bytes(self) -> int:
+        return self._options.storage_limit_bytes - self._extra_bytes - self.size_bytes
 
     # ---- storing --------------------------------------------------------------------------------------------------
 
@@ -126,9 +132,10 @@ class Shelf:
         """
         self._now_s, self._link_type = now_s, batch.link_type
         packets = packets_of(batch, stream_ids, timestamp_ns)
-        count = len(packets.stream)
-        self._counters.add("segments_offered_total", count)
-        first = 0
+        self._counters.add("segments_offered_total", len(packets.stream))
+        if self._room_bytes() < self._reserve_bytes:
+            packets = self._without_new(packets, now_s)
+        count, first = len(packets.stream), 0
         while first < count:
             last = self._last_that_fits(packets, first, now_s)
             part = packets.part(first, last)
@@ -137,6 +144,16 @@ class Shelf:
             if stored < last - first:
                 self._refuse(last - first - stored, now_s)
             first = last
+
+    def _without_new(self, packets: Packets, now_s: float) -> Packets:
+        """The last room belongs to streams of which packets are stored: one whole is worth more than two halves."""
+        new = [stream for stream in np.unique(packets.stream).tolist() if not self._holds.knows(stream)]
+        if not new:
+            return packets
+        old = ~np.isin(packets.stream, np.array(new, np.uint64))
+        self._full = True
+        self._refuse(len(old) - int(old.sum()), now_s)
+        return packets.where(old)
 
     def _last_that_fits(self, packets: Packets, first: int, now_s: float) -> int:
         """Where the part of the batch ends that goes into the current segment; may begin a new one."""
@@ -167,7 +184,7 @@ class Shelf:
         seen = [stream for stream in streams if stream not in known]
         wanted = int(packets.length.sum()) + extents.nbytes + len(seen) * STREAM_RECORD.itemsize
         wanted += 0 if self._writer else PCAP_HEADER_BYTES
-        self._full = wanted + self.size_bytes + self._extra_bytes > self._options.storage_limit_bytes
+        self._full = wanted > self._room_bytes()
         if self._full or not (writer := self._open_writer(now_s)):
             return 0
         records = b"".join([pack_stream_record(describe(stream), SEEN) for stream in seen])
@@ -266,7 +283,8 @@ class Shelf:
 
         A segment goes when each of its streams is past its TTL and outside the window, none is leased, and the recorder
         has copied it. When little of the budget is left, the window no longer counts; if that is not enough, packets go
-        that are themselves older than the TTL, though their stream goes on.
+        that are themselves older than the TTL, though their stream goes on; then leased packets are copied out of
+        segments that could go without them.
 
         Args:
             now_s: monotonic.
@@ -298,6 +316,8 @@ class Shelf:
                 self._remove(segment, wall_ns, now_s)
         if self._pressed():
             self._shorten(now_s, copied, wall_ns)
+        if self._pressed():
+            self._rescue(now_s, copied, wall_ns)
 
     def _shorten(self, now_s: float, copied: Copied | None, wall_ns: int) -> None:
         """Oldest first, delete segments whose packets are past the TTL although their streams go on.
@@ -311,10 +331,43 @@ class Shelf:
                 if not self._pressed():
                     return
 
+    def _rescue(self, now_s: float, copied: Copied | None, wall_ns: int) -> None:
+        """Oldest first, copy what is leased out of segments that nothing else holds, and delete those."""
+        leased = self._holds.leases.keys()
+        held = [
+            segment
+            for segment in self._segments
+            if self._is_copied(segment, copied)
+            and self._holds.leased(segment.streams)
+            and self._holds.packets_due_s(segment.streams, segment.written_s) <= now_s
+        ]
+        room_bytes = min(self._segment_bytes, self._room_bytes())
+        if not held or room_bytes <= 0:
+            return
+        self._rotate()  # the new segment has the highest number: nobody may write to another one then
+        try:
+            made = rescue(self._folder, self._next, held, leased, room_bytes, now_s)
+        except OSError as error:
+            self._broken(error, now_s)
+            return
+        if made:
+            self._next += 1
+            self._put_in_place(made, wall_ns, now_s)
+
+    def _put_in_place(self, made: Rescued, wall_ns: int, now_s: float) -> None:
+        self._segments.append(made.segment)
+        self._closed_bytes += made.segment.size_bytes
+        self._counters.add("segments_rescued_total", len(made.emptied))
+        for segment in made.emptied:
+            self._remove(segment, wall_ns, now_s, made.segment.streams)
+
+    @staticmethod
+    def _is_copied(segment: Segment, copied: Copied | None) -> bool:
+        return copied is None or copied.has_segment(segment.number, segment.index_bytes)
+
     def _unheld(self, segment: Segment, copied: Copied | None) -> bool:
         """The recorder has copied it, and no stream in it is leased."""
-        is_copied = copied is None or copied.has_segment(segment.number, segment.index_bytes)
-        return is_copied and not self._holds.leased(segment.streams)
+        return self._is_copied(segment, copied) and not self._holds.leased(segment.streams)
 
     def _past_ttl(self, segment: Segment, now_s: float) -> bool:
         segment.due_s = max(segment.written_s + self._options.pcap_ttl_s, self._holds.due_s(segment.streams))
@@ -325,7 +378,8 @@ class Shelf:
         limit = self._options.storage_limit_bytes
         return self.size_bytes + self._extra_bytes > limit - limit // 8
 
-    def _remove(self, segment: Segment, wall_ns: int, now_s: float) -> None:
+    def _remove(self, segment: Segment, wall_ns: int, now_s: float, rescued: Set[int] = frozenset()) -> None:
+        segment.streams -= rescued
         young = self._holds.young(segment.streams, now_s)
         if not segment.announced:  # before the files go, so that who misses them finds the reason
             self._expired.add(self._obituary(segment, young, wall_ns))

@@ -32,8 +32,9 @@ class DataFolder:
         for name in ("segments", "items", "keep", "outbox"):
             (root / name).mkdir(parents=True, exist_ok=True)
         options = StorageOptions(pcap_ttl_s=pcap_ttl_s, json_ttl_s=json_ttl_s, storage_limit_bytes=segment_bytes * 32)
-        self._shelf = Shelf(root, options, Counters(), 0.0)
-        self._items = ItemShelf(root, options, Counters())
+        self.counters = Counters()
+        self._shelf = Shelf(root, options, self.counters, 0.0)
+        self._items = ItemShelf(root, options, self.counters)
         self.worker = KeepJournal(root / "keep" / "worker-0.log", sync=False)
         self.broker = KeepJournal(root / "keep" / "broker.log", sync=False)
         self.now_s = 0.0
@@ -97,6 +98,10 @@ class DataFolder:
     def leased(self) -> bool:
         """Whether any stream is."""
         return bool(self._leases)
+
+    def packet_bytes(self) -> int:
+        """Size of all segments."""
+        return self._shelf.size_bytes
 
     def segments(self) -> int:
         """How many there are."""

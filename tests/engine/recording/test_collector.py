@@ -9,10 +9,13 @@ import pytest
 
 from engine.counters import Counters
 from engine.recorder import seal
+from engine.recording import collector as module
 from engine.recording.collector import Collector
 from engine.recording.options import RecordingOptions
 from engine.recording.sealing import Origin
+from engine.recording.segment_bytes import Piece, read_packets
 from engine.segments.copied import Copied, keep_sizes
+from engine.segments.records import Records
 from tests.support.audit import Recorded, audit, objects_ready, records_in
 from tests.support.data_folder import NS, START_NS, DataFolder
 from tests.support.disk import file_size_limit
@@ -354,3 +357,72 @@ def test_a_disk_that_fills_up_anywhere_costs_nothing_once_there_is_room(data: Da
     found = recorded(data)["r"]
     assert found.packets == data.wanted({1: 0})
     assert sorted(item["id"] for item in found.items) == data.wanted_items({1: 0})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_streams_that_were_rescued_are_recorded_whole_and_once(tmp_path: Path, seed: int) -> None:
+    """Little room, leased streams in every segment, wishes before and after their packets moved."""
+    chance = random.Random(seed)
+    data = DataFolder(tmp_path / "data", segment_bytes=4096, pcap_ttl_s=2.0, json_ttl_s=1e9)
+    collector, time_ns, kept = open_collector(data), START_NS, dict[int, int]()
+    for stream in range(1, 7):
+        data.lease(stream)
+    for step in range(120):
+        bulk = [(100 + step, time_ns + n, 300) for n in range(5)]
+        few = [(chance.randrange(1, 7), time_ns + 10, 60)] if step % 3 == 0 else []
+        data.capture(few + bulk)
+        time_ns, data.now_s = time_ns + 1000, data.now_s + 1.0
+        if chance.random() < 0.05:
+            stream, from_ns = chance.randrange(1, 7), chance.choice([0, 0, time_ns, time_ns - 50_000])
+            data.broker.keep(stream, "r", from_ns, 0)
+            kept[stream] = min(from_ns, kept.get(stream, from_ns))
+        if chance.random() < 0.8:
+            collector.collect(NOW_NS)
+        if chance.random() < 0.05:
+            collector.close()
+            collector = open_collector(data)
+        data.expire()
+    assert data.counters.get("segments_rescued_total") > 3
+    assert not data.counters.dropped("segments")
+    for stream in range(1, 7):
+        data.broker.keep(stream, "r", 0, 0)
+    collector.collect(NOW_NS)
+    seal_all(collector, data)
+    collector.close()
+    assert recorded(data)["r"].packets == data.wanted(dict.fromkeys(range(1, 7), 0))
+    data.close()
+
+
+def test_a_stream_that_is_rescued_while_its_wish_is_read_is_recorded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index of the segment was read, then the packets moved, then the packets are looked for."""
+    tight = DataFolder(tmp_path / "data", segment_bytes=4096, pcap_ttl_s=0.0)
+    tight.lease(1)
+    step = 0
+    while tight._shelf.size_bytes <= 4096 * 28:
+        tight.capture(
+            [(1, START_NS + step * 10, 60), *((100 + step, START_NS + step * 10 + n, 300) for n in range(1, 6))]
+        )
+        step += 1
+    tight.now_s = 100.0
+    collector = open_collector(tight)
+    collector.collect(NOW_NS)
+
+    def read_after_rescue(folder: Path, number: int, extents: Records) -> Piece | None:
+        monkeypatch.setattr(module, "read_packets", read_packets)
+        tight.expire()
+        return read_packets(folder, number, extents)
+
+    copied, sizes = Copied.read(tight.root), keep_sizes(tight.root)
+    monkeypatch.setattr(module, "read_packets", read_after_rescue)
+    monkeypatch.setattr("tests.support.data_folder.Copied.read", lambda _: copied)
+    monkeypatch.setattr("tests.support.data_folder.keep_sizes", lambda _: sizes)
+    tight.broker.keep(1, "r", 0, 0)
+    collector.collect(NOW_NS)
+    assert tight.counters.get("segments_rescued_total")
+    seal_all(collector, tight)
+    collector.close()
+    assert recorded(tight)["r"].packets == tight.wanted({1: 0})
+    tight.close()

@@ -16,7 +16,7 @@ from engine.segments import watch
 from engine.segments.files import numbers_in
 from engine.segments.options import StorageOptions
 from engine.segments.reader import SegmentReader
-from engine.segments.records import END, SEEN, pcap_header
+from engine.segments.records import END, pcap_header
 from engine.segments.shelf import Shelf
 from tests.support.packets import TcpConversation, batch_of, in_time_order
 from tests.support.segments import (
@@ -160,9 +160,6 @@ def test_an_empty_or_missing_folder_has_no_streams(tmp_path: Path) -> None:
         assert reader.extents(1) == []
         assert reader.item(1, 0) is None
         assert reader.items_of(1) == []
-        assert (
-            len(reader.new_extents({})[0]) == len(reader.new_items({})[0]) == len(reader.new_stream_records({})[0]) == 0
-        )
 
 
 def test_the_latest_record_of_a_stream_holds_its_sums(tmp_path: Path) -> None:
@@ -299,4 +296,3 @@ def test_every_question_sees_what_was_just_written(tmp_path: Path, ask: Callable
         answer = ask(reader, 1)
         assert answer != previous
         previous = answer
-    assert {seen.event for seen in reader.new_stream_records({})[0]} == {SEEN}

@@ -15,10 +15,10 @@ import pytest
 from engine.counters import Counters
 from engine.errors import NoSuchStream, PcapExpired, StorageError
 from engine.segments.copied import Copied
-from engine.segments.files import numbers_in
+from engine.segments.files import numbered, numbers_in
 from engine.segments.options import StorageOptions
 from engine.segments.reader import SegmentReader
-from engine.segments.records import END, EXTENT, SEEN, read_records
+from engine.segments.records import END, EXTENT, SEEN, STREAM_RECORD, read_records
 from engine.segments.shelf import Shelf
 from tests.support.disk import file_size_limit
 from tests.support.segments import (
@@ -89,6 +89,20 @@ def test_the_budget_is_never_exceeded_and_what_is_refused_is_counted(
     assert [entry.message for entry in caplog.records if "reason=storage_limit" in entry.message] == [
         caplog.messages[0]
     ]
+
+
+def test_the_last_room_is_for_streams_that_have_begun(tmp_path: Path) -> None:
+    data, counters, rng = data_folder(tmp_path), Counters(), random.Random(1)
+    shelf, stored, number = Shelf(data, OPTIONS, counters, 0.0), list[Owned](), 0
+    while not counters.dropped("segments"):
+        number += 1
+        packets = packets_for(rng, [1, number], 6, EPOCH_NS + number * 10**6)
+        put(shelf, packets, 0.0)
+        stored += [packet for packet in packets if packet[0] == 1 or not counters.dropped("segments")]
+    assert counters.get("segments_offered_total") == len(stored) + counters.dropped("segments")
+    assert is_stored(data, stored, len(stored), tmp_path / "x")
+    with pytest.raises(NoSuchStream):
+        SegmentReader(data).materialise(number, tmp_path / "x")
 
 
 def test_storing_resumes_when_there_is_room(tmp_path: Path) -> None:
@@ -289,17 +303,15 @@ def test_every_segment_explains_itself(tmp_path: Path) -> None:
     shelf = Shelf(data, OPTIONS, Counters(), 0.0)
     for _ in range(10):
         put(shelf, packets_for(rng, range(1, 9), 20, EPOCH_NS), 0.0)
-    reader = SegmentReader(data)
-    records, _ = reader.new_stream_records({})
-    extents, _ = reader.new_extents({})
-    assert {record.event for record in records} == {SEEN}
-    numbers = numbers_in(data / "segments", "pcap")
+    folder = data / "segments"
+    numbers = numbers_in(folder, "pcap")
     assert len(numbers) > 3
     for number in numbers:
-        logged, _ = reader.new_stream_records({str(other): 1 << 30 for other in numbers if other != number})
-        assert [record.stream for record in logged] == list(
-            dict.fromkeys(extents["stream"][extents["segment"] == number].tolist())
-        )
+        logged = read_records(numbered(folder, number, "streams"), STREAM_RECORD)
+        extents = read_records(numbered(folder, number, "idx"), EXTENT)
+        assert set(logged["event"].tolist()) == {SEEN}
+        assert set(extents["segment"].tolist()) == {number}
+        assert logged["stream"].tolist() == list(dict.fromkeys(extents["stream"].tolist()))
 
 
 def test_files_belong_to_their_owner_alone(tmp_path: Path) -> None:
