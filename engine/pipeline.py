@@ -22,6 +22,7 @@ from engine.items.item import LazyItem
 from engine.resolve.resolver import Resolver
 from engine.streams.options import StreamOptions
 from engine.streams.reassembly import Reassembler
+from engine.streams.stored import Stored
 from engine.streams.stream import Stream
 from engine.streams.table import Assigned, StreamTable
 
@@ -69,12 +70,13 @@ class Pipeline:
         self._closing: list[Stream] = []
         """Streams that ended while bytes of theirs wait for what is missing before them."""
 
-    def packets(self, batch: Batch) -> Step:
-        """Decode a batch and give each packet its stream."""
+    def packets(self, batch: Batch, stored: Callable[[Columns], Stored] | None = None) -> Step:
+        """Decode a batch and give each packet its stream; ``stored`` names them where they come from segments."""
         columns, payloads = self._decoder.decode(batch)
         self._count(columns)
         self.capture_ns = max(self.capture_ns, int(columns.timestamp_ns.max(initial=0)))
-        return Step(columns, self._table.assign(columns), payloads)
+        assigned = self._table.assign(columns, stored(columns) if stored else None)
+        return Step(columns, assigned, payloads)
 
     def _count(self, columns: Columns) -> None:
         self.counters.add("capture_packets_total", len(columns.drop))

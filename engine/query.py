@@ -1,22 +1,27 @@
-"""Offline: captures in, items or stream rows out; no disk, no scripts."""
+"""Offline: captures or the segments of a data folder in, items or stream rows out; no disk, no scripts."""
 
 from __future__ import annotations
 
 import itertools
 import select
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.capture.batch import Batch, Source
-from engine.capture.sources import open_source
+from engine.capture.sources import DATA, open_source
+from engine.clock import NS_PER_S
 from engine.config import Settings
 from engine.counters import Counters
+from engine.decode.columns import Columns
 from engine.dissect.registry import load_rows
 from engine.errors import CaptureError
 from engine.items.item import LazyItem
-from engine.pipeline import Node, Pipeline
+from engine.pipeline import Node, Pipeline, Step
 from engine.resolve.static import open_resolver
+from engine.segments.replay import Packets, Replay
 from engine.streams.rows import stream_row
+from engine.streams.stored import Stored
 from engine.streams.stream import Stream
 
 if TYPE_CHECKING:
@@ -26,20 +31,29 @@ if TYPE_CHECKING:
 class Query:
     """One pass over some sources. Reads as fast as its reader takes."""
 
-    def __init__(self, sources: Sequence[str], settings: Settings, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, sources: Sequence[str], settings: Settings, warn: Callable[[str], None], last_s: float | None = None
+    ) -> None:
         """Opens every source.
+
+        Args:
+            sources: captures, or one ``data:DIR``, whose streams keep their numbers.
+            settings: how to dissect.
+            warn: told what is missing from the answer.
+            last_s: of a data folder, only items that began within so long before its newest packet.
 
         Raises:
             CaptureError: one of them cannot be read, or is an interface, which has no end.
         """
-        for spec in sources:
-            if spec.startswith("iface:"):
-                raise CaptureError(
-                    spec, "something that ends (a file, a folder, - or data:DIR)", "an interface", "use remora run"
-                )
+        _check(sources)
         self.counters = Counters()
-        self._sources = [open_source(spec, index) for index, spec in enumerate(sources)]
         self._warn = warn
+        self._replay: Replay | None = None
+        self._sources: list[Source] = []
+        if sources[0].startswith(DATA):
+            self._replay = _open_replay(sources[0], last_s)
+        else:
+            self._sources = [open_source(spec, index) for index, spec in enumerate(sources)]
         numbers = itertools.count(1)
         self._pipeline = Pipeline(
             settings.streams,
@@ -53,24 +67,42 @@ class Query:
 
     def items(self, wanted: Filter | None) -> Iterator[LazyItem]:
         """Every item that the filter matches, in the order in which exchanges finish."""
-        matches = wanted.matches if wanted is not None else lambda _: True
+        matches = self._in_time(wanted.matches if wanted is not None else lambda _: True)
         pipeline = self._pipeline
-        for source in self._sources:
-            while (batch := self._next(source)) is not None:
-                step = pipeline.packets(batch)
-                yield from filter(matches, _let_go(pipeline.items(batch, step)))
-                yield from filter(matches, pipeline.expire()[1])
+        for batch, step in self._steps():
+            yield from filter(matches, _let_go(pipeline.items(batch, step)))
+            yield from filter(matches, pipeline.expire()[1])
         yield from filter(matches, pipeline.finish()[1])
+
+    def _in_time(self, matches: Callable[[LazyItem], bool]) -> Callable[[LazyItem], bool]:
+        if self._replay is None or not self._replay.since_ns:
+            return matches
+        since_ns = self._replay.since_ns
+        return lambda item: item.timestamp_ns >= since_ns and matches(item)
 
     def streams(self) -> Iterator[dict[str, object]]:
         """One row per stream, in the order in which they began; after the end of input, because a row has totals."""
         seen: list[Stream] = []
-        for source in self._sources:
-            while (batch := self._next(source)) is not None:
-                seen += self._pipeline.packets(batch).assigned.started
-                self._pipeline.expire()
+        for _, step in self._steps():
+            seen += step.assigned.started
+            self._pipeline.expire()
         self._pipeline.finish()
         return (stream_row(stream) for stream in seen)
+
+    def _steps(self) -> Iterator[tuple[Batch, Step]]:
+        for source in self._sources:
+            while (batch := self._next(source)) is not None:
+                yield batch, self._pipeline.packets(batch)
+        if self._replay is not None:
+            for packets in self._replay.packets():
+                yield packets.batch, self._pipeline.packets(packets.batch, self._stored(self._replay, packets))
+            if self._replay.gone:
+                self._warn(_gone(len(self._replay.gone)))
+
+    @staticmethod
+    def _stored(replay: Replay, packets: Packets) -> Callable[[Columns], Stored]:
+        ids = packets.stream_ids
+        return lambda columns: Stored(ids, replay.from_client(columns, ids))
 
     def _next(self, source: Source) -> Batch | None:
         """The next batch, waited for where a pipe pauses; ``None`` at the end of the source."""
@@ -91,3 +123,26 @@ def _let_go(items: list[LazyItem]) -> Iterator[LazyItem]:
     items.reverse()
     while items:
         yield items.pop()
+
+
+def _check(sources: Sequence[str]) -> None:
+    for spec in sources:
+        if spec.startswith("iface:"):
+            raise CaptureError(
+                spec, "something that ends (a file, a folder, - or data:DIR)", "an interface", "use remora run"
+            )
+        if spec.startswith(DATA) and len(sources) > 1:
+            raise CaptureError(spec, "a data folder alone: its streams keep their numbers", "other sources beside it")
+
+
+def _open_replay(spec: str, last_s: float | None) -> Replay:
+    data = Path(spec.removeprefix(DATA))
+    if not (data / "instance.json").is_file():
+        raise CaptureError(spec, "a data folder of Remora", "none", "remora run makes one")
+    return Replay(data, None if last_s is None else int(last_s * NS_PER_S))
+
+
+def _gone(count: int) -> str:
+    if count == 1:
+        return "1 segment expired before it was read; streams in it have gaps"
+    return f"{count} segments expired before they were read; streams in them have gaps"

@@ -28,6 +28,13 @@ data = click.option(
     metavar="DIR",
     help="The data folder.",
 )
+stored = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="DIR",
+    help="Read the segments of this data folder, of a running instance or a stopped one.",
+)
 
 
 def load(config: Path | None, given: tuple[str, ...], **run: Any) -> Configuration:
@@ -61,3 +68,17 @@ def all_sources(given: tuple[str, ...], interfaces: tuple[str, ...] = ()) -> tup
     if 0 < sum(spec.startswith("iface:") for spec in specs) < len(specs):
         raise ConfigError("SOURCE", "captures or interfaces, not both", " ".join(specs), "start one instance for each")
     return tuple(absolute(spec) for spec in specs)
+
+
+def offline_sources(given: tuple[str, ...], data: Path | None, last: str = "") -> tuple[str, ...]:
+    """SOURCE arguments of an offline command, or the data folder that ``--data`` names.
+
+    Raises:
+        ConfigError: both, none, or ``--last`` of something that is no data folder.
+    """
+    specs = all_sources((*given, *([f"data:{data}"] if data else [])))
+    if data and given:
+        raise ConfigError("--data", "no SOURCE beside it", " ".join(given), "its streams keep their numbers")
+    if last and not specs[0].startswith("data:"):
+        raise ConfigError("--last", "--data DIR", " ".join(given), "a capture has kfl: timestamp >= …")
+    return specs

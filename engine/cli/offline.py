@@ -13,6 +13,7 @@ import click
 from engine.cli import arguments
 from engine.items.encoding import json_lines
 from engine.query import Query
+from engine.units import parse_duration_s
 
 if TYPE_CHECKING:
     from engine.kfl import Filter
@@ -24,19 +25,27 @@ ROWS_AT_ONCE = 32
 @click.command()
 @arguments.sources
 @click.option("--kfl", "text", default="", metavar="TEXT", help="Only items that this filter matches.")
+@arguments.stored
+@click.option("--last", default="", metavar="TIME", help="With --data: only items of the last 5m, 30s, … of traffic.")
 @arguments.config_file
 @arguments.sets
-def query(sources: tuple[str, ...], text: str, config_file: Path | None, sets: tuple[str, ...]) -> None:
+def query(
+    sources: tuple[str, ...], text: str, data: Path | None, last: str, config_file: Path | None, sets: tuple[str, ...]
+) -> None:
     """Print items as JSON Lines.
 
-    SOURCE is a capture file, a folder of them, - for standard input, or data:DIR.
+    SOURCE is a capture file, a folder of them, or - for standard input; --data DIR takes what lies in a data folder.
 
     \b
     Example: remora query capture.pcap --kfl 'http and response.status >= 500' | jq .request.path
+
+    \b
+    Example: remora query --data ./remora-data --last 5m --kfl 'dns'
     """
     configuration = arguments.load(config_file, sets)
     wanted = _compile(text) if text else None
-    found = Query(arguments.all_sources(sources), configuration.settings, _warn)
+    last_s = parse_duration_s("--last", last) if last else None
+    found = Query(arguments.offline_sources(sources, data, last), configuration.settings, _warn, last_s)
     gc.disable()  # a fifth of the time went into looking for cycles among live streams; there are none
     _print(item.as_dict() for item in found.items(wanted))
     gc.freeze()  # the collection at the end of the process looks at nothing any more: 20 ms
@@ -44,18 +53,19 @@ def query(sources: tuple[str, ...], text: str, config_file: Path | None, sets: t
 
 @click.command()
 @arguments.sources
+@arguments.stored
 @arguments.config_file
 @arguments.sets
-def streams(sources: tuple[str, ...], config_file: Path | None, sets: tuple[str, ...]) -> None:
+def streams(sources: tuple[str, ...], data: Path | None, config_file: Path | None, sets: tuple[str, ...]) -> None:
     """Print one JSON line per stream.
 
-    SOURCE is a capture file, a folder of them, - for standard input, or data:DIR.
+    SOURCE is a capture file, a folder of them, or - for standard input; --data DIR takes what lies in a data folder.
 
     \b
     Example: remora streams capture.pcap | jq -s 'sort_by(-.bytes)[:10]'
     """
     configuration = arguments.load(config_file, sets)
-    found = Query(arguments.all_sources(sources), configuration.settings, _warn)
+    found = Query(arguments.offline_sources(sources, data), configuration.settings, _warn)
     _print(found.streams())
 
 

@@ -13,6 +13,7 @@ from engine.streams.direction import sender_is_client
 from engine.streams.entry import ACK, FIN_BOTH, RST_ANY, SYN, Entry
 from engine.streams.grouping import U64, group
 from engine.streams.splitting import Packets, find_splits, marks_of
+from engine.streams.stored import Stored, splits_by_id
 
 _FLAG_BITS = np.uint8(0x3F)
 
@@ -33,6 +34,8 @@ class Newcomer(NamedTuple):
     upper_base: int
     exact: bool
     """See ``Entry.bases`` and ``Entry.exact``."""
+    id: int
+    """The number it has in segments, 0 where it is new."""
 
 
 class Sums(NamedTuple):
@@ -63,14 +66,19 @@ class Bundles:
         words: U64,
         entries: Mapping[bytes, Entry],
         timeout_ns: Callable[[int], int],
+        stored: Stored | None = None,
     ) -> None:
-        self._columns = columns
+        self._columns, self._stored = columns, stored
         groups = group(columns, rows, words)
         packets = _packets(columns, groups.order, groups.starts, groups.upper)
         known = [entries.get(key) for key in groups.keys]
         keys = groups.keys
         starts = groups.starts
-        splits = find_splits(packets, known, timeout_ns) if rows.size else []
+        if stored is not None:
+            numbers = [entry.stream.id if entry else 0 for entry in known]
+            splits = splits_by_id(stored.stream_ids[groups.order], starts, numbers)
+        else:
+            splits = find_splits(packets, known, timeout_ns) if rows.size else []
         if splits:
             begins = np.zeros(groups.order.size, np.bool_)
             begins[splits] = True
@@ -124,7 +132,8 @@ class Bundles:
             return iter(())
         columns, at = self._columns, self.starts[fresh]
         rows, sender_upper = self.order[at], self.upper[at]
-        forward = sender_is_client(columns, rows)
+        stored = self._stored
+        forward = sender_is_client(columns, rows) if stored is None else stored.from_client[rows]
         source, target = (
             _addresses(columns.source_high, columns.source_low, rows),
             _addresses(columns.target_high, columns.target_low, rows),
@@ -147,6 +156,7 @@ class Bundles:
             np.where(sender_upper, other_base, sender_base).tolist(),
             np.where(sender_upper, sender_base, other_base).tolist(),
             syn.tolist(),
+            [0] * rows.size if stored is None else stored.stream_ids[rows].tolist(),
         )
         return map(Newcomer._make, zip(*fields, strict=True))  # half the cost of the constructor
 

@@ -19,6 +19,7 @@ from engine.streams.bundle import Bundles, Newcomer
 from engine.streams.entry import FIN_BOTH, LINGER_NS, RST_ANY, UPPER_SHIFT, Entry
 from engine.streams.grouping import HASH_WORDS
 from engine.streams.options import StreamOptions
+from engine.streams.stored import Stored
 from engine.streams.stream import TCP, Stream
 from engine.streams.timeouts import Timeouts
 
@@ -62,10 +63,13 @@ class StreamTable:
         self.live = 0
         """Streams that have not ended."""
 
-    def assign(self, columns: Columns) -> Assigned:
-        """Find or begin the stream of each packet, and bring the streams up to date."""
+    def assign(self, columns: Columns, stored: Stored | None = None) -> Assigned:
+        """Find or begin the stream of each packet, and bring the streams up to date.
+
+        ``stored``: which streams they were, where they come from segments; these keep their numbers and their clients.
+        """
         rows = np.flatnonzero(columns.drop == 0)
-        bundles = Bundles(columns, rows, self._words, self._entries, self._timeout_ns)
+        bundles = Bundles(columns, rows, self._words, self._entries, self._timeout_ns, stored)
         started: list[Stream] = []
         ended: list[Stream] = []
         entries = self._update(bundles, started, ended)
@@ -121,16 +125,15 @@ class StreamTable:
         return entries
 
     def _begin(self, newcomer: Newcomer, ended: list[Stream]) -> Entry:
-        key, protocol, client_ip, client_port, server_ip, server_port, start_ns, client_upper, lower, upper, exact = (
-            newcomer
-        )
+        key, protocol, start_ns = newcomer.key, newcomer.protocol, newcomer.timestamp_ns
         displaced = self._entries.get(key)
         if displaced is not None:
             self._displace(displaced, start_ns, ended)
-        stream = Stream(self._next_id(), protocol, client_ip, client_port, server_ip, server_port, start_ns, start_ns)
-        if exact and (lower < 0 or upper < 0) and protocol == TCP:
+        stream = Stream(newcomer.id or self._next_id(), *newcomer[1:7], start_ns)
+        bases, exact = (newcomer.lower_base, newcomer.upper_base), newcomer.exact
+        if exact and min(bases) < 0 and protocol == TCP:
             stream.state = "half_open"
-        entry = Entry(key, stream, client_upper, (lower, upper), exact, self._timeout_ns(protocol))
+        entry = Entry(key, stream, newcomer.client_upper, bases, exact, self._timeout_ns(protocol))
         self._entries[key] = entry
         self._timeouts.watch(entry)
         self.live += 1

@@ -1,0 +1,112 @@
+"""Items and streams of a data folder, asked for afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import kfl
+from engine.config import Settings
+from engine.errors import CaptureError
+from engine.query import Query
+from engine.segments.files import numbered
+from engine.segments.reader import SegmentReader
+from tests.support.packets import Packet, in_time_order, write_pcap
+from tests.support.stored import store
+from tests.support.traces import TRACES, answer, get, talk
+
+S = 1_000_000_000
+
+
+def items(source: str, last_s: float | None = None, text: str = "") -> list[dict[str, Any]]:
+    warnings: list[str] = []
+    query = Query([source], Settings(), warnings.append, last_s)
+    found = [item.as_dict() for item in query.items(kfl.compile(text) if text else None)]
+    assert not warnings
+    return found
+
+
+def later(packets: list[Packet], seconds: float) -> list[Packet]:
+    return [packet._replace(timestamp_ns=packet.timestamp_ns + int(seconds * S)) for packet in packets]
+
+
+def in_batches(packets: list[Packet], size: int) -> list[list[Packet]]:
+    return [packets[at : at + size] for at in range(0, len(packets), size)]
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+@pytest.mark.parametrize("trace", sorted(TRACES))
+def test_a_data_folder_gives_the_items_of_its_capture(trace: str, size: int, tmp_path: Path) -> None:
+    packets = TRACES[trace]()
+    store(tmp_path / "data", [in_batches(packets, size)])
+    plain = items(str(write_pcap(tmp_path / "plain.pcap", packets)))
+    assert items(f"data:{tmp_path / 'data'}") == plain != []
+
+
+def test_streams_keep_the_numbers_that_show_knows(tmp_path: Path) -> None:
+    first, second = TRACES["http_keep_alive"](), later(TRACES["dns_exchanges"](), 60)
+    store(tmp_path, [[first], [second]])
+    reader = SegmentReader(tmp_path)
+    names = {item["stream"] for item in items(f"data:{tmp_path}")}
+    assert names == {record.name for record in reader.streams()}
+    assert len(names) == 2
+    assert max(names) > "000000004096", "the second run took another block of numbers"
+    rows = list(Query([f"data:{tmp_path}"], Settings(), pytest.fail).streams())
+    assert {str(row["stream"]): row["packets"] for row in rows} == {
+        record.name: reader.stored(record.stream).packets for record in reader.streams()
+    }
+
+
+def test_a_connection_that_a_crash_cut_in_two_stays_two_streams(tmp_path: Path) -> None:
+    whole = talk()
+    whole.client_says(get("/one")).server_says(answer("200 OK", b"1"))
+    cut = len(whole.packets)
+    whole.client_says(get("/two")).server_says(answer("200 OK", b"2")).finish()
+    streams = store(tmp_path, [[whole.packets[:cut]], [whole.packets[cut:]]])
+    found = [(item["stream"], item["index"], item["request"]["path"]) for item in items(f"data:{tmp_path}")]
+    assert found == [(streams[0].name, 0, "/one"), (streams[1].name, 0, "/two")]
+    assert streams[0].id != streams[1].id
+
+
+def test_the_last_seconds_are_those_before_the_newest_packet(tmp_path: Path) -> None:
+    old, new = TRACES["dns_exchanges"](), later(TRACES["http_keep_alive"](), 60)
+    long = talk()
+    for number in range(4):
+        long.client_says(get(f"/{number}")).server_says(answer("200 OK", b"")).wait(20 * S)
+    packets = in_time_order(old, new, long.packets)
+    store(tmp_path, [in_batches(packets, 5)])
+    everything, recent = items(f"data:{tmp_path}"), items(f"data:{tmp_path}", 30.0)
+    since_ms = (packets[-1].timestamp_ns - 30 * S) // 1_000_000
+    assert recent == [item for item in everything if item["timestamp"] >= since_ms]
+    assert 0 < len(recent) < len(everything)
+    assert items(f"data:{tmp_path}", 30.0, "dns") == []
+
+
+def test_a_hole_where_a_segment_went_is_a_gap_and_told(tmp_path: Path) -> None:
+    whole = talk()
+    whole.client_says(get("/one")).server_says(answer("200 OK", b"x" * 4000))
+    whole.client_says(get("/two")).server_says(answer("200 OK", b"y")).finish()
+    store(tmp_path, [[whole.packets[:5], whole.packets[5:7], whole.packets[7:]]])
+    warnings: list[str] = []
+    query = Query([f"data:{tmp_path}"], Settings(), warnings.append)
+    for ending in ("pcap", "idx", "streams"):
+        numbered(tmp_path / "segments", 2, ending).unlink()
+    found = [item.as_dict() for item in query.items(None)]
+    assert warnings == ["1 segment expired before it was read; streams in it have gaps"]
+    assert [item["request"]["path"] for item in found] == ["/one", "/two"]
+    assert found[0]["error"] is not None
+    assert found[1]["error"] is None
+
+
+@pytest.mark.parametrize("sources", [["data:{}", "{}"], ["{}", "data:{}"]])
+def test_a_data_folder_stands_alone(sources: list[str], tmp_path: Path) -> None:
+    store(tmp_path, [])
+    with pytest.raises(CaptureError, match="a data folder alone"):
+        Query([source.format(tmp_path) for source in sources], Settings(), print)
+
+
+def test_what_is_no_data_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CaptureError, match="expected a data folder of Remora, got none"):
+        Query([f"data:{tmp_path}"], Settings(), print)

@@ -1,0 +1,49 @@
+"""A data folder as a worker leaves it: packets through decode, streams and shelf, without processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine.counters import Counters
+from engine.decode.decode import Decoder
+from engine.segments.folder import StreamIds, open_folder
+from engine.segments.options import StorageOptions
+from engine.segments.records import SEEN, STATES, StreamRecord
+from engine.segments.shelf import Shelf
+from engine.streams.options import StreamOptions
+from engine.streams.stream import Stream
+from engine.streams.table import StreamTable
+from tests.support.packets import Packet, batch_of
+
+EPOCH_NS = 1_700_000_000_000_000_000
+
+
+def store(data: Path, runs: Sequence[Sequence[Sequence[Packet]]], *, segment_s: float = 10.0) -> list[Stream]:
+    """Store ``runs``: in each a new table begins, as after a crash; it holds batches, each of them a segment's.
+
+    ``segment_s``: how much time passes between batches; below 5 s, batches share segments.
+    """
+    open_folder(data, "n1", EPOCH_NS)
+    streams: list[Stream] = []
+    for run in runs:
+        shelf, ids = Shelf(data, StorageOptions(), Counters(), 0.0), StreamIds(data)
+        table, decoder = StreamTable(StreamOptions(), Counters(), ids.next), Decoder(Counters())
+        for number, packets in enumerate(run):
+            batch = batch_of(packets)
+            columns, _ = decoder.decode(batch)
+            assigned = table.assign(columns)
+            streams += assigned.started
+            records = {stream.id: seen(stream) for stream in assigned.streams}
+            now_s = number * segment_s
+            shelf.append(batch, assigned.stream_ids, columns.timestamp_ns, records.__getitem__, now_s)
+        shelf.close()
+        ids.close()
+    return streams
+
+
+def seen(stream: Stream) -> StreamRecord:
+    """Its record in the stream log."""
+    facts = stream.packets, stream.bytes, stream.payload_bytes, stream.client_ip, stream.server_ip
+    ends = stream.client_port, stream.server_port, stream.protocol
+    return StreamRecord(stream.id, stream.start_ns, *facts, *ends, SEEN, STATES.index(stream.state))
