@@ -64,6 +64,7 @@ bench-table: $(STAMP) ## the same, written to docs/performance.md
 .PHONY: bench-live
 bench-live: $(STAMP) ## live capture on a veth pair, rate by rate; as root, with tcpreplay
 	@$(BIN)/python -m benchmarks.live
+	@$(BIN)/python -m benchmarks.live_script
 
 .PHONY: bench-peers
 bench-peers: ## install the peers (Debian; suricata may come from the backports suite of the machine's own mirror)
