@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.segments.files import numbered, numbers_in, size_of
+from engine.segments.member import newest_of_each
 from engine.segments.records import Records, read_records
 from engine.segments.rescue import newest
 
@@ -29,8 +30,8 @@ class IndexTail:
     def new(self) -> Iterator[tuple[int, Records]]:
         """What was written since the last call, file by file; the cursor of a file moves once its records are taken.
 
-        Only the file with the highest number is written to: one that was behind it when it was read is never looked at
-        again (10 us a file and pass).
+        Of each worker only the file with the highest number is written to: one that was behind it when it was read is
+        never looked at again (10 us a file and pass).
         """
         numbers = numbers_in(self._folder, self._ending)
         for number in numbers:
@@ -41,7 +42,7 @@ class IndexTail:
                     yield number, self._unread(number, records)
                     self._name(number).append(np.unique(records["stream"]))
                 self._cursors[str(number)] = start + records.nbytes
-        self._complete.update(numbers[:-1])
+        self._complete.update(set(numbers) - newest_of_each(numbers))
 
     def old(self, streams: StreamIds) -> Iterator[tuple[int, Records]]:
         """What was read before of these streams, file by file."""

@@ -1,6 +1,7 @@
 """``expired.log``: which streams went when, and by which TTL or limit, so that a miss can say what to raise.
 
-It also remembers the highest segment number when no segment is left. Bounded: beyond 1 MiB the older half goes.
+Each worker has one. It also remembers the highest segment number when no segment is left. Bounded: beyond 1 MiB the
+older half goes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from engine.clock import NS_PER_S, rfc3339
 from engine.errors import PcapExpired
 from engine.segments.files import AppendedFile, size_of
+from engine.segments.member import ALONE, Member, newest_of_each
 from engine.segments.records import Records, read_records
 from engine.units import format_bytes, format_duration
 
@@ -21,14 +23,15 @@ EXPIRED = np.dtype(
     [
         ("segment", "<u4"),
         ("reason", "u1"),
-        ("zero", "V3"),
+        ("step", "u1"),
+        ("zero", "V2"),
         ("first_stream", "<u8"),
         ("last_stream", "<u8"),
         ("expired_ns", "<i8"),
         ("limit", "<i8"),
     ]
 )
-"""40 bytes: a range of streams that expired with a segment; stream 0 is none."""
+"""40 bytes: a range of streams that expired with a segment, every ``step``-th of them; stream 0 is none."""
 
 PCAP_TTL, PCAP_ERROR_TTL, JSON_TTL, STORAGE_LIMIT = 1, 2, 3, 4
 """Reasons."""
@@ -43,6 +46,7 @@ KEYS = {
 MAX_BYTES = 1 << 20
 MAX_RANGES = 256
 """Per segment and reason; with more, the ranges nearest to each other are joined."""
+MAX_STEP = 255
 
 
 class Expired(NamedTuple):
@@ -56,35 +60,38 @@ class Expired(NamedTuple):
     def rows(self) -> Records:
         """Its records; at least one, which names the segment."""
         rows = [
-            (self.segment, reason, b"", first, last, self.expired_ns, limit)
+            (self.segment, reason, step, b"", first, last, self.expired_ns, limit)
             for reason, (limit, streams) in self.reasons.items()
-            for first, last in _ranges(streams)
+            for first, last, step in _ranges(streams)
         ]
-        return np.array(rows or [(self.segment, 0, b"", 0, 0, self.expired_ns, 0)], EXPIRED)
+        return np.array(rows or [(self.segment, 0, 1, b"", 0, 0, self.expired_ns, 0)], EXPIRED)
 
 
-def _ranges(streams: Iterable[int]) -> list[tuple[int, int]]:
+def _ranges(streams: Iterable[int]) -> list[tuple[int, int, int]]:
+    """``(first, last, step)``: the ids of one of several workers are as many apart as there are workers."""
     ids = np.sort(np.fromiter(streams, np.uint64))
     if not len(ids):
         return []
     gaps = ids[1:] - ids[:-1]
+    apart = int(np.gcd.reduce(gaps)) if len(gaps) else 1
+    step = apart if 0 < apart <= MAX_STEP else 1
     widest = np.argsort(gaps, kind="stable")[-(MAX_RANGES - 1) :]
-    breaks = np.sort(widest[gaps[widest] > 1])
+    breaks = np.sort(widest[gaps[widest] > step])
     firsts = ids[np.concatenate(([0], breaks + 1))].tolist()
     lasts = ids[np.concatenate((breaks, [len(ids) - 1]))].tolist()
-    return list(zip(firsts, lasts, strict=True))
+    return [(first, last, step) for first, last in zip(firsts, lasts, strict=True)]
 
 
 class ExpiredLog:
     """The writer's side. What cannot be written now waits in memory for the next call."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, member: Member = ALONE) -> None:
         """Raises ``OSError`` where the folder cannot be written."""
-        self._path = folder / "expired.log"
+        self._path = folder / member.named("expired", ".log")
         self._pending = b""
-        rows = read_expired(folder)
-        self.last_segment = int(rows["segment"].max()) if len(rows) else 0
-        """The highest segment number it names; 0 for none."""
+        self.last_segment = member.highest(read_expired(folder)["segment"].tolist())
+        """The highest segment number of this worker that any log names; the one before its first for none."""
+        rows = read_records(self._path, EXPIRED) if size_of(self._path) else np.empty(0, EXPIRED)
         self._file = AppendedFile(self._path, rows.nbytes)
 
     @property
@@ -106,8 +113,8 @@ class ExpiredLog:
 
     def _halve(self) -> None:
         rows = read_records(self._path, EXPIRED)
-        hidden = AppendedFile(self._path.with_name(".expired.log"))
-        newest = rows[len(rows) // 2 :].tobytes()
+        hidden = AppendedFile(self._path.with_name(f".{self._path.name}"))
+        newest = _newer_half(rows).tobytes()
         if hidden.append(newest, len(newest)) < len(newest):
             hidden.close()
             return
@@ -121,16 +128,26 @@ class ExpiredLog:
         self._file.close()
 
 
+def _newer_half(rows: Records) -> Records:
+    """Also of the older half what names the highest segment of a range: numbers go on behind it."""
+    half = len(rows) // 2
+    highest = np.isin(rows["segment"], sorted(newest_of_each(rows["segment"].tolist())))
+    return rows[(np.arange(len(rows)) >= half) | highest]
+
+
 def read_expired(folder: Path) -> Records:
-    """All records, oldest first; none where there is no log."""
-    if not size_of(folder / "expired.log"):
+    """All records of all workers, oldest first; none where there is no log."""
+    logs = [path for path in sorted(folder.glob("expired*.log")) if size_of(path)]
+    if not logs:
         return np.empty(0, EXPIRED)
-    return read_records(folder / "expired.log", EXPIRED)
+    rows = np.concatenate([read_records(path, EXPIRED) for path in logs])
+    return rows if len(logs) == 1 else rows[np.argsort(rows["expired_ns"], kind="stable")]
 
 
 def why_expired(rows: Records, stream: int, name: str) -> PcapExpired | None:
     """The newest reason for which ``stream`` went, in words; ``None`` when the log does not know it."""
-    hits = np.flatnonzero((rows["first_stream"] <= stream) & (rows["last_stream"] >= stream))
+    covers = (rows["first_stream"] <= stream) & (rows["last_stream"] >= stream)
+    hits = np.flatnonzero(covers & ((stream - rows["first_stream"]) % np.maximum(rows["step"], 1) == 0))
     if not len(hits) or not stream:
         return None
     row = rows[hits[-1]]

@@ -14,6 +14,7 @@ from typing import IO
 
 from engine.errors import ConfigError
 from engine.segments.files import numbered, numbers_in
+from engine.segments.member import ALONE, Member
 from engine.segments.records import STREAM_RECORD, read_records
 
 FORMAT = 1
@@ -198,24 +199,21 @@ def folder_bytes(folder: Path) -> int:
 class StreamIds:
     """Numbers for streams, never used twice: a block of 4096 is reserved on disk before its first is used."""
 
-    def __init__(self, data: Path) -> None:
-        """Go on behind the highest id that was reserved or is stored.
+    def __init__(self, data: Path, member: Member = ALONE) -> None:
+        """Go on behind the highest id that any worker reserved or stored; ``member``: which ids behind it are ours.
 
         Raises:
             ConfigError: the file holds no number, or cannot be written.
         """
-        self._path = data / "stream-ids"
+        self._path, self._member = data / member.named("stream-ids", ""), member
         try:
+            reserved = max((_reserved(path) for path in data.glob("stream-ids*")), default=0)
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             owner = data.stat()
             _give(self._path, owner.st_uid, owner.st_gid, 0o600)
-            text = os.pread(self._descriptor, 64, 0).decode("ascii", "replace").strip()
-            stored = _highest_stored(data / "segments")
-            self._next = max(int(text or 1), stored + 1)
+            self._next = member.id_behind(max(reserved, _highest_stored(data / "segments")))
             self._reserve()
             os.fsync(self._descriptor)
-        except ValueError:
-            raise ConfigError(str(self._path), "the next free stream id", text, "write a higher one there") from None
         except OSError as error:
             raise ConfigError(str(self._path), "a file that can be written", error.strerror or str(error)) from error
 
@@ -224,12 +222,12 @@ class StreamIds:
         stream = self._next
         if stream >= self._end:
             self._reserve_or_warn()
-        self._next = stream + 1
+        self._next = stream + self._member.count
         return stream
 
     def _reserve(self) -> None:
         # In place: the number never gets shorter, and a full disk does not stand in the way.
-        end = self._next + ID_BLOCK
+        end = self._next + ID_BLOCK * self._member.count
         os.pwrite(self._descriptor, f"{end}\n".encode(), 0)
         self._end = end
 
@@ -238,11 +236,23 @@ class StreamIds:
             self._reserve()
         except OSError as error:
             log.error("stream_ids_not_reserved error=%s; ids may repeat after a crash", error)
-            self._end = self._next + _RETRY_IDS
+            self._end = self._next + _RETRY_IDS * self._member.count
 
     def close(self) -> None:
         """Give the descriptor back."""
         os.close(self._descriptor)
+
+
+def _reserved(path: Path) -> int:
+    """The highest id that may be in use, by a file that names the next free one.
+
+    Raises:
+        ConfigError: it holds no number.
+    """
+    text = path.read_bytes()[:64].decode("ascii", "replace").strip()
+    if not text.isdecimal() and text:
+        raise ConfigError(str(path), "the next free stream id", text, "write a higher one there")
+    return int(text or 1) - 1
 
 
 def _highest_stored(segments: Path) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.segments.files import numbered
+from engine.segments.member import newest_of_each
 from engine.segments.records import ITEM, read_at
 from engine.segments.tail import Tail
 from engine.segments.watch import NumberedFiles
@@ -33,10 +34,11 @@ class ItemReader:
         numbers = self._files.numbers
         for number in self._tails.keys() - set(numbers):
             self._tails.pop(number).file.close()
+        newest = newest_of_each(numbers)
         for number in numbers:
             if number not in self._tails:
                 self._tails[number] = Tail(numbered(self._folder, number, "idx"), ITEM)
-            if number < numbers[-1]:
+            if number not in newest:
                 self._tails[number].file.end()
 
     def item(self, stream_id: int, index: int) -> bytes | None:

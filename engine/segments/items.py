@@ -16,6 +16,7 @@ from engine.errors import StorageError
 from engine.segments.copied import Copied
 from engine.segments.expired import JSON_TTL, Expired, ExpiredLog
 from engine.segments.files import AppendedFile, numbered, numbers_in, remove_all, size_of
+from engine.segments.member import ALONE, Member
 from engine.segments.options import StorageOptions
 from engine.segments.records import ITEM, Records, read_records
 
@@ -83,8 +84,10 @@ def _rows(entries: Sequence[Entry], offset: int) -> Records:
 class ItemShelf:
     """Stores items and lets them expire. One owner; times are monotonic seconds."""
 
-    def __init__(self, data: Path, options: StorageOptions, counters: Counters) -> None:
+    def __init__(self, data: Path, options: StorageOptions, counters: Counters, member: Member = ALONE) -> None:
         """Open ``data/items`` with what an earlier process left there; it counts as written at the first ``expire``.
+
+        ``member``: whose numbers are ours.
 
         Raises:
             StorageError: the folder is missing or read-only.
@@ -100,12 +103,13 @@ class ItemShelf:
         self._refused = 0
         self._error: OSError | None = None
         try:
-            self._expired = ExpiredLog(self._folder)
+            self._expired = ExpiredLog(self._folder, member)
             found = [number for ending in ENDINGS for number in numbers_in(self._folder, ending)]
-            self._closed = deque(self._recover(number) for number in sorted(set(found)))
+            self._closed = deque(self._recover(number) for number in sorted(set(filter(member.owns, found))))
         except OSError as error:
             raise StorageError(f"{self._folder}: expected a folder to write items to, got {error}") from error
-        self._next = max([self._expired.last_segment, *found]) + 1
+        self._member = member
+        self._next = max(self._expired.last_segment, member.highest(found)) + 1
 
     def _recover(self, number: int) -> _ItemSegment:
         """Cut to whole items that the index names."""
@@ -144,7 +148,8 @@ class ItemShelf:
         if writer and (writer.items.size_bytes >= self._segment_bytes or now_s - writer.opened_s >= SEGMENT_AGE_S):
             self._rotate()
         try:
-            writer = self._writer = self._writer or _ItemSegment(self._folder, self._next, now_s)
+            number = self._member.checked(self._next)
+            writer = self._writer = self._writer or _ItemSegment(self._folder, number, now_s)
         except OSError as error:
             self._error = error
             return 0

@@ -15,6 +15,7 @@ from engine.naming import stream_name
 from engine.segments.expired import read_expired, why_expired
 from engine.segments.files import numbered
 from engine.segments.itemreader import ItemReader
+from engine.segments.member import newest_of_each
 from engine.segments.packets import Extent, Stored, copy_packets, measure
 from engine.segments.records import (
     EXTENT,
@@ -108,8 +109,9 @@ class SegmentReader:
                 log = GrowingFile(numbered(self._folder, number, "streams"), STREAM_RECORD)
                 self._segments[number] = _Segment(log, Tail(numbered(self._folder, number, "idx"), EXTENT))
                 self._growing.append(number)
+        newest = newest_of_each(numbers)
         for number in self._growing:
-            if number < numbers[-1]:  # the writer never returns to an older segment
+            if number not in newest:  # a worker never returns to an older segment
                 self._segments[number].log.end()
                 self._segments[number].index.file.end()
 

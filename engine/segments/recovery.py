@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.segments.files import numbered, numbers_in, remove_all, size_of
+from engine.segments.member import ALONE, MAX_MEMBERS, Member
 from engine.segments.records import (
     ERROR,
     EXTENT,
@@ -36,23 +37,25 @@ class Found(NamedTuple):
     """Streams that had an error."""
 
 
-def recover(folder: Path, now_s: float) -> list[Found]:
-    """Repair what lies in ``folder``; by number. Every stream counts as just read.
+def recover(folder: Path, now_s: float, member: Member = ALONE) -> list[Found]:
+    """Repair what lies in ``folder`` and is this worker's; by number. Every stream counts as just read.
 
     Raises:
         OSError: the disk does not allow it.
     """
-    shutil.rmtree(folder / HIDDEN, ignore_errors=True)
-    packets = set(numbers_in(folder, "pcap"))
+    for index in range(member.index, MAX_MEMBERS, member.count):
+        shutil.rmtree(folder / Member(index).named(HIDDEN, ""), ignore_errors=True)
+    packets = set(filter(member.owns, numbers_in(folder, "pcap")))
     for ending in ENDINGS[1:]:
-        remove_all(numbered(folder, number, ending) for number in set(numbers_in(folder, ending)) - packets)
+        strays = set(filter(member.owns, numbers_in(folder, ending))) - packets
+        remove_all(numbered(folder, number, ending) for number in strays)
     found = (_recover_one(folder, number, now_s) for number in sorted(packets))
     return [one for one in found if one]
 
 
-def highest_number(folder: Path) -> int:
-    """Of any file that a segment ever had there; 0 for none."""
-    return max((number for ending in ENDINGS for number in numbers_in(folder, ending)), default=0)
+def highest_number(folder: Path, member: Member = ALONE) -> int:
+    """Of any file that a segment of this worker ever had there; the one before its first for none."""
+    return member.highest(number for ending in ENDINGS for number in numbers_in(folder, ending))
 
 
 def _recover_one(folder: Path, number: int, now_s: float) -> Found | None:

@@ -16,12 +16,13 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.segments.files import numbered
+from engine.segments.member import ALONE, Member
 from engine.segments.neighbours import read_rows
 from engine.segments.records import EXTENT, SEEN, STREAM_RECORD, Records, read_records
 from engine.segments.segment import ENDINGS, Segment, SegmentWriter
 
 HIDDEN = ".rescue"
-"""Folder beside the segments in which the copies are made."""
+"""Folder beside the segments in which the copies are made; each worker has one."""
 MAX_SHARE = 0.5
 """A segment of which more is leased stays as it is: copying it would free too little."""
 
@@ -49,7 +50,13 @@ def newest(parts: Sequence[tuple[int, Records]]) -> list[tuple[int, Records]]:
 
 
 def rescue(
-    folder: Path, number: int, segments: Iterable[Segment], leased: Set[int], room_bytes: int, now_s: float
+    folder: Path,
+    number: int,
+    segments: Iterable[Segment],
+    leased: Set[int],
+    room_bytes: int,
+    now_s: float,
+    member: Member = ALONE,
 ) -> Rescued | None:
     """Copy the packets of ``leased`` streams out of ``segments``, into segment ``number``.
 
@@ -60,11 +67,12 @@ def rescue(
         leased: ids of streams.
         room_bytes: the most that the new segment may hold.
         now_s: monotonic.
+        member: whose segments they are.
 
     Raises:
         OSError: the disk does not take it; nothing has changed.
     """
-    hidden = folder / HIDDEN
+    hidden = folder / member.named(HIDDEN, "")
     shutil.rmtree(hidden, ignore_errors=True)
     hidden.mkdir(mode=0o700)
     try:

@@ -21,6 +21,7 @@ from engine.segments.copied import Copied
 from engine.segments.expired import PCAP_ERROR_TTL, PCAP_TTL, STORAGE_LIMIT, Expired, ExpiredLog
 from engine.segments.expiry import Holds
 from engine.segments.extents import Packets, extents_of, gather, packets_of
+from engine.segments.member import ALONE, Member
 from engine.segments.options import StorageOptions
 from engine.segments.records import (
     ERROR,
@@ -51,14 +52,16 @@ log = logging.getLogger(__name__)
 class Shelf:
     """Stores packets and lets them expire. One owner; times are monotonic seconds."""
 
-    def __init__(self, data: Path, options: StorageOptions, counters: Counters, now_s: float) -> None:
-        """Open ``data/segments`` with what an earlier process left there.
+    def __init__(
+        self, data: Path, options: StorageOptions, counters: Counters, now_s: float, member: Member = ALONE
+    ) -> None:
+        """Open ``data/segments`` with what an earlier process left there; ``member``: whose numbers are ours.
 
         Raises:
             StorageError: the folder is missing or read-only.
         """
         self._folder = data / "segments"
-        self._options = options
+        self._options, self._member = options, member
         self._counters = counters
         self._holds = Holds(options.pcap_ttl_s, options.pcap_error_ttl_s)
         self._segment_bytes = min(MAX_SEGMENT_BYTES, options.storage_limit_bytes // SEGMENTS_IN_BUDGET)
@@ -73,8 +76,8 @@ class Shelf:
         self._complain_s = now_s
         self._refused = 0
         try:
-            highest = highest_number(self._folder)
-            self._expired = ExpiredLog(self._folder)
+            highest = highest_number(self._folder, member)
+            self._expired = ExpiredLog(self._folder, member)
             self._segments = self._open_found(now_s)
         except OSError as error:
             raise StorageError(f"{self._folder}: expected a folder to write packets to, got {error}") from error
@@ -82,7 +85,7 @@ class Shelf:
         self._closed_bytes = sum(segment.size_bytes for segment in self._segments)
 
     def _open_found(self, now_s: float) -> list[Segment]:
-        found = recover(self._folder, now_s)
+        found = recover(self._folder, now_s, self._member)
         for segment, _ in found:
             self._holds.read(segment.streams, now_s)
             segment.due_s = now_s + self._options.pcap_ttl_s
@@ -198,7 +201,8 @@ class Shelf:
     def _open_writer(self, now_s: float) -> SegmentWriter | None:
         if self._writer is None:
             try:
-                self._writer = SegmentWriter(self._folder, self._next, self._link_type, now_s)
+                number = self._member.checked(self._next)
+                self._writer = SegmentWriter(self._folder, number, self._link_type, now_s)
             except OSError as error:
                 self._broken(error, now_s)
                 return None
@@ -346,7 +350,8 @@ class Shelf:
             return
         self._rotate()  # the new segment has the highest number: nobody may write to another one then
         try:
-            made = rescue(self._folder, self._next, held, leased, room_bytes, now_s)
+            number = self._member.checked(self._next)
+            made = rescue(self._folder, number, held, leased, room_bytes, now_s, self._member)
         except OSError as error:
             self._broken(error, now_s)
             return

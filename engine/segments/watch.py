@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from engine.segments.files import numbered, numbers_in
+from engine.clock import wall_ns
+from engine.segments.files import numbers_in
+
+GRAIN_NS = 20_000_000
+"""More than the longest tick of a kernel, 10 ms: two changes of a folder within one have the same time."""
 
 
 class NumberedFiles:
@@ -15,23 +19,21 @@ class NumberedFiles:
         self._folder, self._ending = folder, ending
         self._path = os.fspath(folder)
         self._changed_ns = -1
-        self._after = ""
+        self._settled = False
+        """The folder was listed so long after it had changed that another change shows in its time."""
         self.numbers: list[int] = []
         """Ascending, as of the last ``refresh``."""
 
     def refresh(self) -> bool:
-        """Whether files came or went.
-
-        The folder's time of change has the grain of a kernel tick, so that the successor of the newest file is looked
-        for by name as well.
-        """
+        """Whether files came or went."""
+        begin_ns = wall_ns()
         try:
             changed_ns = os.stat(self._path).st_mtime_ns
         except FileNotFoundError:
             changed_ns = -1
-        if changed_ns == self._changed_ns and not (self._after and os.path.exists(self._after)):
+        if changed_ns == self._changed_ns and self._settled:
             return False
-        self._changed_ns = changed_ns
+        self._changed_ns, self._settled = changed_ns, changed_ns + GRAIN_NS < begin_ns
         return self.list_again()
 
     def list_again(self) -> bool:
@@ -44,5 +46,4 @@ class NumberedFiles:
             numbers = again
         came_or_went = numbers != self.numbers
         self.numbers = numbers
-        self._after = os.fspath(numbered(self._folder, numbers[-1] + 1, self._ending)) if numbers else ""
         return came_or_went

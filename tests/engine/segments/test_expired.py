@@ -18,6 +18,7 @@ from engine.segments.expired import (
     read_expired,
     why_expired,
 )
+from engine.segments.member import NUMBERS, Member
 from tests.support.disk import file_size_limit
 
 TEN_S = 10 * 10**9
@@ -38,11 +39,43 @@ def test_the_log_knows_exactly_what_went(tmp_path: Path, seed: int) -> None:
 
 
 def test_scattered_streams_share_a_bounded_number_of_ranges() -> None:
-    streams = [*range(10, 100_000, 10), 10**9, 2 * 10**9]
+    streams = [*(number * number for number in range(10, 3000)), 10**9, 2 * 10**9]
     rows = gone(1, streams).rows()
     assert len(rows) == module.MAX_RANGES
     assert all(((rows["first_stream"] <= stream) & (rows["last_stream"] >= stream)).any() for stream in streams)
     assert not ((rows["first_stream"] <= 5 * 10**8) & (rows["last_stream"] >= 5 * 10**8)).any()
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 16, 300])
+def test_the_streams_of_one_of_several_workers_are_one_range(workers: int) -> None:
+    streams = range(5, 5 + 100 * workers, workers)
+    rows = gone(1, streams).rows()
+    assert len(rows) == (1 if workers <= module.MAX_STEP else 100)
+    assert {stream for stream in range(1, 600) if why_expired(rows, stream, "x")} == set(streams) & set(range(600))
+
+
+def test_each_worker_has_a_log_and_all_are_read_as_one(tmp_path: Path) -> None:
+    logs = [ExpiredLog(tmp_path, Member(index, 2)) for index in range(2)]
+    logs[1].add(Expired(NUMBERS + 3, 20, {PCAP_TTL: (TEN_S, [2, 4])}))
+    logs[0].add(Expired(7, 30, {PCAP_TTL: (TEN_S, [1])}))
+    logs[1].add(Expired(NUMBERS + 4, 10, {PCAP_TTL: (TEN_S, [6])}))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["expired-1.log", "expired.log"]
+    assert read_expired(tmp_path)["expired_ns"].tolist() == [10, 20, 30]
+    assert [ExpiredLog(tmp_path, Member(index, 4)).last_segment for index in range(4)] == [
+        7, NUMBERS + 4, 2 * NUMBERS, 3 * NUMBERS,
+    ]  # fmt: skip
+
+
+def test_the_highest_number_of_a_worker_that_is_no_more_is_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_BYTES", 10 * EXPIRED.itemsize)
+    log = ExpiredLog(tmp_path)
+    log.add(gone(NUMBERS + 9, [2]))
+    for segment in range(1, 100):
+        log.add(gone(segment, [2 * segment]))
+        assert log.size_bytes <= 11 * EXPIRED.itemsize
+    assert ExpiredLog(tmp_path, Member(1, 2)).last_segment == NUMBERS + 9
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from engine.counters import Counters
 from engine.errors import ConfigError
 from engine.segments.folder import FOLDERS, StreamIds, clean, lock_instance, open_folder, sizes
+from engine.segments.member import Member
 from engine.segments.options import StorageOptions
 from engine.segments.shelf import Shelf
 from tests.support.segments import EPOCH_NS, batch_for, data_folder, describe, record, streams_of, times_of
@@ -144,6 +146,22 @@ def test_stream_ids_go_on_and_are_never_used_twice(tmp_path: Path) -> None:
         seen |= set(new)
         assert int((data / "stream-ids").read_text()) > max(seen)
     assert min(seen) == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_worker_uses_a_stream_id_of_another_however_many_there_are(tmp_path: Path, seed: int) -> None:
+    rng, data, seen = random.Random(seed), data_folder(tmp_path), set[int]()
+    for _ in range(6):
+        count = rng.randint(1, 4)
+        workers = [StreamIds(data, Member(index, count)) for index in range(count)]
+        for _ in range(10):
+            index = rng.randrange(count)
+            if rng.random() < 0.3:
+                workers[index] = StreamIds(data, Member(index, count))  # it was killed
+            new = [workers[index].next() for _ in range(rng.choice((1, 5000)))]
+            assert seen.isdisjoint(new)
+            assert {stream % count for stream in new} == {index}
+            seen |= set(new)
 
 
 def test_stream_ids_go_on_behind_what_is_stored(tmp_path: Path) -> None:
