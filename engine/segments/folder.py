@@ -259,6 +259,7 @@ def _highest_stored(segments: Path) -> int:
     """Should power fail, segments can be newer than the number on disk."""
     highest = 0
     for number in numbers_in(segments, "streams"):
-        rows = read_records(numbered(segments, number, "streams"), STREAM_RECORD)
-        highest = max(highest, int(rows["stream"].max(initial=0)))
+        with contextlib.suppress(FileNotFoundError):  # another worker deleted it: what it held is reserved
+            rows = read_records(numbered(segments, number, "streams"), STREAM_RECORD)
+            highest = max(highest, int(rows["stream"].max(initial=0)))
     return highest

@@ -237,7 +237,8 @@ def test_segments_that_go_before_their_log_is_read_leave_no_hole(
 
     monkeypatch.setattr(watch, "numbers_in", listed)
     assert reader.materialise(1, tmp_path / "x") == 1
-    assert listings == [[1, 2, 3], [1, 2, 3], [3], [3]]
+    assert listings[:4] == [[1, 2, 3], [1, 2, 3], [3], [3]]
+    assert all(listing == [3] for listing in listings[4:])  # a folder that changed a moment ago is listed again
     assert (tmp_path / "x").read_bytes() == pcap_header(1) + packets[2]
 
 
