@@ -6,9 +6,10 @@ all the same; what was gone before is named, and a stream that lay in it has a g
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ import numpy.typing as npt
 
 from engine.capture.batch import PAD_BYTES, Batch
 from engine.capture.records import scan
+from engine.clock import NS_PER_S
 from engine.decode.columns import Columns
 from engine.errors import StorageError
 from engine.segments.files import numbered, numbers_in
@@ -49,10 +51,17 @@ class Packets(NamedTuple):
     """One for each."""
 
 
+class _Place(NamedTuple):
+    """Where packets lie: file ``number`` holds some that were first written to segment ``origin``."""
+
+    origin: int
+    number: int
+
+
 class _Open(NamedTuple):
     """A segment whose files stay readable, whatever becomes of them."""
 
-    number: int
+    place: _Place
     packets: int
     extents: int
     log: int
@@ -68,13 +77,15 @@ class Replay:
     def __init__(self, data: Path, last_ns: int | None = None) -> None:
         """``last_ns``: of the packets before that much, up to the newest, only those of streams that went on later."""
         self._folder = data / "segments"
-        self._numbers = numbers_in(self._folder, "pcap")
         self._clients: dict[int, tuple[int, int, int]] = {}
         self.gone: list[int] = []
         """Numbers of segments that expired before they could be read."""
+        self._places = self._find_places()
         self.since_ns = 0
         """Where the wanted time begins."""
         self._wanted: Ids | None = None
+        self._rescued: tuple[int, set[int]] = (0, set())
+        """Of the segment that is being read: streams whose rescued packets have come."""
         if last_ns is not None:
             self.since_ns = self._newest_ns() - last_ns
             self._wanted = self._streams_since(self.since_ns)
@@ -85,7 +96,7 @@ class Replay:
         Raises:
             StorageError: a segment is damaged.
         """
-        waiting, ahead = deque(self._numbers), deque[_Open]()
+        waiting, ahead = deque(self._places), deque[_Open]()
         try:
             while waiting or ahead:
                 while waiting and len(ahead) < AHEAD:
@@ -112,33 +123,58 @@ class Replay:
 
     # ---- files ----------------------------------------------------------------------------------------------------
 
-    def _open(self, number: int, ahead: deque[_Open]) -> None:
+    def _find_places(self) -> list[_Place]:
+        """Each segment once, in the order of capture: its own file, else those to which packets of it were rescued."""
+        holders: dict[int, list[int]] = {}
+        for number, extents in self._indexes(numbers_in(self._folder, "pcap")):
+            for origin in np.unique(extents["segment"]).tolist():
+                holders.setdefault(origin, []).append(number)
+        return [
+            _Place(origin, number)
+            for origin, files in sorted(holders.items())
+            for number in ([origin] if origin in files else reversed(files))
+        ]
+
+    def _indexes(self, numbers: Iterable[int]) -> Iterator[tuple[int, Records]]:
+        """The extents of segments; of those that go meanwhile, none."""
+        for number in numbers:
+            with contextlib.suppress(FileNotFoundError):
+                yield number, read_records(numbered(self._folder, number, "idx"), EXTENT)
+
+    def _open(self, place: _Place, ahead: deque[_Open]) -> None:
         opened: list[int] = []
         try:
             for ending in ("pcap", "idx", "streams"):
-                opened.append(os.open(numbered(self._folder, number, ending), os.O_RDONLY | os.O_CLOEXEC))
+                opened.append(os.open(numbered(self._folder, place.number, ending), os.O_RDONLY | os.O_CLOEXEC))
         except FileNotFoundError:
             for descriptor in opened:
                 os.close(descriptor)
-            self.gone.append(number)
+            self.gone.append(place.origin)
             return
-        ahead.append(_Open(number, *opened))
+        ahead.append(_Open(place, *opened))
 
     def _read(self, segment: _Open) -> Iterator[Packets]:
         extents = read_records_at(segment.extents, EXTENT)  # first: what it names is in the other two
         log = read_records_at(segment.log, STREAM_RECORD)
         self._learn(unpack_stream_records(log.tobytes()))
+        origin, number = segment.place
+        extents = extents[extents["segment"] == origin]
+        if number != origin:  # a stream that was rescued twice counts as it lies in the highest file, which came first
+            self._rescued = self._rescued if self._rescued[0] == origin else (origin, set())
+            streams = set(extents["stream"].tolist()) - self._rescued[1]
+            extents = extents[np.isin(extents["stream"], np.array(sorted(streams), np.uint64))]
+            self._rescued[1].update(streams)
         if self._wanted is not None:
             extents = extents[np.isin(extents["stream"], self._wanted)]
         if not len(extents):
             return
-        self._check(segment.number, extents)
+        self._check(number, extents)
         end = int(extents["offset"][-1]) + int(extents["length"][-1])
         data = bytearray(read_at(segment.packets, end, 0))
         link_type = link_type_of(bytes(data[:PCAP_HEADER_BYTES]))
         if len(data) < end or link_type is None:
             raise StorageError(
-                f"{numbered(self._folder, segment.number, 'pcap')}: expected a pcap of {end} bytes, got {len(data)}"
+                f"{numbered(self._folder, number, 'pcap')}: expected a pcap of {end} bytes, got {len(data)}"
             )
         offsets = _offsets(data, extents)
         owner = np.searchsorted(extents["offset"], offsets.astype(np.uint64), side="right") - 1
@@ -165,28 +201,22 @@ class Replay:
 
     def _newest_ns(self) -> int:
         """Of the packets in the newest segment that has any; 0 where there is none."""
-        for number in reversed(self._numbers):
+        for origin, number in reversed(self._places):
             try:
                 extents = read_records(numbered(self._folder, number, "idx"), EXTENT)
-                data = bytearray(numbered(self._folder, number, "pcap").read_bytes()) if len(extents) else b""
+                data = bytearray(numbered(self._folder, number, "pcap").read_bytes())
             except FileNotFoundError:
                 continue
-            if data:
-                offsets = _offsets(bytearray(data), extents)
-                octets = np.frombuffer(data, np.uint8)
-                times = octets[offsets[:, None] + np.arange(8)].view("<u4").astype(np.int64)
-                return int((times[:, 0] * 1_000_000_000 + times[:, 1]).max())
+            offsets = _offsets(data, extents[extents["segment"] == origin])
+            times = np.frombuffer(data, np.uint8)[offsets[:, None] + np.arange(8)].view("<u4").astype(np.int64)
+            return int((times[:, 0] * NS_PER_S + times[:, 1]).max())
         return 0
 
     def _streams_since(self, since_ns: int) -> Ids:
         """Streams with a packet from ``since_ns`` on: an extent is over by the time the next one begins."""
         found: list[Ids] = [np.empty(0, np.uint64)]
         last = np.empty(0, EXTENT)
-        for number in self._numbers:
-            try:
-                added = read_records(numbered(self._folder, number, "idx"), EXTENT)
-            except FileNotFoundError:
-                continue  # it is named when it is to be read
+        for _, added in self._indexes(number for _, number in self._places):
             extents = np.concatenate((last, added))
             begins = extents["timestamp_ns"]
             reaches = np.maximum(begins[:-1], begins[1:]) >= since_ns

@@ -12,7 +12,9 @@ from engine.decode.decode import decode
 from engine.errors import StorageError
 from engine.segments import replay as module
 from engine.segments.files import numbered, numbers_in
+from engine.segments.recovery import recover
 from engine.segments.replay import Replay
+from engine.segments.rescue import rescue
 from tests.support.packets import EPOCH_NS, Packet, TcpConversation, in_time_order
 from tests.support.reading import packets_of
 from tests.support.stored import store
@@ -143,3 +145,28 @@ def test_the_newest_packet_is_not_the_newest_extent(tmp_path: Path) -> None:
     store(tmp_path, [[packets]])
     newest = np.array([packet.timestamp_ns for packet in packets]).max()
     assert Replay(tmp_path, S).since_ns == int(newest) - S
+
+
+def test_rescued_packets_come_at_the_time_of_their_first_segment_and_once(tmp_path: Path) -> None:
+    packets = in_time_order(*(talk(port, rounds=2) for port in range(1, 9)))
+    streams = {stream.client_port: stream.id for stream in store(tmp_path, [in_batches(packets, 16)])}
+    folder = tmp_path / "segments"
+    before = read(Replay(tmp_path))
+    found = [one.segment for one in recover(folder, 0.0)]
+    kept = {streams[1], streams[5]}
+    again = rescue(folder, 50, found[:2], kept, 1 << 20, 0.0)
+    assert again is not None
+    assert read(Replay(tmp_path)) == before, "both copies are there, one is read"
+    for segment in again.emptied:
+        segment.remove(folder)
+    twice = rescue(folder, 51, [again.segment], {streams[1]}, 1 << 20, 0.0)
+    assert twice is not None
+    gone = {segment.number for segment in again.emptied}
+    expected = [
+        packet for at, packet in enumerate(before) if 1 + at // 16 not in gone or packet[0] in kept
+    ]  # fmt: skip
+    assert sorted(read(Replay(tmp_path))) == sorted(expected)
+    assert [frame for stream, frame in read(Replay(tmp_path)) if stream == streams[1]] == [
+        frame for stream, frame in expected if stream == streams[1]
+    ]
+    assert Replay(tmp_path, S).since_ns == packets[-1].timestamp_ns - S
