@@ -1,4 +1,4 @@
-"""Signals in this process; what they do to a script stands in ``test_escapes``."""
+"""Signals in this process; what they do to a script stands in ``tests/hostile``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the language does is what Python does; what it refuses stands in ``test_loading`` and ``test_escapes``."""
+"""What the language does is what Python does; what it refuses stands in ``test_loading`` and ``tests/hostile``."""
 
 from __future__ import annotations
 
