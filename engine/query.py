@@ -55,24 +55,22 @@ class Query:
         else:
             self._sources = [open_source(spec, index) for index, spec in enumerate(sources)]
         numbers = itertools.count(1)
-        self._pipeline = Pipeline(
-            settings.streams,
-            settings.dissect,
-            load_rows(),
-            open_resolver(settings.resolve),
-            Node(settings.node.name, settings.node.ip),
-            self.counters,
-            lambda: next(numbers),
+        rows, resolver = load_rows(), open_resolver(settings.resolve)
+        node = Node(settings.node.name, settings.node.ip)
+        self._new_pipeline: Callable[[], Pipeline] = lambda: Pipeline(
+            settings.streams, settings.dissect, rows, resolver, node, self.counters, lambda: next(numbers)
         )
+        self._pipelines: dict[int, Pipeline] = {}
+        """By worker whose segments are read; captures need one alone."""
 
     def items(self, wanted: Filter | None) -> Iterator[LazyItem]:
         """Every item that the filter matches, in the order in which exchanges finish."""
         matches = self._in_time(wanted.matches if wanted is not None else lambda _: True)
-        pipeline = self._pipeline
-        for batch, step in self._steps():
+        for pipeline, batch, step in self._steps():
             yield from filter(matches, _let_go(pipeline.items(batch, step)))
             yield from filter(matches, pipeline.expire()[1])
-        yield from filter(matches, pipeline.finish()[1])
+        for pipeline in self._pipelines.values():
+            yield from filter(matches, pipeline.finish()[1])
 
     def _in_time(self, matches: Callable[[LazyItem], bool]) -> Callable[[LazyItem], bool]:
         if self._replay is None or not self._replay.since_ns:
@@ -83,21 +81,28 @@ class Query:
     def streams(self) -> Iterator[dict[str, object]]:
         """One row per stream, in the order in which they began; after the end of input, because a row has totals."""
         seen: list[Stream] = []
-        for _, step in self._steps():
+        for pipeline, _, step in self._steps():
             seen += step.assigned.started
-            self._pipeline.expire()
-        self._pipeline.finish()
+            pipeline.expire()
+        for pipeline in self._pipelines.values():
+            pipeline.finish()
         return (stream_row(stream) for stream in seen)
 
-    def _steps(self) -> Iterator[tuple[Batch, Step]]:
+    def _steps(self) -> Iterator[tuple[Pipeline, Batch, Step]]:
         for source in self._sources:
+            pipeline = self._pipeline(0)
             while (batch := self._next(source)) is not None:
-                yield batch, self._pipeline.packets(batch)
+                yield pipeline, batch, pipeline.packets(batch)
         if self._replay is not None:
             for packets in self._replay.packets():
-                yield packets.batch, self._pipeline.packets(packets.batch, self._stored(self._replay, packets))
+                pipeline = self._pipeline(packets.worker)
+                step = pipeline.packets(packets.batch, self._stored(self._replay, packets))
+                yield pipeline, packets.batch, step
             if self._replay.gone:
                 self._warn(_gone(len(self._replay.gone)))
+
+    def _pipeline(self, worker: int) -> Pipeline:
+        return self._pipelines.get(worker) or self._pipelines.setdefault(worker, self._new_pipeline())
 
     @staticmethod
     def _stored(replay: Replay, packets: Packets) -> Callable[[Columns], Stored]:

@@ -7,6 +7,7 @@ all the same; what was gone before is named, and a stream that lay in it has a g
 from __future__ import annotations
 
 import contextlib
+import heapq
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,7 @@ from engine.clock import NS_PER_S
 from engine.decode.columns import Columns
 from engine.errors import StorageError
 from engine.segments.files import numbered, numbers_in
+from engine.segments.member import range_of
 from engine.segments.records import (
     EXTENT,
     PCAP_HEADER_BYTES,
@@ -49,6 +51,8 @@ class Packets(NamedTuple):
     batch: Batch
     stream_ids: Ids
     """One for each."""
+    worker: int
+    """Who wrote them: streams of two workers have nothing to do with each other, nor have their clocks."""
 
 
 class _Place(NamedTuple):
@@ -56,6 +60,8 @@ class _Place(NamedTuple):
 
     origin: int
     number: int
+    first_ns: int
+    """Timestamp of the first of them."""
 
 
 class _Open(NamedTuple):
@@ -80,7 +86,7 @@ class Replay:
         self._clients: dict[int, tuple[int, int, int]] = {}
         self.gone: list[int] = []
         """Numbers of segments that expired before they could be read."""
-        self._places = self._find_places()
+        self._lanes = self._find_places()
         self.since_ns = 0
         """Where the wanted time begins."""
         self._wanted: Ids | None = None
@@ -93,10 +99,13 @@ class Replay:
     def packets(self) -> Iterator[Packets]:
         """Everything, in the order in which it was captured; a batch is valid until the next one is asked for.
 
+        Several workers' segments come by their first packets; in time order are only those of one.
+
         Raises:
             StorageError: a segment is damaged.
         """
-        waiting, ahead = deque(self._places), deque[_Open]()
+        merged = heapq.merge(*self._lanes, key=lambda place: place.first_ns)
+        waiting, ahead = deque(merged), deque[_Open]()
         try:
             while waiting or ahead:
                 while waiting and len(ahead) < AHEAD:
@@ -123,17 +132,18 @@ class Replay:
 
     # ---- files ----------------------------------------------------------------------------------------------------
 
-    def _find_places(self) -> list[_Place]:
-        """Each segment once, in the order of capture: its own file, else those to which packets of it were rescued."""
-        holders: dict[int, list[int]] = {}
+    def _find_places(self) -> list[list[_Place]]:
+        """By worker: each segment once, in the order of capture; its own file, else those it was rescued to."""
+        holders: dict[int, list[_Place]] = {}
         for number, extents in self._indexes(numbers_in(self._folder, "pcap")):
             for origin in np.unique(extents["segment"]).tolist():
-                holders.setdefault(origin, []).append(number)
-        return [
-            _Place(origin, number)
-            for origin, files in sorted(holders.items())
-            for number in ([origin] if origin in files else reversed(files))
-        ]
+                first_ns = int(extents["timestamp_ns"][extents["segment"] == origin].min())
+                holders.setdefault(origin, []).append(_Place(origin, number, first_ns))
+        lanes: dict[int, list[_Place]] = {}
+        for origin, found in sorted(holders.items()):
+            own = [place for place in found if place.number == origin]
+            lanes.setdefault(range_of(origin), []).extend(own or reversed(found))
+        return list(lanes.values())
 
     def _indexes(self, numbers: Iterable[int]) -> Iterator[tuple[int, Records]]:
         """The extents of segments; of those that go meanwhile, none."""
@@ -157,7 +167,7 @@ class Replay:
         extents = read_records_at(segment.extents, EXTENT)  # first: what it names is in the other two
         log = read_records_at(segment.log, STREAM_RECORD)
         self._learn(unpack_stream_records(log.tobytes()))
-        origin, number = segment.place
+        origin, number, _ = segment.place
         extents = extents[extents["segment"] == origin]
         if number != origin:  # a stream that was rescued twice counts as it lies in the highest file, which came first
             self._rescued = self._rescued if self._rescued[0] == origin else (origin, set())
@@ -183,7 +193,7 @@ class Replay:
         for first, last in _cuts(offsets):
             stop = int(offsets[last]) if last < len(offsets) else end
             batch = Batch(memoryview(data), offsets[first:last], stop, False, link_type, 0, -1)
-            yield Packets(batch, stream_ids[first:last])
+            yield Packets(batch, stream_ids[first:last], range_of(origin))
 
     def _learn(self, records: list[StreamRecord]) -> None:
         for record in records:
@@ -200,8 +210,11 @@ class Replay:
     # ---- time -----------------------------------------------------------------------------------------------------
 
     def _newest_ns(self) -> int:
-        """Of the packets in the newest segment that has any; 0 where there is none."""
-        for origin, number in reversed(self._places):
+        """Of all packets: of the newest segment of each worker; 0 where there is none."""
+        return max((self._newest_of(lane) for lane in self._lanes), default=0)
+
+    def _newest_of(self, lane: list[_Place]) -> int:
+        for origin, number, _ in reversed(lane):
             try:
                 extents = read_records(numbered(self._folder, number, "idx"), EXTENT)
                 data = bytearray(numbered(self._folder, number, "pcap").read_bytes())
@@ -213,16 +226,18 @@ class Replay:
         return 0
 
     def _streams_since(self, since_ns: int) -> Ids:
-        """Streams with a packet from ``since_ns`` on: an extent is over by the time the next one begins."""
+        """Streams with a packet from ``since_ns`` on: an extent is over by the time its worker's next one begins."""
         found: list[Ids] = [np.empty(0, np.uint64)]
-        last = np.empty(0, EXTENT)
-        for _, added in self._indexes(number for _, number in self._places):
-            extents = np.concatenate((last, added))
-            begins = extents["timestamp_ns"]
-            reaches = np.maximum(begins[:-1], begins[1:]) >= since_ns
-            found.append(np.unique(extents["stream"][:-1][reaches]))
-            last = extents[-1:]
-        return np.unique(np.concatenate([*found, last["stream"]]))
+        for lane in self._lanes:
+            last = np.empty(0, EXTENT)
+            for _, added in self._indexes(place.number for place in lane):
+                extents = np.concatenate((last, added))
+                begins = extents["timestamp_ns"]
+                reaches = np.maximum(begins[:-1], begins[1:]) >= since_ns
+                found.append(np.unique(extents["stream"][:-1][reaches]))
+                last = extents[-1:]
+            found.append(last["stream"])
+        return np.unique(np.concatenate(found))
 
 
 def _offsets(data: bytearray, extents: Records) -> npt.NDArray[np.int64]:

@@ -12,6 +12,7 @@ from engine.config import Settings
 from engine.errors import CaptureError
 from engine.query import Query
 from engine.segments.files import numbered
+from engine.segments.member import Member
 from engine.segments.reader import SegmentReader
 from tests.support.packets import Packet, in_time_order, write_pcap
 from tests.support.stored import store
@@ -68,6 +69,17 @@ def test_a_connection_that_a_crash_cut_in_two_stays_two_streams(tmp_path: Path) 
     found = [(item["stream"], item["index"], item["request"]["path"]) for item in items(f"data:{tmp_path}")]
     assert found == [(streams[0].name, 0, "/one"), (streams[1].name, 0, "/two")]
     assert streams[0].id != streams[1].id
+
+
+def test_several_workers_are_read_by_time_each_by_its_own_clock(tmp_path: Path) -> None:
+    slow, busy = talk(), talk()
+    slow.client_says(get("/slow")).wait(S).server_says(answer("200 OK", b"1"))
+    busy.wait(100 * S).client_says(get("/busy")).server_says(answer("200 OK", b"2")).finish()
+    for index, conversation in enumerate((slow, busy)):
+        store(tmp_path, [[conversation.packets[:4], conversation.packets[4:]]], member=Member(index, 2))
+    found = items(f"data:{tmp_path}")
+    assert [(item["request"]["path"], item["error"]) for item in found] == [("/slow", None), ("/busy", None)]
+    assert [item["request"]["path"] for item in items(f"data:{tmp_path}", 20.0)] == ["/busy"]
 
 
 def test_the_last_seconds_are_those_before_the_newest_packet(tmp_path: Path) -> None:

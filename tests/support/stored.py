@@ -8,6 +8,7 @@ from pathlib import Path
 from engine.counters import Counters
 from engine.decode.decode import Decoder
 from engine.segments.folder import StreamIds, open_folder
+from engine.segments.member import ALONE, Member
 from engine.segments.options import StorageOptions
 from engine.segments.records import SEEN, STATES, StreamRecord
 from engine.segments.shelf import Shelf
@@ -19,7 +20,9 @@ from tests.support.packets import Packet, batch_of
 EPOCH_NS = 1_700_000_000_000_000_000
 
 
-def store(data: Path, runs: Sequence[Sequence[Sequence[Packet]]], *, segment_s: float = 10.0) -> list[Stream]:
+def store(
+    data: Path, runs: Sequence[Sequence[Sequence[Packet]]], *, segment_s: float = 10.0, member: Member = ALONE
+) -> list[Stream]:
     """Store ``runs``: in each a new table begins, as after a crash; it holds batches, each of them a segment's.
 
     ``segment_s``: how much time passes between batches; below 5 s, batches share segments.
@@ -27,7 +30,7 @@ def store(data: Path, runs: Sequence[Sequence[Sequence[Packet]]], *, segment_s: 
     open_folder(data, "n1", EPOCH_NS)
     streams: list[Stream] = []
     for run in runs:
-        shelf, ids = Shelf(data, StorageOptions(), Counters(), 0.0), StreamIds(data)
+        shelf, ids = Shelf(data, StorageOptions(), Counters(), 0.0, member), StreamIds(data, member)
         table, decoder = StreamTable(StreamOptions(), Counters(), ids.next), Decoder(Counters())
         for number, packets in enumerate(run):
             batch = batch_of(packets)
