@@ -1,6 +1,6 @@
 """Ways out of a script by the language: name -> text, in one table per end.
 
-Each is a script of its own, or (``RAISES`` to ``CRASHES``) the body of its hook. What becomes of it is the table's name;
+Each is a script of its own or (``RAISES`` to ``CRASHES``) the body of its hook. What becomes of it is its table's name;
 ``test_language.py`` says what that means. A report of a new way adds a row.
 """
 

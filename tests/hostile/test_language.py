@@ -11,6 +11,7 @@ from engine import clock
 from tests.hostile.language import CRASHES, ENDLESS, HARMLESS, HOOK, RAISES, REFUSED, STOPPED
 from tests.support.scripthost import ITEM, HostEnds, Zygote
 
+
 @pytest.fixture(scope="module")
 def good(zygote: Zygote) -> HostEnds:
     host = zygote.spawn("seen = 0\ndef onItemCaptured(data):\n    global seen\n    seen += 1\n", name="good.py")
