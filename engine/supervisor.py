@@ -134,7 +134,8 @@ class Supervisor:
             configuration.script_env,
             self._settings.node.name,
             user,
-            {name: self._children[name].mailbox for name in ("zygote", "broker", "worker")},
+            {name: self._children[name].mailbox for name in ("zygote", "broker")},
+            [self._children["worker"].mailbox],
             view.tell,
         )
         self._watch: FolderWatch | None = None

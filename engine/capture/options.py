@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from engine.options import option
 
+MAX_WORKERS = 16
+"""How many processes may share the packets of one interface."""
+
 
 @dataclass(frozen=True, slots=True)
 class CaptureOptions:

@@ -18,6 +18,10 @@ class Start(msgspec.Struct, tag="start"):
     node: str
     descriptors: list[str]
     """For the worker: ``packets:<interface>`` for each packet socket. ``settings``: where they do not fit a message."""
+    worker: int = 0
+    """Which of the workers this is; 0 for all other processes."""
+    workers: int = 1
+    """How many there are."""
 
 
 class AttachHost(msgspec.Struct, tag="attach_host"):
@@ -148,7 +152,10 @@ FromChild = Up | Report | HostReady | HostRefused | KillHost | ConsoleLine | Dra
 
 
 class SpawnHost(msgspec.Struct, tag="spawn_host"):
-    """To the zygote, with four descriptors: events socket, broker socket, progress page, source text (a memfd)."""
+    """To the zygote, with descriptors: events socket, broker socket, progress page, source text (a memfd).
+
+    Behind them the events sockets of further workers.
+    """
 
     host: int
     script: str
@@ -164,6 +171,8 @@ class SpawnHost(msgspec.Struct, tag="spawn_host"):
     """The same for a job."""
     user: int
     """uid and gid to run as, where the zygote may change them; -1: as it is."""
+    workers: int = 1
+    """How many events sockets there are."""
 
 
 class HostStarted(msgspec.Struct, tag="host_started"):

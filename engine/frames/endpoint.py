@@ -18,7 +18,7 @@ from engine.errors import ProtocolViolation
 
 MAX_MESSAGE_BYTES = 64 * 1024
 """The largest message; the default socket buffer of Linux (208 KiB) holds some of them."""
-MAX_DESCRIPTORS = 16
+MAX_DESCRIPTORS = 32
 
 In = TypeVar("In")
 

@@ -1,6 +1,7 @@
-"""What a script host says to the worker (items) and to the broker (everything else). Final.
+"""What a script host says to the workers (items) and to the broker (everything else).
 
-Worker to host, on a stream socket (descriptor 3 of the host), length-prefixed because frames are large::
+Worker to host, on a stream socket (descriptor 3 of the host; further workers from 7 on), length-prefixed because frames
+are large::
 
     +---------+----------+-------+---------+  n times  +---------+------------------+
     | len u32 | kind u16 | n u16 | seq u64 |           | len u32 | entry as msgpack |
@@ -14,10 +15,11 @@ Worker to host, on a stream socket (descriptor 3 of the host), length-prefixed b
 
 ``done`` entries of frame ``seq`` are finished (the frame when done = n); ``errors`` and ``matched`` are of the entries
 since the previous acknowledgement; ``cpu_ns`` is the host's CPU clock. A host acknowledges at the end of a frame, and
-after an entry once 50 ms have passed since it last did.
+after an entry once 50 ms have passed since it last did. It finishes a frame before it begins one of another worker.
 
-The progress page (descriptor 5, one shared page): ``<u64>`` count of entries *started* since the host began. The worker
-reads it when a host died, to know which entry was running; any value is possible in it, none is trusted beyond that.
+The progress page (descriptor 5, one shared page): for each worker a ``<u64>``, the count of its entries *started* since
+the host began. The worker reads it when a host died, to know which entry was running; any value is possible in it, none
+is trusted beyond that.
 
 Host and broker: an ``Endpoint`` (descriptor 4), messages below.
 """
@@ -42,6 +44,18 @@ MAX_FRAME_BYTES = 16 * 1024 * 1024
 
 EVENTS_FD, BROKER_FD, PROGRESS_FD, SOURCE_FD = 3, 4, 5, 6
 """The only descriptors a host has besides 0, 1, 2 (all three /dev/null). The source is closed once it was read."""
+MORE_EVENTS_FD = 7
+"""Where the events sockets of the second worker and of those behind it begin."""
+
+
+def events_fds(workers: int) -> tuple[int, ...]:
+    """The events socket of each worker."""
+    return (EVENTS_FD, *range(MORE_EVENTS_FD, MORE_EVENTS_FD + workers - 1))
+
+
+def host_fds(workers: int) -> tuple[int, ...]:
+    """Where the descriptors go that come with ``SpawnHost``, in their order."""
+    return (EVENTS_FD, BROKER_FD, PROGRESS_FD, SOURCE_FD, *events_fds(workers)[1:])
 
 
 class Ready(msgspec.Struct, tag="ready", forbid_unknown_fields=True):

@@ -37,6 +37,7 @@ from engine.frames.host import (
     Shutdown,
     ShutdownDone,
     ToHost,
+    events_fds,
 )
 from engine.scripting.budget import Budget, killed_after
 from engine.scripting.calls import Calls
@@ -62,7 +63,7 @@ _DECODERS: dict[int, Callable[[bytes], Any]] = {
 def main(spawn: SpawnHost, parent: int) -> NoReturn:
     """Be the host of ``spawn``; descriptors 3 to 6 are in place, everything else is closed."""
     calls = Calls(Endpoint(socket.socket(fileno=BROKER_FD), ToHost))
-    progress = mmap.mmap(PROGRESS_FD, PROGRESS.size)
+    progress = mmap.mmap(PROGRESS_FD, PROGRESS.size * spawn.workers)
     try:
         layers = confine(Jail(spawn.memory_bytes, spawn.user, parent))
     except JailBroken as error:
@@ -71,7 +72,8 @@ def main(spawn: SpawnHost, parent: int) -> NoReturn:
     budget = Budget(scope.names)
     budget.start()
     hooks = load(spawn, scope, budget, calls, layers)
-    host = Host(spawn, socket.socket(fileno=EVENTS_FD), calls, progress, scope, budget, hooks)
+    events = [EventsLine(socket.socket(fileno=fd), index) for index, fd in enumerate(events_fds(spawn.workers))]
+    host = Host(spawn, events, calls, progress, scope, budget, hooks)
     host.run()
 
 
@@ -137,58 +139,85 @@ class Tally:
     sent_s: float = 0.0
 
 
+@dataclass(slots=True, eq=False)
+class EventsLine:
+    """The events socket of one worker."""
+
+    socket: socket.socket
+    index: int
+    """Of the worker."""
+    started: int = 0
+    """Entries of it that were begun."""
+
+
+class LineEnded(Exception):
+    """A worker has closed its events socket, or died."""
+
+
 class Host:
-    """Owns the events socket. Hooks, jobs and ``onShutdown`` take turns; none interrupts another."""
+    """Owns the events sockets. Hooks, jobs and ``onShutdown`` take turns; none interrupts another."""
 
     def __init__(
         self,
         spawn: SpawnHost,
-        events: socket.socket,
+        events: list[EventsLine],
         calls: Calls,
         progress: mmap.mmap,
         scope: Scope,
         budget: Budget,
         hooks: dict[str, Callable[..., Any]],
     ) -> None:
-        self._name, self._events, self._calls, self._progress = spawn.script, events, calls, progress
+        self._name, self._calls, self._progress = spawn.script, calls, progress
+        self._lines = {line.socket.fileno(): line for line in events}
         self._soft_cpu_s, self._job_cpu_s = spawn.soft_cpu_s, spawn.job_cpu_s
         self._scope, self._budget, self._hooks = scope, budget, hooks
         self._complaints = Complaints()
-        self._started = 0
         self._poll = select.poll()
         self._poll.register(
             calls.fileno(), select.POLLIN
         )  # first: what the broker asked for goes before the end of input
-        self._poll.register(events, select.POLLIN)
+        for line in events:
+            self._poll.register(line.socket, select.POLLIN)
 
     def run(self) -> NoReturn:
-        """Until the events socket ends, or after ``Shutdown``."""
+        """Until every events socket has ended, or after ``Shutdown``."""
         while True:
             self._serve_requests()
             for descriptor, _ in self._poll.poll():
                 if descriptor == self._calls.fileno():
                     self._calls.receive()
                 elif not self._calls.requests:
-                    self._serve_frame()
+                    self._serve(self._lines[descriptor])
+
+    def _serve(self, line: EventsLine) -> None:
+        """A frame of one worker; the end of the last of them is the end of this process."""
+        try:
+            self._serve_frame(line)
+        except LineEnded:
+            self._poll.unregister(line.socket)
+            del self._lines[line.socket.fileno()]
+            line.socket.close()
+            if not self._lines:
+                os._exit(0)
 
     # -- entries ---------------------------------------------------------------------------------------------------
 
-    def _serve_frame(self) -> None:
-        size, kind, count, sequence = FRAME_HEADER.unpack(self._read(FRAME_HEADER.size))
-        body = memoryview(self._read(size + 4 - FRAME_HEADER.size))
+    def _serve_frame(self, line: EventsLine) -> None:
+        size, kind, count, sequence = FRAME_HEADER.unpack(_read(line.socket, FRAME_HEADER.size))
+        body = memoryview(_read(line.socket, size + 4 - FRAME_HEADER.size))
         hook, decode = self._hooks.get(_HOOKS[kind], _ignore), _DECODERS[kind]
         tally = Tally(sent_s=time.monotonic())
         for blob in _entries(body, count):
+            line.started += 1
+            PROGRESS.pack_into(self._progress, PROGRESS.size * line.index, line.started)
             self._call(hook, decode, blob, tally)
             tally.done += 1
             if tally.done < count and time.monotonic() - tally.sent_s > ACKNOWLEDGE_AFTER_S:
-                self._acknowledge(sequence, tally)
+                _acknowledge(line.socket, sequence, tally)
                 self._serve_waiting_requests()
-        self._acknowledge(sequence, tally)
+        _acknowledge(line.socket, sequence, tally)
 
     def _call(self, hook: Callable[[Any], Any], decode: Callable[[bytes], Any], blob: bytes, tally: Tally) -> None:
-        self._started += 1
-        PROGRESS.pack_into(self._progress, 0, self._started)
         budget = self._budget
         try:
             value = decode(blob)
@@ -208,31 +237,6 @@ class Host:
         line = self._complaints.line(text, time.monotonic())
         if line is not None:
             self._calls.log("error", line)
-
-    def _acknowledge(self, sequence: int, tally: Tally) -> None:
-        """Say how far we are. The worker reads or is gone; in the latter case so are we."""
-        # The clock of our only thread: that of the process moves in steps of 4 ms while a timer runs on it.
-        record = ACKNOWLEDGEMENT.pack(sequence, tally.done, tally.errors, tally.matched, time.thread_time_ns())
-        try:
-            self._events.sendall(record)
-        except (BrokenPipeError, ConnectionResetError):
-            os._exit(0)
-        tally.errors = tally.matched = 0
-        tally.sent_s = time.monotonic()
-
-    def _read(self, size: int) -> bytearray:
-        """Exactly ``size`` bytes; the end of the input is the end of this process."""
-        data = bytearray(size)
-        view, filled = memoryview(data), 0
-        while filled < size:
-            try:
-                received = self._events.recv_into(view[filled:])
-            except ConnectionResetError:
-                received = 0
-            if received == 0:
-                os._exit(0)
-            filled += received
-        return data
 
     # -- what the broker asks for ----------------------------------------------------------------------------------
 
@@ -274,6 +278,41 @@ class Host:
             self._budget.end()
             return describe(error, self._name, self._budget.cpu_s)
         return ""
+
+
+def _acknowledge(events: socket.socket, sequence: int, tally: Tally) -> None:
+    """Say how far we are.
+
+    Raises:
+        LineEnded: nobody reads it any more.
+    """
+    # The clock of our only thread: that of the process moves in steps of 4 ms while a timer runs on it.
+    record = ACKNOWLEDGEMENT.pack(sequence, tally.done, tally.errors, tally.matched, time.thread_time_ns())
+    try:
+        events.sendall(record)
+    except (BrokenPipeError, ConnectionResetError):
+        raise LineEnded from None
+    tally.errors = tally.matched = 0
+    tally.sent_s = time.monotonic()
+
+
+def _read(events: socket.socket, size: int) -> bytearray:
+    """Exactly ``size`` bytes.
+
+    Raises:
+        LineEnded: they do not come any more.
+    """
+    data = bytearray(size)
+    view, filled = memoryview(data), 0
+    while filled < size:
+        try:
+            received = events.recv_into(view[filled:])
+        except ConnectionResetError:
+            received = 0
+        if received == 0:
+            raise LineEnded
+        filled += received
+    return data
 
 
 def _entries(body: memoryview, count: int) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -41,8 +41,8 @@ class Host:
 
     number: int
     script: Script
-    events: socket.socket
-    """The worker's end, until the worker has it."""
+    events: list[socket.socket]
+    """The end of each worker, until the workers have them."""
     broker: socket.socket
     """The broker's end; a copy stays here for a successor of the broker."""
     progress_fd: int
@@ -87,7 +87,7 @@ class Script:
 
 
 class ScriptSet:
-    """All scripts. Messages go to the zygote, the broker and the worker; what happened goes to ``tell``."""
+    """All scripts. Messages go to the zygote, the broker and the workers; what happened goes to ``tell``."""
 
     def __init__(
         self,
@@ -96,11 +96,12 @@ class ScriptSet:
         node: str,
         user: int,
         outboxes: Mapping[str, Outbox],
+        workers: Sequence[Outbox],
         tell: Callable[[str], None],
     ) -> None:
-        """``outboxes``: ``zygote``, ``broker``, ``worker``. ``user``: uid hosts run as, -1 for ours."""
+        """``outboxes``: ``zygote``, ``broker``. ``user``: uid hosts run as, -1 for ours."""
         self._options, self._environment, self._node, self._user = options, dict(environment), node, user
-        self._outboxes, self._tell = outboxes, tell
+        self._outboxes, self._workers, self._tell = outboxes, workers, tell
         self.scripts: dict[str, Script] = {}
         self.ending = False
         """Hosts are told to end, so their exits are no crashes."""
@@ -156,7 +157,8 @@ class ScriptSet:
         if script.candidate is not None:
             self._retire(script.candidate, successor=True)
         self._numbers += 1
-        events_ours, events_theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM) for _ in self._workers]
+        events_ours, events_theirs = [ours for ours, _ in pairs], [theirs for _, theirs in pairs]
         broker_ours, broker_theirs = message_pair()
         progress_fd, source_fd = os.memfd_create("progress"), os.memfd_create("source")
         os.ftruncate(progress_fd, PAGE_BYTES)
@@ -176,11 +178,13 @@ class ScriptSet:
             options.soft_cpu_s,
             options.soft_job_cpu_s,
             self._user,
+            len(self._workers),
         )
-        descriptors = (events_theirs.fileno(), broker_theirs.fileno(), progress_fd, source_fd)
+        first, *more = (end.fileno() for end in events_theirs)
+        descriptors = (first, broker_theirs.fileno(), progress_fd, source_fd, *more)
         self._outboxes["zygote"].send(spawn, descriptors)
-        events_theirs.close()
-        broker_theirs.close()
+        for end in (*events_theirs, broker_theirs):
+            end.close()
         os.close(source_fd)
 
     def started(self, number: int, pid: int) -> None:
@@ -207,8 +211,9 @@ class ScriptSet:
         for warning in warnings:
             self._tell(f"script {script.name!r}: {warning}")
         attach = AttachHost(number, script.name, hooks, host.pid)
-        self._outboxes["worker"].send(attach, (host.events.fileno(), host.progress_fd))
-        host.events.close()
+        for worker, events in zip(self._workers, host.events, strict=True):
+            worker.send(attach, (events.fileno(), host.progress_fd))
+            events.close()
         previous, script.host, script.candidate = script.host, host, None
         if previous is not None:
             previous.retired = True  # its events socket closes when its last frame is acknowledged
@@ -234,7 +239,11 @@ class ScriptSet:
         else:
             script.state, script.restart_s = "refused", None
             self._tell(f"script {script.name!r} was not loaded:{lines}")
-            self._outboxes["worker"].send(DetachHost(host.number, script.name, successor=False))
+            self._detach(host, successor=False)
+
+    def _detach(self, host: Host, *, successor: bool) -> None:
+        for worker in self._workers:
+            worker.send(DetachHost(host.number, host.script.name, successor))
 
     # -- ending --------------------------------------------------------------------------------------------------------
 
@@ -251,7 +260,7 @@ class ScriptSet:
     def _retire(self, host: Host, *, successor: bool) -> None:
         host.retired = True
         if host.ready:
-            self._outboxes["worker"].send(DetachHost(host.number, host.script.name, successor))
+            self._detach(host, successor=successor)
         self.kill(host.number, "")
 
     def exited(self, number: int, status: int, now_s: float) -> None:
@@ -260,7 +269,7 @@ class ScriptSet:
         if host is None:
             return
         self._outboxes["broker"].send(DetachHost(number, host.script.name, successor=not host.retired))
-        for end in (host.events, host.broker):
+        for end in (*host.events, host.broker):
             end.close()
         os.close(host.progress_fd)
         script = host.script
@@ -288,7 +297,7 @@ class ScriptSet:
             script.state, script.restart_s = "restarting", now_s + delay_s
             self._tell(f"script {script.name!r} died ({how}); it starts again in {delay_s:g} s")
         if host.ready or script.restart_s is None:
-            self._outboxes["worker"].send(DetachHost(host.number, script.name, successor=script.restart_s is not None))
+            self._detach(host, successor=script.restart_s is not None)
 
     # -- time and neighbours -------------------------------------------------------------------------------------------
 
@@ -325,7 +334,7 @@ class ScriptSet:
                 self._introduce(host)
 
     def lose_hosts(self) -> None:
-        """The worker or the zygote died: its hosts are of no use, and they are not to blame for their end."""
+        """A worker or the zygote died: its hosts are of no use, and they are not to blame for their end."""
         for host in list(self._hosts.values()):
             host.retired = True
             self.kill(host.number, "")
@@ -335,7 +344,7 @@ class ScriptSet:
                 script.host, script.candidate, script.lost = None, None, True
 
     def restart_all(self, now_s: float) -> None:
-        """The worker or the zygote is back: every script that lost its host gets a new one."""
+        """A worker or the zygote is back: every script that lost its host gets a new one."""
         self.lose_hosts()
         for script in self.scripts.values():
             if script.lost:

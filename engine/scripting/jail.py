@@ -23,7 +23,8 @@ PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 CAPABILITY_VERSION_3 = 0x20080522
 LAST_CAPABILITY = 63
-MAX_DESCRIPTORS = 16
+MAX_DESCRIPTORS = 32
+"""Those of a host that 16 workers send items to are 22."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 

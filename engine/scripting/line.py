@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from engine import clock
+from engine.capture.options import MAX_WORKERS
 from engine.errors import ProtocolViolation
 from engine.frames.host import ACKNOWLEDGEMENT, ENTRY_HEADER, FRAME_HEADER, PROGRESS
 
@@ -37,8 +38,8 @@ class Acknowledged(NamedTuple):
 class Line:
     """One host: its events socket, its progress page and the frame it works on."""
 
-    def __init__(self, host: int, pid: int, events_fd: int, progress_fd: int, now_s: float) -> None:
-        """Takes over both descriptors."""
+    def __init__(self, host: int, pid: int, events_fd: int, progress_fd: int, now_s: float, worker: int = 0) -> None:
+        """Takes over both descriptors; ``worker``: which of the workers we are."""
         self.host, self.pid = host, pid
         self._socket = socket.socket(fileno=events_fd)
         self._socket.setblocking(False)
@@ -56,6 +57,9 @@ class Line:
         self._base = (0, 0, now_s)
         """``(started, CPU ns, monotonic s)`` when the running entry was first seen."""
         self._acknowledged_s = now_s
+        self._slot = worker * PROGRESS.size
+        self._page, self._stirred_s = b"", now_s
+        """What the host has begun for all workers, and when it last began something."""
 
     def fileno(self) -> int:
         """For ``selectors``."""
@@ -134,7 +138,7 @@ class Line:
 
     def unfinished(self) -> tuple[Entry | None, list[Entry]]:
         """``(the entry that was running, those behind it)``; the progress page is believed only within the frame."""
-        started = PROGRESS.unpack_from(self._progress)[0] - self._finished
+        started = self._started() - self._finished
         waiting = self.under_way[self._done :]
         running = min(max(started - self._done, 0), len(waiting))
         # Entries before the running one were finished but not yet acknowledged: they go again (at least once).
@@ -148,22 +152,28 @@ class Line:
         """Why the running hook call is over its budget, or nothing. Waiting and sleeping cost wall time only."""
         if not self.under_way:
             return ""
-        started = PROGRESS.unpack_from(self._progress)[0]
-        waited_s = now_s - self._acknowledged_s
-        if started <= self._finished + self._done:  # not begun: a job may be running, which has budgets of its own
+        page = self._progress[: PROGRESS.size * MAX_WORKERS]
+        if page != self._page:
+            self._page, self._stirred_s = page, now_s
+        started = min(self._started(), self._finished + len(self.under_way))
+        if started <= self._finished + self._done:  # not begun: a job or another worker's frame, with their own budgets
+            waited_s = now_s - max(self._acknowledged_s, self._stirred_s)
             return f"no answer for {waited_s:.0f} s" if waited_s > wall_s + job_wall_s else ""
         try:
             used_ns = cpu_ns(self.pid)
         except OSError:
             return ""  # it just died; its socket will say so
-        if started != self._base[0]:
+        if started > self._base[0]:
             self._base = (started, used_ns, now_s)
         spent_s = (used_ns - self._base[1]) / clock.NS_PER_S
         if spent_s > cpu_s:
             return f"a hook call used more than {cpu_s:g} s of CPU"
-        if waited_s > wall_s:
+        if now_s - max(self._acknowledged_s, self._base[2]) > wall_s:
             return f"a hook call took more than {wall_s:g} s"
         return ""
+
+    def _started(self) -> int:
+        return int(PROGRESS.unpack_from(self._progress, self._slot)[0])
 
     def close(self) -> None:
         """Give both descriptors back; the host sees its end of input."""

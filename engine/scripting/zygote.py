@@ -20,14 +20,13 @@ from typing import NoReturn
 from engine import kfl
 from engine.frames.control import HostExited, HostStarted, Quit, SpawnHost, ToZygote
 from engine.frames.endpoint import Endpoint
-from engine.frames.host import BROKER_FD, EVENTS_FD, PROGRESS_FD, SOURCE_FD
+from engine.frames.host import host_fds
 from engine.scripting import host
 from engine.scripting.jail import close_descriptors
 from engine.scripting.loading import check_script
 from hooks.items import Item
 
 CONTROL_FD = 3
-HOST_FDS = (EVENTS_FD, BROKER_FD, PROGRESS_FD, SOURCE_FD)
 FIRST_PARKED_FD = 64
 CODECS = "ascii latin-1 utf-8 utf-8-sig utf-16 utf-16-le utf-16-be utf-32 cp1252 unicode-escape raw-unicode-escape idna"
 """Loaded on first use otherwise, from files that a jailed host may not read."""
@@ -105,22 +104,22 @@ class Zygote:
 def _become_host(message: SpawnHost, descriptors: list[int], parent: int) -> NoReturn:
     """The child's side of the fork: nothing gets past this function."""
     try:
-        _place(descriptors)
+        _place(descriptors, host_fds(message.workers))
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         host.main(message, parent)
     except BaseException:
         os._exit(EXIT_CRASHED)
 
 
-def _place(descriptors: list[int]) -> None:
+def _place(descriptors: list[int], targets: tuple[int, ...]) -> None:
     """Put the received descriptors where a host expects them and close all others, ours included."""
     parked = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, FIRST_PARKED_FD) for descriptor in descriptors]
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nothing, standard)
-    for source, target in zip(parked, HOST_FDS, strict=True):
+    for source, target in zip(parked, targets, strict=True):
         os.dup2(source, target, inheritable=False)
-    close_descriptors(HOST_FDS[-1] + 1)
+    close_descriptors(max(targets) + 1)
 
 
 def _warm_up() -> None:

@@ -11,9 +11,11 @@ import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from engine.capture.options import MAX_WORKERS
+
 NUMBERS = 250_000_000
-"""Segment numbers of one worker: 4 TB a day for 2.7 years. Extents have 32 bits for them, hence 16 workers."""
-MAX_MEMBERS = 16
+"""Segment numbers of one worker: 4 TB a day for 2.7 years. Extents have 32 bits for all of them."""
+assert NUMBERS * MAX_WORKERS < 1 << 32, "a number of the last worker fits"
 
 
 def range_of(number: int) -> int:

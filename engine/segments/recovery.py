@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.capture.options import MAX_WORKERS
 from engine.segments.files import numbered, numbers_in, remove_all, size_of
-from engine.segments.member import ALONE, MAX_MEMBERS, Member
+from engine.segments.member import ALONE, Member
 from engine.segments.records import (
     ERROR,
     EXTENT,
@@ -43,7 +44,7 @@ def recover(folder: Path, now_s: float, member: Member = ALONE) -> list[Found]:
     Raises:
         OSError: the disk does not allow it.
     """
-    for index in range(member.index, MAX_MEMBERS, member.count):
+    for index in range(member.index, MAX_WORKERS, member.count):
         shutil.rmtree(folder / Member(index).named(HIDDEN, ""), ignore_errors=True)
     packets = set(filter(member.owns, numbers_in(folder, "pcap")))
     for ending in ENDINGS[1:]:

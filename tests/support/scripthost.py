@@ -66,10 +66,14 @@ def readable(descriptor: Any) -> None:
 class HostEnds:
     """What worker and broker hold of one host."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, workers: int = 1) -> None:
         self.number = number
         self.pid = 0
-        self.events, self.events_theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(workers)]
+        self.lines_of_workers = [ours for ours, _ in pairs]
+        self.events = self.lines_of_workers[0]
+        """That of the worker that the methods below play."""
+        self.events_theirs = [theirs for _, theirs in pairs]
         broker, self.broker_theirs = message_pair()
         self.broker: Endpoint[Any] = Endpoint(broker, FromHost)
         self.progress_fd = os.memfd_create("progress")
@@ -202,19 +206,21 @@ class HostEnds:
                 self.drain()
                 return errors_total, matched_total
 
-    def started(self) -> int:
+    def started(self, worker: int = 0) -> int:
         """What the progress page says."""
-        return int(PROGRESS.unpack_from(self.progress)[0])
+        return int(PROGRESS.unpack_from(self.progress, PROGRESS.size * worker)[0])
 
-    def given(self) -> tuple[int, int, int]:
-        """Descriptors that go to the host, the source excepted."""
-        return self.events_theirs.fileno(), self.broker_theirs.fileno(), self.progress_fd
+    def given(self, source_fd: int) -> tuple[int, ...]:
+        """Descriptors that go to the host."""
+        first, *more = (end.fileno() for end in self.events_theirs)
+        return first, self.broker_theirs.fileno(), self.progress_fd, source_fd, *more
 
     def close(self) -> None:
         """Our ends; the host ends with them. Harmless when repeated."""
         if self.progress.closed:
             return
-        self.events.close()
+        for line in self.lines_of_workers:
+            line.close()
         self.broker.close()
         self.progress.close()
         os.close(self.progress_fd)
@@ -244,19 +250,21 @@ class Zygote:
         memory_bytes: int = MEMORY_BYTES,
         user: int = -1,
         answers: dict[str, Any] | None = None,
+        workers: int = 1,
     ) -> HostEnds:
         """Fork a host for ``source``."""
         self.numbers += 1
-        ends = HostEnds(self.numbers)
+        ends = HostEnds(self.numbers, workers)
         self.ends.append(ends)
         ends.answers.update(answers or {})
         source_fd = os.memfd_create("source")
         os.write(source_fd, source if isinstance(source, bytes) else source.encode())
         os.lseek(source_fd, 0, os.SEEK_SET)
-        message = SpawnHost(ends.number, name, environment or {}, "node-1", memory_bytes, 2.0, 0.2, 10.0, user)
-        self.control.send(message, (*ends.given(), source_fd))
+        message = SpawnHost(ends.number, name, environment or {}, "node-1", memory_bytes, 2.0, 0.2, 10.0, user, workers)
+        self.control.send(message, ends.given(source_fd))
         os.close(source_fd)
-        ends.events_theirs.close()
+        for end in ends.events_theirs:
+            end.close()
         ends.broker_theirs.close()
         while not ends.pid:
             message = self.receive()

@@ -39,13 +39,13 @@ class RawHost:
 
     numbers = 0
 
-    def __init__(self) -> None:
+    def __init__(self, worker: int = 0) -> None:
         RawHost.numbers += 1
         ours, self.socket = socket.socketpair()
         progress_fd = os.memfd_create("progress")
         os.ftruncate(progress_fd, mmap.PAGESIZE)
         self.progress = mmap.mmap(progress_fd, mmap.PAGESIZE)
-        self.line = Line(RawHost.numbers, os.getpid(), ours.detach(), progress_fd, 0.0)
+        self.line = Line(RawHost.numbers, os.getpid(), ours.detach(), progress_fd, 0.0, worker)
         self.socket.setblocking(False)
         self._data = b""
 
@@ -73,8 +73,8 @@ class RawHost:
     def acknowledge(self, sequence: int, done: int, errors: int = 0, matched: int = 0) -> None:
         self.socket.send(ACKNOWLEDGEMENT.pack(sequence, done, errors, matched, 0))
 
-    def started(self, count: int) -> None:
-        PROGRESS.pack_into(self.progress, 0, count)
+    def started(self, count: int, worker: int = 0) -> None:
+        PROGRESS.pack_into(self.progress, PROGRESS.size * worker, count)
 
     def close(self) -> None:
         self.socket.close()
@@ -96,8 +96,8 @@ class Scene:
         )
         self.hosts: list[RawHost] = []
 
-    def host(self, script: str = "a.py", hooks: tuple[str, ...] = (ITEM,)) -> RawHost:
-        host = RawHost()
+    def host(self, script: str = "a.py", hooks: tuple[str, ...] = (ITEM,), worker: int = 0) -> RawHost:
+        host = RawHost(worker)
         self.hosts.append(host)
         self.delivery.attach(script, host.line, hooks)
         return host
@@ -258,10 +258,47 @@ def test_a_hook_that_sleeps_is_over_its_budget_only_by_wall_time(scene: Scene) -
     host.acknowledge(1, 1)
     scene.delivery.readable(host.line, 159.0)
     host.started(2)
-    scene.delivery.check_budgets(200.0)
-    assert not scene.kills, "each call has its own minute"
+    for now_s in (159.1, 200.0):
+        scene.delivery.check_budgets(now_s)
+        assert not scene.kills, "each call has its own minute"
     scene.delivery.check_budgets(220.0)
     assert scene.kills == [(host.line.host, "a hook call took more than 60 s")]
+
+
+def test_the_minute_of_a_call_begins_with_it_and_not_with_the_job_before_it(scene: Scene) -> None:
+    host = scene.host()
+    scene.put(1)
+    scene.delivery.flush(100.0)
+    scene.delivery.check_budgets(400.0)
+    host.started(1)
+    for now_s in (400.1, 460.0):
+        scene.delivery.check_budgets(now_s)
+        assert not scene.kills
+    scene.delivery.check_budgets(460.2)
+    assert scene.kills == [(host.line.host, "a hook call took more than 60 s")]
+
+
+def test_a_host_that_works_for_other_workers_is_waited_for(scene: Scene) -> None:
+    host = scene.host()
+    scene.put(1)
+    scene.delivery.flush(0.0)
+    for count in range(1, 5):
+        host.started(count, worker=3)
+        scene.delivery.check_budgets(600.0 * count)
+        assert not scene.kills
+    scene.delivery.check_budgets(2400.0 + 661.0)
+    assert scene.kills == [(host.line.host, "no answer for 661 s")]
+
+
+def test_each_worker_reads_its_own_count_of_what_was_begun(scene: Scene) -> None:
+    host = scene.host(worker=2)
+    scene.put(1, 2, 3)
+    scene.delivery.flush(0.0)
+    host.started(77, worker=0)
+    host.started(2, worker=2)
+    running, behind = host.line.unfinished()
+    assert running is not None
+    assert (running.stream, [entry.stream for entry in behind]) == (2, [1, 3])
 
 
 def test_cpu_is_counted_per_hook_call(scene: Scene) -> None:

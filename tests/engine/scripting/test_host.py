@@ -132,6 +132,28 @@ def test_the_end_of_the_events_ends_the_host(zygote: Zygote) -> None:
     assert zygote.exit_status(host) == 0
 
 
+def test_a_host_serves_every_worker_and_counts_for_each_what_it_began(zygote: Zygote) -> None:
+    host = zygote.spawn(COUNTER, workers=16)
+    host.ready()
+    for index in (3, 0, 15, 3):
+        host.events, host.sequence = host.lines_of_workers[index], host.started(index)
+        host.deliver(ITEM)
+    assert host.lines == [f"log: {number} 200" for number in (1, 2, 3, 4)]
+    assert [host.started(index) for index in (0, 1, 3, 15)] == [1, 0, 2, 1]
+
+
+def test_a_host_ends_with_the_last_of_its_workers(zygote: Zygote) -> None:
+    host = zygote.spawn(COUNTER, workers=3)
+    host.ready()
+    for index in (0, 2):
+        host.lines_of_workers[index].close()
+    host.events = host.lines_of_workers[1]
+    host.deliver(ITEM)
+    assert host.lines == ["log: 1 200"]
+    host.events.close()
+    assert zygote.exit_status(host) == 0
+
+
 def test_the_end_of_the_broker_socket_ends_the_host(zygote: Zygote) -> None:
     host = loaded(zygote, COUNTER)
     host.broker.close()

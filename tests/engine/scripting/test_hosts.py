@@ -53,7 +53,8 @@ class Scene:
             {"A": "1"},
             "n1",
             65534 if os.getuid() == 0 else -1,
-            {"zygote": self.zygote.mailbox, "broker": self.broker, "worker": self.worker},
+            {"zygote": self.zygote.mailbox, "broker": self.broker},
+            [self.worker],
             self.told.append,
         )
         self._ends: dict[int, Endpoint[FromHost]] = {}
