@@ -11,7 +11,7 @@ SEED   ?= 1
 FRAMES ?= 10000000
 FILES  ?= 100000
 
-.PHONY: help demo test check format lint types bench clean fuzz
+.PHONY: help demo test check format lint types bench clean fidelity fuzz
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,9 @@ fuzz: $(STAMP) ## mutated frames and capture files, SEED=1 FRAMES=10000000 FILES
 	@$(BIN)/python -m tests.fuzz.decode --seed $(SEED) --count $(FRAMES)
 	@$(BIN)/python -m tests.fuzz.line --seed $(SEED) --count $(FRAMES)
 	@$(BIN)/python -m tests.fuzz.files --seed $(SEED) --count $(FILES)
+
+fidelity: $(STAMP) ## the captures of REMORA_CORPUS beside tshark, Zeek and Arkime; writes docs/fidelity.md
+	@$(BIN)/python -m tests.fidelity
 
 .PHONY: bench-table
 bench-table: $(STAMP) ## the same, written to docs/performance.md

@@ -13,6 +13,7 @@ Carry = Callable[[bytes, int], list[bytes]]
 
 CARRIED: dict[str, Carry] = {
     "in a tunnel": lambda frame, _: [as_frame(gtp(carried_in(frame)))],
+    "in two tunnels, turn by turn": lambda frame, ident: [as_frame((gtp, vxlan)[ident % 2](carried_in(frame)))],
     "in fragments": lambda frame, ident: fragments_of(frame, 24, ident=ident),
     "in fragments, the last one first": lambda frame, ident: fragments_of(frame, 24, ident=ident)[::-1],
     "in fragments of a tunnel": lambda frame, ident: fragments_of(as_frame(vxlan(carried_in(frame))), 48, ident=ident),

@@ -1,0 +1,158 @@
+"""What the engine says of a capture, in the words of ``theirs``."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from engine.capture.sources import open_source
+from engine.configure import configure
+from engine.counters import Counters
+from engine.decode.columns import HELD
+from engine.decode.decode import Decoder
+from engine.query import Query
+from engine.streams.chunk import Chunk
+from engine.streams.options import StreamOptions
+from engine.streams.reassembly import Reassembler
+from engine.streams.rows import format_endpoint
+from engine.streams.stream import CLIENT, ICMP, ICMPV6, SCTP, TCP, UDP, Stream, format_address
+from engine.streams.table import StreamTable
+from tests.fidelity.facts import (
+    BYTES,
+    DNS,
+    HTTP,
+    PACKETS,
+    PACKETS_READ,
+    PAYLOAD,
+    STREAMS,
+    Fact,
+    Facts,
+    digest_of,
+    ends_of,
+    no_facts,
+    payload_of,
+    seen_of,
+)
+
+_NAMES = {TCP: "tcp", UDP: "udp", SCTP: "sctp", ICMP: "icmp", ICMPV6: "icmp"}
+NEVER_S = 4e9
+"""To tshark silence ends no stream (quirk 12)."""
+Pair = frozenset[str]
+
+
+def facts_of(capture: Path, shaken: Iterable[Pair]) -> Facts:
+    """The facts of one capture; ``shaken`` are the endpoints of streams whose handshake was seen."""
+    facts = no_facts()
+    line = _Line(capture)
+    facts[PACKETS_READ][line.packets_read, line.warned, line.digest()] += 1
+    known = set(shaken)
+    for stream in line.streams:
+        packets = stream.packets - line.held[stream.id]
+        if packets:  # only the first fragment of a datagram that was never whole: no packet to tshark
+            ends = _ends(stream, known)
+            facts[STREAMS][ends] += 1
+            facts[PACKETS][*ends, packets] += 1
+            if stream.protocol in (TCP, UDP):
+                facts[BYTES][*ends, stream.payload_bytes] += 1
+    facts[PAYLOAD].update(line.payload())
+    for item in items_of(capture):
+        facts[HTTP if item["protocol"]["name"] == "http" else DNS][exchange_of(item)] += 1
+    return facts
+
+
+class _Line:
+    """Decode, streams and reassembly over a whole capture."""
+
+    def __init__(self, capture: Path) -> None:
+        counters, numbers, options = (
+            Counters(),
+            itertools.count(1),
+            StreamOptions(tcp_timeout_s=NEVER_S, udp_timeout_s=NEVER_S),
+        )
+        source, decoder = open_source(str(capture), 0), Decoder(counters)
+        table = StreamTable(options, counters, lambda: next(numbers))
+        reassembler = Reassembler(options, counters)
+        self._seen: list[bytes] = []
+        self.streams: list[Stream] = []
+        self.chunks: list[Chunk] = []
+        self.held: Counter[int] = Counter()
+        self.packets_read = 0
+        self._said: defaultdict[tuple[int, int], list[Chunk]] = defaultdict(list)
+        while not source.ended:
+            if (batch := source.read()) is not None:
+                columns, payloads = decoder.decode(batch)
+                assigned = table.assign(columns)
+                self.packets_read += len(columns.drop)
+                rows = zip(columns.timestamp_ns, columns.captured_length, columns.wire_length, strict=True)
+                self._seen += [seen_of(int(at), int(captured), int(wire)) for at, captured, wire in rows]
+                self.streams += assigned.started
+                self.held.update(assigned.stream_ids[columns.flags & HELD != 0].tolist())
+                self._hear(reassembler.feed(batch._replace(buffer=payloads), columns, assigned, lambda _: True))
+        for stream in self.streams:
+            self._hear(reassembler.close(stream))
+        self.warned = bool(source.warning)
+        source.close()
+
+    def _hear(self, chunks: list[Chunk]) -> None:
+        self.chunks += chunks
+        for chunk in chunks:
+            self._said[chunk.stream.id, chunk.direction].append(chunk)
+
+    def digest(self) -> str:
+        """Of the time and the lengths of every packet."""
+        return digest_of(self._seen)
+
+    def payload(self) -> Iterable[Fact]:
+        """Each direction of TCP and UDP that said something; what the snap length cut off UDP is told by nobody."""
+        streams = {stream.id: stream for stream in self.streams}
+        for (number, direction), chunks in self._said.items():
+            stream = streams[number]
+            if stream.protocol in (TCP, UDP) and any(chunk.data for chunk in chunks):
+                client, server = _endpoints(stream)
+                ends = (client, server) if direction == CLIENT else (server, client)
+                missing = sum(chunk.missing_bytes for chunk in chunks) if stream.protocol == TCP else 0
+                yield payload_of(_NAMES[stream.protocol], *ends, [chunk.data for chunk in chunks], missing)
+
+
+def _endpoints(stream: Stream) -> tuple[str, str]:
+    return (
+        format_endpoint(stream.client_ip, stream.client_port),
+        format_endpoint(stream.server_ip, stream.server_port),
+    )
+
+
+def _ends(stream: Stream, shaken: set[Pair]) -> Fact:
+    name = _NAMES[stream.protocol]
+    if stream.protocol in (ICMP, ICMPV6):
+        addresses = format_address(stream.client_ip), format_address(stream.server_ip)
+        return (name, *addresses, stream.client_port, stream.server_port)
+    ends = _endpoints(stream)
+    return (name, *ends_of(*ends, known=stream.protocol == TCP and frozenset(ends) in shaken))
+
+
+def reassembled(capture: Path) -> bytes:
+    """All payload, both directions in the order in which they speak."""
+    return b"".join(chunk.data for chunk in _Line(capture).chunks)
+
+
+def items_of(capture: Path) -> list[dict[str, Any]]:
+    """All items, as ``remora query`` gives them."""
+    query = Query([str(capture)], configure(None, [], {}).settings, lambda _: None)
+    return [item.as_dict() for item in query.items(None)]
+
+
+def exchange_of(item: dict[str, Any]) -> Fact:
+    """What is compared of an item: who asked whom for what, and whether there was an answer."""
+    request, response = item["request"] or {}, item["response"] or {}
+    name, ends = item["protocol"]["name"], (_endpoint(item["src"]), _endpoint(item["dst"]))
+    if name == "dns":
+        question = ((request or response)["questions"] or [{}])[0]
+        return name, question.get("name"), question.get("type"), bool(item["request"]), bool(response), *ends
+    return name, request.get("method"), request.get("url"), response.get("status"), *ends
+
+
+def _endpoint(end: dict[str, Any]) -> str:
+    return f"[{end['ip']}]:{end['port']}" if ":" in end["ip"] else f"{end['ip']}:{end['port']}"
