@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from engine.dissect.http1 import Http1, detect
+from engine.dissect.http1 import Http1
+from engine.dissect.http_protocol import detect
 from engine.dissect.http_sections import HttpPayload
 from engine.dissect.message import Message
 from engine.dissect.options import DissectOptions

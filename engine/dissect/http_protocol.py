@@ -1,0 +1,54 @@
+"""HTTP/1 among the protocols: how its first bytes look, and the constants that stand in its items."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from engine.dissect.http_sections import HttpPayload
+from engine.dissect.message import Payload
+from engine.dissect.table import Verdict, constant
+
+REQUEST_LINE = re.compile(rb"[!-~]{1,32} [^\r\n]*HTTP/1\.[0-9] *\r?\n")
+STATUS_LINE = re.compile(rb"HTTP/1\.[0-9] [1-9][0-9][0-9][ \r\n]")
+BLANK = re.compile(rb"[\r\n]*")
+"""Empty lines."""
+_REQUEST_START = re.compile(rb"(?:[A-Z][A-Z-]{0,31} [^\r\n]{0,8192}|[A-Z][A-Z-]{0,31})\r?\Z")
+
+
+def detect(data: bytes) -> Verdict:
+    """A request line or a status line, whatever the method is called."""
+    if STATUS_LINE.match(data) or REQUEST_LINE.match(data):
+        return Verdict.SURE
+    if len(data) < 13 and b"HTTP/1.".startswith(data[:7]):
+        return Verdict.SHORT
+    return Verdict.SHORT if _REQUEST_START.match(data) else Verdict.NO
+
+
+def _constant(version: str) -> dict[str, Any]:
+    reference = {"1.0": "https://www.rfc-editor.org/rfc/rfc1945", "1.1": "https://www.rfc-editor.org/rfc/rfc9112"}
+    return constant(
+        "http",
+        version,
+        "HTTP",
+        f"Hypertext Transfer Protocol -- HTTP/{version}",
+        macro="http",
+        colour="#416CDE",
+        reference=reference[version],
+        ports=["80", "443", "8080"],
+        layer4="tcp",
+        priority=0,
+    )
+
+
+HTTP_1_0, HTTP_1_1 = _constant("1.0"), _constant("1.1")
+
+
+def describe(request: Payload | None, response: Payload | None) -> dict[str, Any]:
+    """HTTP/1.0 or HTTP/1.1, as the request says; without one, as the response does."""
+    payload = request or response
+    assert isinstance(payload, HttpPayload)
+    if payload.is_request:
+        line = payload.head[: payload.head.find(b"\n")].rstrip()
+        return HTTP_1_0 if line.endswith(b"1.0") else HTTP_1_1
+    return HTTP_1_0 if payload.head[5:8] == b"1.0" else HTTP_1_1
