@@ -9,7 +9,6 @@ the same frames.
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import random
 import signal
@@ -22,105 +21,28 @@ from pathlib import Path
 
 from engine.capture.batch import Batch
 from engine.capture.links import LINKS
-from engine.counters import Counters
-from engine.dissect.options import DissectOptions
-from engine.dissect.registry import load_rows
 from engine.items.item import LazyItem
-from engine.pipeline import Node, Pipeline
-from engine.resolve.static import NoNames
-from engine.segments.folder import open_folder
 from engine.segments.options import StorageOptions
 from engine.segments.reader import SegmentReader
-from engine.segments.records import END, ERROR, SEEN, STATES, StreamRecord
-from engine.segments.shelf import Shelf
 from engine.streams.options import StreamOptions
-from engine.streams.stream import Stream
 from tests.fuzz.decode import mutated, sound_frames
 from tests.support.frames_at_random import damaged, relinked
+from tests.support.line import Line
 from tests.support.packets import EPOCH_NS, Packet, TcpConversation, batch_of, udp_frame
 from tests.support.traces import answer, get
 
 BATCH_CPU_S = 30.0
 """A batch takes a few milliseconds: one that takes this long hangs."""
 STORAGE = StorageOptions(storage_limit_bytes=64 << 20)
-STEP_S = 0.1
-"""Monotonic time that passes per batch; a segment closes after 5 s and goes after its TTL of 10 s."""
+STREAMS = StreamOptions(stream_hold_bytes=64 << 10, total_hold_bytes=512 << 10)
 _NAME = b"\4shop\4test\0\0\1\0\1"
-
-
-class Line:
-    """A pipeline with a shelf behind it, as the worker has them."""
-
-    def __init__(self, data: Path) -> None:
-        open_folder(data, "n1", EPOCH_NS)
-        self.counters = Counters()
-        numbers = itertools.count(1)
-        self._pipeline = Pipeline(
-            StreamOptions(stream_hold_bytes=64 << 10, total_hold_bytes=512 << 10),
-            DissectOptions(),
-            load_rows(installed=False),
-            NoNames(),
-            Node("n1", "10.0.0.9"),
-            self.counters,
-            lambda: next(numbers),
-        )
-        self._shelf = Shelf(data, STORAGE, self.counters, 0.0)
-        self._reader = SegmentReader(data)
-        self._now_s = 0.0
-
-    def take(self, batch: Batch) -> int:
-        """One batch, as ``Worker`` takes it; how many items came of it."""
-        self._now_s += STEP_S
-        step = self._pipeline.packets(batch)
-        streams = {stream.id: stream for stream in step.assigned.streams}
-        ids, times = step.assigned.stream_ids, step.columns.timestamp_ns
-        self._shelf.append(batch, ids, times, lambda number: _record(streams[number], SEEN), self._now_s)
-        items = self._pipeline.items(batch, step)
-        self._log(step.assigned.ended)
-        ended, late = self._pipeline.expire()
-        self._log(ended)
-        self._shelf.expire(self._now_s, None, {}, wall_ns=EPOCH_NS)
-        return _looked_at([*items, *late])
-
-    def look_back(self, batch: Batch) -> None:
-        """The newest stream of the shelf has the packets on disk that its index says."""
-        records = list(self._reader.streams())
-        if records:
-            stream = records[-1].stream
-            stored = self._reader.stored(stream)
-            with tempfile.TemporaryFile() as target:
-                link_type = batch.link_type if records[-1].packets > stored.packets else None
-                assert self._reader.materialise(stream, target.fileno(), link_type) <= stored.packets
-
-    def finish(self) -> int:
-        """The end of input; how many items it brings."""
-        left, items = self._pipeline.finish()
-        self._log(left)
-        self._reader.close()
-        self._shelf.close()
-        return _looked_at(items)
-
-    def check_balance(self) -> None:
-        """In = out + dropped, stage by stage; what dissection was not offered is told by ``held``."""
-        get, dropped = self.counters.get, self.counters.dropped
-        assert get("capture_packets_total") == get("streams_packets_total") + dropped("decode")
-        assert get("streams_packets_total") == get("segments_offered_total")
-        assert get("segments_offered_total") == get("segments_stored_total") + dropped("segments")
-        kept = sum(get(f"streams_{what}_bytes_total") for what in ("delivered", "duplicate", "late", "unwanted"))
-        held = get("streams_held_bytes")
-        assert get("streams_payload_bytes_total") == kept + held + dropped("reassembly"), self.counters.snapshot()
-        assert get("streams_started_total") == get("streams_ended_total") + get("streams_live")
-
-    def _log(self, streams: Iterable[Stream]) -> None:
-        for stream in streams:
-            event = ERROR if stream.error else END
-            self._shelf.log(event, _record(stream, event))
 
 
 def fuzz(count: int, seed: int, data: Path) -> Counter[str]:
     """Put at least ``count`` mutated frames through a line in ``data``; what became of them."""
     chance = random.Random(f"line {seed}")
-    pool, line, seen = sound_frames(seed, chance), Line(data), 0
+    pool, line, seen = sound_frames(seed, chance), Line(data, STORAGE, STREAMS), 0
+    reader = SegmentReader(data)
     outcomes: Counter[str] = Counter()
     now_ns, number = EPOCH_NS, 0
     while seen < count:
@@ -128,18 +50,30 @@ def fuzz(count: int, seed: int, data: Path) -> Counter[str]:
         now_ns += chance.choice([1000, 50_000_000, 50_000_000, 3_000_000_000, 20_000_000_000])
         batch = _batch(pool, now_ns, chance)
         with _named(f"seed {seed}, batch {number}"):
-            outcomes["items"] += line.take(batch)
+            outcomes["items"] += _looked_at(line.take(batch)[1])
+            line.expire()
             if number % 50 == 0:
                 line.check_balance()
-                line.look_back(batch)
+                _look_back(reader)
         seen += len(batch.offsets)
     with _named(f"seed {seed}, the end"):
-        outcomes["items"] += line.finish()
+        outcomes["items"] += _looked_at(line.finish())
         line.check_balance()
+        reader.close()
     totals = line.counters
     outcomes.update({name: totals.get(f"{name}_total") for name in ("capture_packets", "streams_started")})
     outcomes.update({f"{stage}_dropped": totals.dropped(stage) for stage in ("decode", "segments", "reassembly")})
     return outcomes
+
+
+def _look_back(reader: SegmentReader) -> None:
+    """The newest stream of the shelf has the packets on disk that its index says."""
+    records = list(reader.streams())
+    if records:
+        stream = records[-1].stream
+        stored = reader.stored(stream).packets
+        with tempfile.TemporaryFile() as target:
+            assert sum(reader.materialise(stream, target.fileno(), link) for link in LINKS) == stored
 
 
 def _batch(pool: list[list[bytes]], now_ns: int, chance: random.Random) -> Batch:
@@ -226,23 +160,6 @@ def _looked_at(items: Iterable[LazyItem]) -> int:
         json.dumps(item.as_dict())
         found += 1
     return found
-
-
-def _record(stream: Stream, event: int) -> StreamRecord:
-    return StreamRecord(
-        stream.id,
-        stream.start_ns if event == SEEN else stream.end_ns,
-        stream.packets,
-        stream.bytes,
-        stream.payload_bytes,
-        stream.client_ip,
-        stream.server_ip,
-        stream.client_port,
-        stream.server_port,
-        stream.protocol,
-        event,
-        STATES.index(stream.state),
-    )
 
 
 @contextmanager
