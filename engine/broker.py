@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import selectors
 from functools import partial
+from pathlib import Path
 
-from engine.clock import monotonic_s
+from engine.clock import monotonic_s, wall_ns
 from engine.errors import ProtocolViolation
 from engine.frames.control import AttachHost, DetachHost, Finish, Quit
 from engine.helpers.console import Console
@@ -25,6 +26,7 @@ from engine.recording.journal import KeepJournal
 from engine.resolve.static import open_resolver
 from engine.segments.reader import SegmentReader
 from engine.shipping.outbox import enqueue_file
+from engine.shipping.request import checked_request, enqueue_request
 
 TICK_S = 0.1
 """How often jobs, budgets and suppressed lines are looked at."""
@@ -95,6 +97,10 @@ class Broker:
                 self._child.endpoint.send(finished)
 
 
+def _send(outbox: Path, hosts: list[str], method: str, url: str, headers: dict[str, str], payload: bytes) -> str:
+    return enqueue_request(outbox, checked_request(method, url, headers, hosts), payload, wall_ns())
+
+
 def body(child: Child) -> None:
     """Open what helpers need, then serve."""
     settings, data = child.settings, child.data
@@ -118,6 +124,7 @@ def body(child: Child) -> None:
         keeping=Keeping(KeepJournal(data / "keep" / "broker.log", sync=True), child.counters),
         console=Console(data, child.start.node, child.endpoint.send, child.counters),
         enqueue=partial(enqueue_file, data / "outbox"),
+        send=partial(_send, data / "outbox", settings.shipping.egress),
         names=names,
     )
     Broker(child, instance).run()

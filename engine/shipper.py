@@ -11,15 +11,17 @@ from collections.abc import Mapping
 from engine import clock
 from engine.frames.control import Finished, Flush, Quit, Report, ToChild
 from engine.process import Child, run
-from engine.shipping.address import BUCKET_SCHEME, credentials_for, destination_text
+from engine.shipping.address import BUCKET_SCHEME, KEY_VARIABLE, credentials_for, destination_text
 from engine.shipping.choose import Destinations
 from engine.shipping.destination import DestinationMisconfigured
 from engine.shipping.options import ShippingOptions
 from engine.shipping.shipper import Shipper
+from engine.shipping.web import Web
 
 SYSTEM_CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 """Authorities that Debian and Ubuntu trust. The bundle of a private virtual environment cannot be read any more once
 the privileges are gone."""
+SENDABLE = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 SCAN_S = 0.25
 """How soon a new entry is noticed."""
 HURRY_S = 1.0
@@ -34,8 +36,14 @@ def main(child: Child) -> None:
     load_credentials(destinations, child.settings.shipping, secrets)
     child.up()
     parallel = child.settings.shipping.parallel
-    shipper = Shipper(child.data / "outbox", parallel, destinations, secrets, child.counters, random.random)
+    web = Web(child.settings.shipping.egress, sendable(secrets))
+    shipper = Shipper(child.data / "outbox", parallel, destinations, web, secrets, child.counters, random.random)
     Loop(shipper, child).run()
+
+
+def sendable(secrets: Mapping[str, str]) -> dict[str, str]:
+    """What scripts may send to the hosts they may reach: neither the destination's key nor what its client needs."""
+    return {name: secrets[name] for name in secrets if name.endswith(SENDABLE) and name != KEY_VARIABLE}
 
 
 def client_environment(secrets: Mapping[str, str]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What a script sees besides Python. Editors that use Pyright read this file; nothing imports it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 # -- what hooks are called with ----------------------------------------------------------------------------------------
 
@@ -325,8 +325,19 @@ class _Gcs:
     def put(self, bucket: str, path: str, key: Any = None) -> str:
         """Hand a file over for upload; the URL it will have. Certain when it returns, whatever the network does."""
 
+    def clear(self, *ignored: Any) -> NoReturn:
+        """Refused: Remora deletes nothing remotely. A lifecycle rule of the bucket does."""
+
 class _Vendor:
+    """Requests go to the hosts of ``scripting.egress`` alone; certain when the call returns, without an answer."""
+
     gcs: _Gcs
+    def webhook(self, method: str, url: str, body: Any = "", headers: Mapping[str, str] | None = None) -> str:
+        """Send a request; a body that is no text becomes JSON. Header values may hold secrets of ``env``. Its id."""
+    def webhookForm(self, method: str, url: str, fields: Mapping[str, str | float | bool]) -> str:
+        """Send a form. Its id."""
+    def slack(self, url: str, pretext: str, text: str, color: str = "") -> str:
+        """Send a message to a Slack webhook. Its id."""
 
 console: _Console
 env: _Env

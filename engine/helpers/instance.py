@@ -12,7 +12,7 @@ from engine.counters import Counters
 from engine.helpers.console import Console
 from engine.helpers.pcap import Keeping
 from engine.helpers.streams import Streams
-from engine.helpers.vendor import Enqueue
+from engine.helpers.vendor import Enqueue, Send
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Instance:
     keeping: Keeping
     console: Console
     enqueue: Enqueue
+    send: Send
     names: Callable[[], Mapping[str, Mapping[str, Any]]]
     wall_ns: Callable[[], int] = wall_ns
     monotonic_s: Callable[[], float] = monotonic_s

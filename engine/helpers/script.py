@@ -19,7 +19,7 @@ from engine.helpers.pcap import Pcap
 from engine.helpers.replies import LastCall
 from engine.helpers.schedule import Schedule
 from engine.helpers.utils import Utils
-from engine.helpers.vendor import Gcs
+from engine.helpers.vendor import Gcs, Web
 from engine.helpers.view import Reading
 
 
@@ -111,6 +111,7 @@ def open_host(
             Pcap(script.folder, reading, instance.streams, instance.keeping, instance.names, instance.wall_ns),
             Jobs(script.schedule, number, instance.wall_ns),
             Gcs(reading, instance.enqueue, prefix),
+            Web(instance.send),
             Utils(instance.node),
         )
     )

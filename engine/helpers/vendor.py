@@ -1,23 +1,30 @@
-"""The ``vendor`` helper: the broker does no HTTP, it queues what the shipper sends."""
+"""The ``vendor`` helpers: the broker does no HTTP, it queues what the shipper sends."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
+import msgspec
+
+from engine.errors import UploadRefused
 from engine.helpers.calls import CallRefused, helper
 from engine.helpers.confine import WorkPathError, parts_of
 from engine.helpers.view import Reading
+from engine.shipping.request import SECRET
 
 KEY_VARIABLE = "GCS_SA_KEY_JSON"
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", re.ASCII)
-_SECRET = re.compile(r"secret:([A-Z][A-Z0-9_]{0,63})", re.ASCII)
+SLACK_LINES = {"pretext": 3_000, "text": 40_000, "color": 20}
+"""Characters that Slack takes of each."""
 
 Enqueue = Callable[[int, str, str, str], None]
 """``(descriptor, object name, bucket, variable of the key)``; durable when it returns."""
+Send = Callable[[str, str, dict[str, str], bytes], str]
+"""``(method, URL, headers, body)``; durable when it returns the id."""
 
 
 class Gcs:
@@ -42,11 +49,50 @@ class Gcs:
         return f"https://storage.googleapis.com/{bucket}/{quote(name)}"
 
 
+class Web:
+    """Requests to hosts that the operator named. Nobody waits for an answer: they leave when the network lets them."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+
+    @helper("vendor.webhook", slow=True, once=True)
+    def webhook(self, method: str, url: str, body: Any = "", headers: dict[str, str] | None = None) -> str:
+        """Promise a request. A body that is no text becomes JSON. Its id, with which it is durable."""
+        given = dict(headers or {})
+        if isinstance(body, str | bytes):
+            payload = body.encode() if isinstance(body, str) else body
+        else:
+            payload = msgspec.json.encode(body)
+            if not any(name.lower() == "content-type" for name in given):
+                given["Content-Type"] = "application/json"
+        return self._promise("vendor.webhook", method, url, given, payload)
+
+    @helper("vendor.webhookForm", slow=True, once=True)
+    def webhook_form(self, method: str, url: str, fields: dict[str, str | int | float | bool]) -> str:
+        """Promise a request whose body is a form (``application/x-www-form-urlencoded``)."""
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return self._promise("vendor.webhookForm", method, url, headers, urlencode(fields).encode())
+
+    @helper("vendor.slack", slow=True, once=True)
+    def slack(self, url: str, pretext: str, text: str, color: str = "") -> str:
+        """Promise a message to a Slack webhook."""
+        lines = {"pretext": pretext, "text": text, "color": color}
+        lines = {name: line[: SLACK_LINES[name]] for name, line in lines.items() if line}
+        payload = msgspec.json.encode({"attachments": [lines]})
+        return self._promise("vendor.slack", "POST", url, {"Content-Type": "application/json"}, payload)
+
+    def _promise(self, name: str, method: str, url: str, headers: dict[str, str], payload: bytes) -> str:
+        try:
+            return self._send(method, url, headers, payload)
+        except UploadRefused as error:
+            raise CallRefused(name, str(error)) from None
+
+
 def _variable(key: Any) -> str:
     """The variable that holds the key; without one, the operator's own, whose absence means application default."""
     if key is None:
         return KEY_VARIABLE
-    match = _SECRET.fullmatch(key) if isinstance(key, str) else None
+    match = SECRET.fullmatch(key) if isinstance(key, str) else None
     if not match:
         reason = "key: expected env.GCS_SA_KEY_JSON or nothing, got a literal key"
         raise CallRefused("vendor.gcs.put", f"{reason}; put it in the environment, where no script can read it")

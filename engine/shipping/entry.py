@@ -11,7 +11,7 @@ import msgspec
 
 from engine.errors import UploadRefused
 from engine.shipping.destination import Destination
-from engine.shipping.outbox import UPLOAD_FILE, Upload, sync
+from engine.shipping.outbox import BODY_FILE, UPLOAD_FILE, Upload, sync
 
 Lane = tuple[str, str]
 """Destination and credentials: what fails together."""
@@ -55,6 +55,8 @@ def read_entry(folder: Path) -> Entry:
         if not folder.exists():
             raise
         raise UploadRefused(f"{folder.name}: expected {UPLOAD_FILE}, which is missing") from None
+    if upload.request is not None and not (folder / BODY_FILE).is_file():
+        raise UploadRefused(f"{folder.name}: expected the file {BODY_FILE!r}, which is missing")
     for file in upload.files:
         if os.sep in file.file or not (folder / file.file).is_file():
             raise UploadRefused(f"{folder.name}: expected the file {file.file!r}, which is missing")

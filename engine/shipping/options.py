@@ -28,3 +28,6 @@ class ShippingOptions:
         secret=True,
     )
     parallel: int = option(4, "shipping.parallel", "Uploads at the same time.")
+    egress: list[str] = option(
+        [], "scripting.egress", "Hosts that scripts may send requests to: host, host:port, *.domain, http://host."
+    )

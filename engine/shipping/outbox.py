@@ -21,6 +21,7 @@ from engine.shipping.address import BUCKET_SCHEME, checked
 from engine.shipping.checksum import copy_with_checksum
 
 UPLOAD_FILE = "upload.json"
+BODY_FILE = "body"
 MAX_NAME_BYTES = 1024
 """Google's limit of an object's name."""
 MAX_COMPONENT_BYTES = 255
@@ -40,7 +41,17 @@ class UploadFile(msgspec.Struct, frozen=True):
     crc32c: str
 
 
-class Upload(msgspec.Struct, frozen=True):
+class Request(msgspec.Struct, frozen=True):
+    """An HTTP request that a script asked for; its body is the file ``body`` of the entry."""
+
+    method: str
+    url: str
+    """Absolute, or ``secret:NAME``; only then may it be a secret."""
+    headers: dict[str, str]
+    """Values may hold ``secret:NAME``."""
+
+
+class Upload(msgspec.Struct, frozen=True, omit_defaults=True):
     """``upload.json``: what goes where, in this order."""
 
     destination: str
@@ -48,6 +59,8 @@ class Upload(msgspec.Struct, frozen=True):
     credentials: str
     """The variable that holds the key, or empty; never the key itself."""
     files: list[UploadFile]
+    request: Request | None = None
+    """Sent instead of files; ``destination`` is its origin, or ``secret:NAME`` as in its URL."""
 
 
 def enqueue_file(outbox: Path, source_fd: int, name: str, bucket: str, credentials: str) -> None:

@@ -21,6 +21,8 @@ from engine.shipping.backoff import CONFIGURATION_S, delay_s
 from engine.shipping.choose import Destinations
 from engine.shipping.destination import DestinationMisconfigured
 from engine.shipping.entry import Entry, Lane, bury, clear_sent, read_entry, remove, upload
+from engine.shipping.outbox import BODY_FILE
+from engine.shipping.web import Web
 
 COMPLAIN_S = 10.0
 
@@ -49,6 +51,7 @@ class Shipper:
         outbox: Path,
         parallel: int,
         destinations: Destinations,
+        web: Web,
         secrets: Mapping[str, str],
         counters: Counters,
         random: Callable[[], float],
@@ -59,6 +62,7 @@ class Shipper:
             outbox: the folder.
             parallel: uploads at the same time.
             destinations: those that were made already.
+            web: sends what scripts asked for.
             secrets: values of the variables that ``upload.json`` may name as credentials.
             counters: ``shipper_*``.
             random: gives numbers from 0 to 1, for the back-off.
@@ -67,7 +71,7 @@ class Shipper:
             StorageError: another shipper has it.
         """
         self._outbox, self._parallel, self._secrets, self._counters = outbox, parallel, secrets, counters
-        self._random, self._destinations = random, destinations
+        self._random, self._destinations, self._web = random, destinations, web
         self._entries: dict[str, Entry] = {}
         self._flying: set[str] = set()
         self._lanes: dict[Lane, _Traffic] = {}
@@ -158,7 +162,10 @@ class Shipper:
         """Main of an upload's thread."""
         address, credentials = entry.lane
         try:
-            upload(entry, self._destinations.get(address, self._secrets.get(credentials, "")))
+            if entry.upload.request is not None:
+                self._web.send(entry.upload.request, entry.folder / BODY_FILE, name)
+            else:
+                upload(entry, self._destinations.get(address, self._secrets.get(credentials, "")))
         except Exception as error:
             self._done.put((name, error))
         else:
@@ -188,15 +195,21 @@ class Shipper:
             traffic.failures, traffic.last_error = 0, ""
             remove(entry.folder, self._outbox)
             del self._entries[name]
-            self._counters.add("shipper_batches_total")
-            self._counters.add("shipper_objects_total", len(entry.upload.files))
-            self._counters.add("shipper_bytes_total", entry.size_bytes)
-            _log.info("batch_stored batch=%s bytes=%d attempts=%d", name, entry.size_bytes, entry.failures + 1)
+            self._count_stored(name, entry)
         elif isinstance(error, UploadRefused):
             self._bury(name, error)
             del self._entries[name]
         else:
             self._retry(entry, traffic, error, now_s)
+
+    def _count_stored(self, name: str, entry: Entry) -> None:
+        if entry.upload.request is not None:
+            self._counters.add("shipper_requests_total")
+            return
+        self._counters.add("shipper_batches_total")
+        self._counters.add("shipper_objects_total", len(entry.upload.files))
+        self._counters.add("shipper_bytes_total", entry.size_bytes)
+        _log.info("batch_stored batch=%s bytes=%d attempts=%d", name, entry.size_bytes, entry.failures + 1)
 
     def _bury(self, name: str, error: UploadRefused) -> None:
         where = bury(self._outbox / "ready" / name, self._outbox, str(error))

@@ -98,9 +98,10 @@ def ship(data: Path, _: str) -> None:
     """Uploads until nothing is left in ``ready``."""
     from engine.shipping.choose import Destinations
     from engine.shipping.shipper import Shipper
+    from engine.shipping.web import Web
 
     os.chdir(data)
-    shipper = Shipper(Path("outbox"), 4, Destinations(), {}, Counters(), lambda: 0.0)
+    shipper = Shipper(Path("outbox"), 4, Destinations(), Web([], {}), {}, Counters(), lambda: 0.0)
     shipper.step(0.0)
     while shipper.pending:
         time.sleep(0.001)

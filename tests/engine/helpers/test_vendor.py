@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine.errors import StorageError
+from engine.errors import StorageError, UploadRefused
 from engine.helpers.calls import CallRefused
 from engine.helpers.file import File
-from engine.helpers.vendor import Gcs
+from engine.helpers.vendor import Gcs, Web
 from engine.helpers.view import Reading
 
 Put = tuple[bytes, str, str, str]
@@ -69,3 +71,50 @@ def test_only_files_of_the_script_are_put(gcs: Gcs, puts: list[Put], path: str, 
     with pytest.raises((StorageError, FileNotFoundError)):
         gcs.put("my-bucket", path)
     assert puts == []
+
+
+class Sent:
+    """Takes requests instead of the outbox."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
+
+    def __call__(self, method: str, url: str, headers: dict[str, str], body: bytes) -> str:
+        self.requests.append((method, url, headers, body))
+        return "send-1"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "payload", "kind"),
+    [
+        ("text", None, b"text", None),
+        (b"\0\xff", {"Content-Type": "image/x"}, b"\0\xff", "image/x"),
+        ({"a": [1, None]}, {}, b'{"a":[1,null]}', "application/json"),
+        ([1], {"content-type": "text/x"}, b"[1]", None),
+    ],
+)
+def test_a_body_that_is_no_text_becomes_json(
+    body: Any, headers: dict[str, str] | None, payload: bytes, kind: str | None
+) -> None:
+    sent = Sent()
+    assert Web(sent).webhook("POST", "https://x.example/", body, headers) == "send-1"
+    ((_, _, given, content),) = sent.requests
+    assert (content, given.get("Content-Type")) == (payload, kind)
+
+
+def test_a_refused_request_says_which_helper_refused_it() -> None:
+    def refuse(*_: Any) -> str:
+        raise UploadRefused("x.example is no host that scripts may send to")
+
+    web, url = Web(refuse), "https://x.example/"
+    form = partial(web.webhook_form, "PUT", url, {})
+    for ask in (partial(web.webhook, "GET", url), form, partial(web.slack, url, "a", "b")):
+        with pytest.raises(CallRefused, match=r"^vendor\.\w+: x\.example is no host"):
+            ask()
+
+
+def test_slack_gets_what_it_takes() -> None:
+    sent = Sent()
+    Web(sent).slack("https://x.example/", "p" * 9000, "t" * 99_000)
+    (line,) = json.loads(sent.requests[0][3])["attachments"]
+    assert {name: len(text) for name, text in line.items()} == {"pretext": 3_000, "text": 40_000}

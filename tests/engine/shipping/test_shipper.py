@@ -13,9 +13,12 @@ from engine.counters import Counters
 from engine.errors import StorageError
 from engine.shipping.choose import Destinations
 from engine.shipping.outbox import Upload, UploadFile, publish
+from engine.shipping.request import checked_request, enqueue_request
 from engine.shipping.shipper import Shipper
+from engine.shipping.web import Web
 from tests.support.audit import crc32c, objects_in
 from tests.support.gcs_server import Store, serve
+from tests.support.receiver import receiving
 
 FILES = ("pcap", "streams", "items", "manifest")
 
@@ -29,7 +32,7 @@ class Harbour:
         self.shipper = self.open()
 
     def open(self) -> Shipper:
-        return Shipper(self.outbox, 4, self.destinations, {}, self.counters, lambda: 1.0)
+        return Shipper(self.outbox, 4, self.destinations, Web([], {}), {}, self.counters, lambda: 1.0)
 
     def add(self, batch: str, destination: str, files: tuple[str, ...] = FILES) -> None:
         building = self.outbox / "tmp" / batch
@@ -219,7 +222,9 @@ def test_credentials_are_taken_by_name_from_what_the_supervisor_gave(tmp_path: P
     harbour = Harbour(tmp_path)
     harbour.shipper.close()
     secrets = {"TEAM_KEY": json.dumps({"type": "nonsense", "private_key": "very secret"})}
-    harbour.shipper = Shipper(harbour.outbox, 4, harbour.destinations, secrets, harbour.counters, lambda: 1.0)
+    harbour.shipper = Shipper(
+        harbour.outbox, 4, harbour.destinations, Web([], {}), secrets, harbour.counters, lambda: 1.0
+    )
     building = harbour.outbox / "tmp" / "x"
     building.mkdir(parents=True)
     (building / "content").write_bytes(b"1")
@@ -230,3 +235,28 @@ def test_credentials_are_taken_by_name_from_what_the_supervisor_gave(tmp_path: P
     assert "very secret" not in harbour.shipper.trouble
     harbour.shipper.close()
     harbour.destinations.close()
+
+
+def test_a_request_is_sent_again_until_it_is_taken_and_then_gone(tmp_path: Path) -> None:
+    harbour = Harbour(tmp_path)
+    with receiving() as receiver:
+        harbour.shipper.close()
+        harbour.shipper = Shipper(
+            harbour.outbox, 4, harbour.destinations, Web([receiver.url], {}), {}, harbour.counters, lambda: 1.0
+        )
+        receiver.answers += [503, 429]
+        request = checked_request("POST", f"{receiver.url}/x", {}, [receiver.url])
+        entry = enqueue_request(harbour.outbox, request, b"hello", 7)
+        harbour.until(lambda: not harbour.names())
+    assert [(got.body, got.headers["Idempotency-Key"]) for got in receiver.got] == [(b"hello", entry)] * 3
+    assert (harbour.counters.get("shipper_requests_total"), harbour.counters.get("shipper_batches_total")) == (1, 0)
+
+
+def test_a_request_that_is_refused_lies_with_its_reason(tmp_path: Path) -> None:
+    harbour = Harbour(tmp_path)
+    with receiving() as receiver:
+        request = checked_request("POST", f"{receiver.url}/x", {}, [receiver.url])
+        entry = enqueue_request(harbour.outbox, request, b"hello", 7)
+        harbour.until(lambda: not harbour.names())
+        assert not receiver.got  # no longer allowed
+    assert "scripting.egress" in (harbour.outbox / "dead" / entry / "reason.txt").read_text()
