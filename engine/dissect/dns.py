@@ -1,4 +1,4 @@
-"""DNS over UDP and TCP (RFC 1035, 7766): framing and recognition; ``dns_records`` takes messages apart.
+"""DNS over UDP and TCP (RFC 1035, 7766): framing and recognition; ``dns_payload`` takes messages apart.
 
 ::
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from engine.dissect.dns_records import DnsPayload, question_fits
+from engine.dissect.dns_payload import DnsPayload, question_fits
 from engine.dissect.message import Message, Payload, Problem
 from engine.dissect.options import DissectOptions
 from engine.dissect.table import ProtocolRow, Verdict, constant
