@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.instance import SHOP, Instance, remora
+from tests.support.instance import PATIENCE_S, SHOP, Instance, remora
 
 pytestmark = pytest.mark.slow
 
@@ -33,6 +33,19 @@ def test_a_growing_capture_is_read_until_the_run_is_stopped(tmp_path: Path, fold
         file.write(WHOLE[100_001:])
     instance.until(lambda status: packets(status) > first)
     assert instance.stop() == 0, instance.output()
+    instance.close()
+
+
+def test_a_followed_file_that_shrinks_ends_the_run_with_one_message(tmp_path: Path) -> None:
+    growing = tmp_path / "in"
+    growing.mkdir()
+    path = growing / "one.pcap"
+    path.write_bytes(WHOLE[:100_001])
+    instance = Instance(tmp_path, str(path), "--follow", scripts=SCRIPT)
+    instance.until(lambda status: packets(status) > 50)
+    path.write_bytes(WHOLE[:50_000])
+    assert instance.process.wait(PATIENCE_S) == 1, instance.output()
+    assert "one.pcap: expected a file that grows, got one that became shorter" in instance.output()
     instance.close()
 
 

@@ -98,6 +98,7 @@ def mutated(pool: list[list[bytes]], count: int, link_type: int, now_ns: int, ch
         whole = relinked(frame, link_type, chance)
         kept = damaged(whole, chance) if whole and chance.random() < 0.4 else whole
         wire = chance.choice([len(kept), max(len(kept), len(whole)), chance.randrange(70_000)])
+        wire = 0xFFFF_FFFF if chance.random() < 0.01 else wire
         packets.append(Packet(now_ns + chance.randrange(-1000, 1000), kept, wire))
     return packets
 
