@@ -28,6 +28,14 @@ class NodeOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsOptions:
+    """Where metrics are served."""
+
+    port: int = option(0, "tap.metrics.port", "Port for Prometheus (Kubeshark's is 49100); 0: none.")
+    host: str = option("127.0.0.1", "tap.metrics.host", "Address to serve metrics on; 0.0.0.0: every one.")
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything an instance was told."""
 
@@ -40,6 +48,7 @@ class Settings:
     scripts: ScriptOptions = field(default_factory=ScriptOptions)
     recording: RecordingOptions = field(default_factory=RecordingOptions)
     shipping: ShippingOptions = field(default_factory=ShippingOptions)
+    metrics: MetricsOptions = field(default_factory=MetricsOptions)
     sources: tuple[str, ...] = ()
     """SOURCE arguments of the run; paths are absolute."""
     pace: str = "max"

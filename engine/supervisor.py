@@ -16,7 +16,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -54,10 +54,15 @@ from engine.scripting.hosts import ScriptSet
 from engine.scripting.watch import FolderWatch, read_scripts
 from engine.segments.folder import give_to, lock_instance, open_folder
 
+if TYPE_CHECKING:
+    from engine.metrics import Metrics
+
 SHUTDOWN_S, QUIT_S = 5.0, 3.0
 DEBOUNCE_S = 0.2
 MAX_LINE_BYTES = 64 * 1024
 TICK_S = 0.25
+PUBLISH_S = 1.0
+"""Age of what metrics say."""
 MAX_INLINE_BYTES, MAX_ENVIRONMENT_BYTES = 32 * 1024, 48 * 1024
 """What of a message (64 KiB) settings may take, else they go by a file; and what scripts may have as ``env``."""
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -139,6 +144,8 @@ class Supervisor:
             view.tell,
         )
         self._watch: FolderWatch | None = None
+        self._metrics = self._serve_metrics()
+        self._publish_s = 0.0
         self._control = ControlSocket(self._data / "control.sock", self._selector, self._answer)
         self._handlers: dict[type[Any], Callable[[str, Any], None]] = {
             Up: self._on_up,
@@ -200,6 +207,31 @@ class Supervisor:
         self._scripts.take_due(now_s)
         self._advance()
         self._view.progress(self._totals(), self._phase)
+        if self._metrics is not None and now_s >= self._publish_s:
+            self._publish_s = now_s + PUBLISH_S
+            self._metrics.publish({**self._totals(), **self._costs()})
+
+    # -- metrics -------------------------------------------------------------------------------------------------------
+
+    def _serve_metrics(self) -> Metrics | None:
+        if not self._settings.metrics.port:
+            return None
+        from engine.metrics import Metrics, serve  # 40 ms that only those pay who want it
+
+        metrics = Metrics()
+        self._view.tell(
+            f"metrics: http://{self._settings.metrics.host}:{serve(metrics, self._settings.metrics)}/metrics"
+        )
+        return metrics
+
+    def _costs(self) -> dict[str, float]:
+        from engine.metrics import of_process
+
+        running = {child.name: child.pid for child in self._children.values() if child.alive}
+        running |= {
+            f"script {script.name}": script.host.pid for script in self._scripts.scripts.values() if script.host
+        }
+        return {name: value for label, pid in running.items() for name, value in of_process(label, pid).items()}
 
     def _advance(self) -> None:
         """Begin reading once every process is up and every script was loaded or refused."""

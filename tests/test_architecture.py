@@ -25,7 +25,7 @@ HOMES = {
     "yaml": "configure resolve helpers",
     "rich": "cli",
     "click": "cli",
-    "prometheus_client": "counters",
+    "prometheus_client": "metrics",
     "dpkt": "decode dissect",
     "backports": "capture",
 }

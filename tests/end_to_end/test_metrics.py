@@ -1,0 +1,55 @@
+"""What Prometheus gets from a whole instance."""
+
+from __future__ import annotations
+
+import socket
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.support.instance import SHOP, Instance, remora
+
+pytestmark = pytest.mark.slow
+
+
+def scrape(port: int) -> dict[str, float]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+    except urllib.error.URLError:
+        return {}
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+
+
+def test_metrics_follow_the_counters_and_name_every_process(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    growing = tmp_path / "in"
+    growing.mkdir()
+    (growing / "shop.pcap.gz").write_bytes((SHOP / "shop.pcap.gz").read_bytes())
+    script = {"count.py": "def onItemCaptured(data):\n    pass\n"}
+    instance = Instance(tmp_path, str(growing), "--follow", scripts=script, sets=(f"tap.metrics.port={port}",))
+    try:
+        status = instance.until(lambda status: status["counters"].get("scripts_delivered_total", 0) > 100)
+        instance.until(lambda _: scrape(port).get("remora_scripts_delivered_total", 0) > 100)
+        found = scrape(port)
+    finally:
+        code, output = instance.stop(), instance.output()
+        instance.close()
+    assert code == 0, output
+    assert found["remora_items_total"] >= status["counters"]["items_total"] > 0
+    processes = [
+        f'remora_process_resident_bytes{{process="{name}"}}' for name in (*status["processes"], "script count.py")
+    ]
+    assert all(found[name] > 1 << 20 for name in processes), (processes, found)
+    assert f"metrics: http://127.0.0.1:{port}/metrics" in output
+
+
+def test_a_port_that_is_taken_ends_the_run_before_it_begins(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = remora("run", str(SHOP), "--data", str(tmp_path / "data"), "--set", f"tap.metrics.port={port}")
+    assert result.returncode == 2
+    assert f"tap.metrics: expected an address and a free port, got '127.0.0.1:{port}'" in result.stderr
