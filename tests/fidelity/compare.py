@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from tests.fidelity import ours, theirs, witnesses
 from tests.fidelity.corpus import CORPUS, expected_of
-from tests.fidelity.facts import DNS, HTTP, QUANTITIES, WITNESSED, Fact
+from tests.fidelity.facts import DNS, HTTP, QUANTITIES, REQUESTS, SESSIONS, Fact
 from tests.fidelity.second_view import load
 
 EXPLAINED = Path(__file__).with_name("explained.toml")
@@ -66,8 +66,11 @@ def compare(capture: str) -> Compared:
     shaken = [frozenset((one["client"], one["server"])) for one in expected.get("tcp_streams", ()) if one["syn"]]
     mine = ours.facts_of(CORPUS / capture, shaken)
     for name, requests in witnesses.requests_seen(capture, expected).items():
-        others[WITNESSED] += requests
-        mine[WITNESSED] += witnesses.requests_of(name, mine[HTTP].elements())
+        others[REQUESTS] += requests
+        mine[REQUESTS] += witnesses.requests_of(name, mine[HTTP].elements())
+    others[SESSIONS] = witnesses.sessions_seen(capture, mine[SESSIONS])
+    if not others[SESSIONS]:
+        mine[SESSIONS].clear()
     differences, agreed = [], 0
     for quantity in QUANTITIES:
         only_mine, only_theirs = mine[quantity] - others[quantity], others[quantity] - mine[quantity]

@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 
-PACKETS_READ, STREAMS, PACKETS, BYTES, PAYLOAD, HTTP, DNS, WITNESSED = QUANTITIES = (
+PACKETS_READ, STREAMS, PACKETS, BYTES, PAYLOAD, HTTP, DNS, REQUESTS, SESSIONS = QUANTITIES = (
     "packets read",
     "streams",
     "packets per stream",
@@ -15,6 +15,7 @@ PACKETS_READ, STREAMS, PACKETS, BYTES, PAYLOAD, HTTP, DNS, WITNESSED = QUANTITIE
     "HTTP exchanges",
     "DNS exchanges",
     "HTTP requests to Arkime and Zeek",
+    "sessions to Arkime",
 )
 Fact = tuple[object, ...]
 Facts = dict[str, Counter[Fact]]

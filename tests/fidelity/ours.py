@@ -18,7 +18,7 @@ from engine.streams.chunk import Chunk
 from engine.streams.options import StreamOptions
 from engine.streams.reassembly import Reassembler
 from engine.streams.rows import format_endpoint
-from engine.streams.stream import CLIENT, ICMP, ICMPV6, SCTP, TCP, UDP, Stream, format_address
+from engine.streams.stream import CLIENT, ICMP, ICMPV6, SCTP, SERVER, TCP, UDP, Stream, format_address
 from engine.streams.table import StreamTable
 from tests.fidelity.facts import (
     BYTES,
@@ -27,6 +27,7 @@ from tests.fidelity.facts import (
     PACKETS,
     PACKETS_READ,
     PAYLOAD,
+    SESSIONS,
     STREAMS,
     Fact,
     Facts,
@@ -58,6 +59,7 @@ def facts_of(capture: Path, shaken: Iterable[Pair]) -> Facts:
             if stream.protocol in (TCP, UDP):
                 facts[BYTES][*ends, stream.payload_bytes] += 1
     facts[PAYLOAD].update(line.payload())
+    facts[SESSIONS].update(line.sessions())
     for item in items_of(capture):
         facts[HTTP if item["protocol"]["name"] == "http" else DNS][exchange_of(item)] += 1
     return facts
@@ -100,6 +102,22 @@ class _Line:
         self.chunks += chunks
         for chunk in chunks:
             self._said[chunk.stream.id, chunk.direction].append(chunk)
+
+    def sessions(self) -> Iterable[Fact]:
+        """By five-tuple, as Arkime counts them: all packets; the payload once it is in order, unless it has a gap."""
+        sums: Counter[Fact] = Counter()
+        gaps: set[tuple[str, str, str]] = set()
+        for stream in self.streams:
+            if stream.protocol in (TCP, UDP):
+                ends = (_NAMES[stream.protocol], *_endpoints(stream))
+                said = [chunk for side in (CLIENT, SERVER) for chunk in self._said[stream.id, side]]
+                sums[*ends, "packets"] += stream.packets
+                if any(chunk.missing_bytes for chunk in said):
+                    gaps.add(ends)
+                sums[*ends, "bytes"] += sum(len(chunk.data) for chunk in said)
+        for gap in gaps:
+            del sums[*gap, "bytes"]
+        return ((*fact, total) for fact, total in sums.items())
 
     def digest(self) -> str:
         """Of the time and the lengths of every packet."""

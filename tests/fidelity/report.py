@@ -32,6 +32,9 @@ _RULES = """
   that of `follow` (`python -m tests.fidelity.second_view` writes it anew).
 - **HTTP** exchanges: method, target, status, endpoints.
 - **DNS** exchanges: name, type, which halves were seen, endpoints.
+- **HTTP requests to Arkime and Zeek**: how often who asked whom with which method.
+- **Sessions to Arkime**: who is the client, packets, and bytes of payload once each direction is put in order,
+  unless there is a gap, where Arkime stops.
 
 Not counted as facts, since they are none about streams and exchanges: the UDP streams that carry a tunnel (tshark has
 them besides those inside; here the packet inside counts); HTTP that SCTP carries, which is recorded and not dissected;

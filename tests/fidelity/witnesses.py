@@ -1,4 +1,8 @@
-"""HTTP as Arkime and Zeek see it, where the corpus has their view: how often who asked whom with which method."""
+"""What Arkime and Zeek see, where the corpus has their view.
+
+HTTP: how often who asked whom with which method. Sessions of Arkime: who is the client, how many packets, and how many
+bytes of payload once each direction is put in order.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +35,19 @@ def requests_seen(capture: str, expected: Mapping[str, Any]) -> dict[str, Counte
         if counted:
             found[name] = counted
     return found
+
+
+def sessions_seen(capture: str, ours: Iterable[Fact]) -> Counter[Fact]:
+    """TCP and UDP by five-tuple; Arkime cuts long sessions, and stops at a gap: then ``ours`` has no bytes."""
+    told = {fact[:-1] for fact in ours}
+    path = CORPUS / "expected" / f"{capture}.arkime.json"
+    sums: Counter[Fact] = Counter()
+    for one in json.loads(path.read_text(encoding="utf-8"))["sessions"] if path.exists() else ():
+        if protocol := {6: "tcp", 17: "udp"}.get(one.get("ipProtocol")):
+            ends = tuple(_bracketed(f"{one[side]['ip']}:{one[side]['port']}") for side in ("source", "destination"))
+            sums[protocol, *ends, "packets"] += one["network"]["packets"]
+            sums[protocol, *ends, "bytes"] += one["client"]["bytes"] + one["server"]["bytes"]
+    return Counter((*fact, total) for fact, total in sums.items() if fact[-1] != "bytes" or fact in told)
 
 
 def _bracketed(end: str) -> str:
