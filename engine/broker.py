@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from engine.clock import monotonic_s, wall_ns
+from engine.cron import zone_of
 from engine.errors import ProtocolViolation
 from engine.frames.control import AttachHost, DetachHost, Finish, Quit
 from engine.helpers.console import Console
@@ -126,6 +127,7 @@ def body(child: Child) -> None:
         enqueue=partial(enqueue_file, data / "outbox"),
         send=partial(_send, data / "outbox", settings.shipping.egress),
         names=names,
+        zone=zone_of(settings.scripts.timezone),
     )
     Broker(child, instance).run()
 

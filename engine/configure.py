@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.config import Settings, all_keys
+from engine.cron import zone_of
 from engine.errors import ConfigError
 from engine.kubeshark import known_to_kubeshark
 from engine.options import Key
@@ -72,6 +73,7 @@ def configure(file: Path | None, sets: Sequence[str], environment: Mapping[str, 
     settings = replace(
         settings, **{stage: replace(getattr(settings, stage), **chosen) for stage, chosen in values.items()}
     )
+    zone_of(settings.scripts.timezone)
     if not settings.node.name:
         settings = replace(settings, node=replace(settings.node, name=socket.gethostname()))
     passed = {name: environment[name] for name in settings.scripts.pass_env if name in environment}

@@ -1,4 +1,4 @@
-"""When a cron spec with seconds falls due: six fields, ``sec min hour dom mon dow``, UTC. Pure.
+"""When a cron spec with seconds falls due: six fields, ``sec min hour dom mon dow``. Pure.
 
 Lists, ranges, steps and English names; ``*/60`` is second 0, as public scripts expect; ``?`` is ``*``. Where both day
 fields are restricted, either may match, as in every cron since Vixie's. ``7`` is Sunday too.
@@ -9,10 +9,11 @@ from __future__ import annotations
 import datetime
 import functools
 import re
+import zoneinfo
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from engine.errors import ScriptError
+from engine.errors import ConfigError, ScriptError
 
 _NS = 1_000_000_000
 _DAY_S = 86_400
@@ -75,19 +76,71 @@ class Cron(NamedTuple):
         return day.day in self.days or day.isoweekday() % 7 in self.weekdays
 
 
-def next_after(spec: str, wall_ns: int) -> int:
+def next_after(spec: str, wall_ns: int, zone: datetime.tzinfo = datetime.UTC) -> int:
     """The first moment strictly after ``wall_ns`` at which ``spec`` is due; both in nanoseconds since the epoch.
+
+    Args:
+        spec: six fields.
+        wall_ns: now.
+        zone: whose clock on the wall the fields mean. Where it skips an hour, what is due then does not run; where it
+            shows an hour twice, it runs twice.
 
     Raises:
         CronError: not a cron spec, or one that never comes true.
     """
-    cron = parse(spec)
-    day, second = divmod(wall_ns // _NS + 1, _DAY_S)
+    cron, after_s = parse(spec), wall_ns // _NS
+    offset_s = _offset_s(zone, after_s)
+    while True:
+        due_s = _next_local(cron, spec, after_s + offset_s) - offset_s
+        if _offset_s(zone, due_s) == offset_s:
+            return due_s * _NS
+        change_s = _change(zone, after_s, due_s, offset_s)  # nothing is due before it
+        after_s, offset_s = change_s - 1, _offset_s(zone, change_s)
+
+
+def zone_of(name: str) -> datetime.tzinfo:
+    """A time zone of the IANA database.
+
+    Raises:
+        ConfigError: this machine does not know it.
+    """
+    if name.upper() == "UTC":
+        return datetime.UTC
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        hint = "Debian's package tzdata brings the names"
+        raise ConfigError("tap.timezone", "a time zone such as UTC or Europe/Berlin", name, hint) from None
+
+
+def _offset_s(zone: datetime.tzinfo, moment_s: int) -> int:
+    """How far the zone is ahead of UTC at a moment."""
+    if zone is datetime.UTC:
+        return 0
+    offset = datetime.datetime.fromtimestamp(moment_s, zone).utcoffset()
+    assert offset is not None, "of a moment with a zone"
+    return int(offset.total_seconds())
+
+
+def _change(zone: datetime.tzinfo, before_s: int, after_s: int, offset_s: int) -> int:
+    """A moment between two others at which the zone's offset changes from ``offset_s`` to another."""
+    while after_s - before_s > 1:
+        middle_s = (before_s + after_s) // 2
+        if _offset_s(zone, middle_s) == offset_s:
+            before_s = middle_s
+        else:
+            after_s = middle_s
+    return after_s
+
+
+def _next_local(cron: Cron, spec: str, after_s: int) -> int:
+    """The first due second strictly after another, both counted as if the clock on the wall were UTC."""
+    day, second = divmod(after_s + 1, _DAY_S)
     for later in range(_SEARCH_DAYS):
         if cron.matches_day(datetime.date.fromordinal(_EPOCH + day + later)):
             due = _next_in_day(cron, second if later == 0 else 0)
             if due is not None:
-                return ((day + later) * _DAY_S + due) * _NS
+                return (day + later) * _DAY_S + due
     raise CronError(spec, "a day that exists", " ".join(spec.split()[3:]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,5 +42,7 @@ class Instance:
     enqueue: Enqueue
     send: Send
     names: Callable[[], Mapping[str, Mapping[str, Any]]]
+    zone: datetime.tzinfo = datetime.UTC
+    """Of the cron specs of jobs."""
     wall_ns: Callable[[], int] = wall_ns
     monotonic_s: Callable[[], float] = monotonic_s

@@ -7,6 +7,7 @@ a job which kills its host does not run for ever.
 
 from __future__ import annotations
 
+import datetime
 import logging
 from pathlib import Path
 
@@ -67,10 +68,10 @@ class _State(msgspec.Struct):
 class Schedule:
     """All jobs of one script. Times are wall clock, nanoseconds since the epoch."""
 
-    def __init__(self, home: Path) -> None:
-        """``home`` is ``<data>/scripts/<script>``."""
+    def __init__(self, home: Path, zone: datetime.tzinfo = datetime.UTC) -> None:
+        """``home`` is ``<data>/scripts/<script>``; cron specs mean the clock of ``zone``."""
         self._path, self._hidden = home / "jobs.json", home / ".jobs.json"
-        self._state = _load(self._path)
+        self._state, self._zone = _load(self._path), zone
         self._attached: set[str] = set()
         self._stopped: set[str] = set()
         self._unsaved = False
@@ -132,7 +133,7 @@ class Schedule:
             raise JobRefused(tag, f"{reason}, got {len(tag)} characters and {limit}")
         if tag not in jobs and len(jobs) >= MAX_JOBS:
             raise JobRefused(tag, f"expected at most {MAX_JOBS} jobs, remove one first")
-        fresh = Job(cron, limit, next_after(cron, now_ns))
+        fresh = Job(cron, limit, next_after(cron, now_ns, self._zone))
         known = jobs.get(tag) or self._predecessor(str(host), tag)
         same = known is not None and (known.cron, known.limit) == (cron, limit)
         if known is not None and same and not (tag in jobs and known.over):
@@ -207,7 +208,7 @@ class Schedule:
         """Count a run and say which; missed ones are coalesced into it."""
         job = self.job(host, tag)
         job.runs += 1
-        job.due_ns = next_after(job.cron, now_ns)
+        job.due_ns = next_after(job.cron, now_ns, self._zone)
         self._state.last_run += 1
         run = Run(self._state.last_run, tag)
         self._state.running[str(host)] = run

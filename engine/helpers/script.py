@@ -94,7 +94,7 @@ def open_script(instance: Instance, name: str) -> Script:
     home = instance.data / "scripts" / name
     folder = WorkFolder(home, instance.limits.work_folder_bytes)
     console = ScriptConsole(instance.console, name, instance.limits.log_lines_per_s, instance.counters)
-    return Script(name, folder, Schedule(home), console)
+    return Script(name, folder, Schedule(home, instance.zone), console)
 
 
 def open_host(

@@ -46,3 +46,4 @@ class ScriptOptions:
     work_folder_bytes: int = option(256 << 20, "scripting.workFolder", "Size of one script's work folder.", kind="size")
     log_lines_per_s: int = option(50, "scripting.logLines", "Console lines a second, per script.")
     quarantine_after: int = option(5, "scripting.quarantineAfter", "Crashes within ten minutes that take a script out.")
+    timezone: str = option("UTC", "tap.timezone", "Whose clock the cron specs of jobs mean, such as Europe/Berlin.")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import datetime
 import random
+import zoneinfo
 
 import pytest
 
-from engine.cron import CronError, next_after
+from engine.cron import CronError, next_after, zone_of
+from engine.errors import ConfigError
 
 NS = 1_000_000_000
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
+CLOCK_CHANGES = ("2026-03-08T06", "2026-03-29T00", "2026-04-04T14", "2026-10-25T00", "2026-11-01T05")
+"""Hours UTC near which some clock is put forward or back."""
 RANGES = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 
 
@@ -158,3 +162,48 @@ def test_a_moment_within_a_second_counts_as_that_second() -> None:
 def test_a_long_spec_is_refused_unread() -> None:
     with pytest.raises(CronError, match="at most 256 characters, got '20011'"):
         next_after(",".join(["1"] * 10_000) + " " + "* " * 5 + " ", 0)
+
+
+def slow_next_within(spec: str, wall_ns: int, zone: zoneinfo.ZoneInfo, seconds: int) -> int | None:
+    moment = datetime.datetime.fromtimestamp(wall_ns // NS, datetime.UTC)
+    for _ in range(seconds):
+        moment += datetime.timedelta(seconds=1)
+        if slow_matches(spec, moment.astimezone(zone)):
+            return int(moment.timestamp()) * NS
+    return None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"])
+@pytest.mark.parametrize(
+    "change", ["2026-03-08T06", "2026-03-29T00", "2026-04-04T14", "2026-10-25T00", "2026-11-01T05"]
+)
+def test_a_clock_that_is_put_forward_or_back_agrees_with_the_slow_twin(zone: str, change: str) -> None:
+    rng = random.Random(f"{zone}{change}")
+    place = zoneinfo.ZoneInfo(zone)
+    for _ in range(4):
+        hour = rng.choice(["*", "1", "2", "1-3", "*/2"])
+        spec = f"{rng.choice(['0', '*/20', '59'])} {rng.choice(['*', '30', '0', '*/45'])} {hour} * * *"
+        now = at(f"{change}:00:00") + rng.randrange(-3600, 3 * 3600) * NS
+        due = next_after(spec, now, place)
+        assert (due if due - now <= 5000 * NS else None) == slow_next_within(spec, now, place, 5000), (spec, now)
+
+
+def test_a_job_at_a_fixed_time_follows_the_clock_on_the_wall() -> None:
+    berlin = zoneinfo.ZoneInfo("Europe/Berlin")
+    assert next_after("0 0 9 * * *", at("2026-03-28T12:00:00"), berlin) == at("2026-03-29T07:00:00")
+    assert next_after("0 0 9 * * *", at("2026-10-24T12:00:00"), berlin) == at("2026-10-25T08:00:00")
+    assert next_after("0 0 0 1 7 *", at("2026-01-01T00:00:00"), berlin) == at("2026-06-30T22:00:00")
+
+
+def test_the_hour_that_is_skipped_does_not_come_and_the_one_that_comes_twice_does() -> None:
+    berlin = zoneinfo.ZoneInfo("Europe/Berlin")
+    assert next_after("0 30 2 * * *", at("2026-03-28T12:00:00"), berlin) == at("2026-03-30T00:30:00")
+    first = next_after("0 30 2 * * *", at("2026-10-24T12:00:00"), berlin)
+    assert (first, next_after("0 30 2 * * *", first, berlin)) == (at("2026-10-25T00:30:00"), at("2026-10-25T01:30:00"))
+
+
+@pytest.mark.parametrize("name", ["Europe/Nowhere", "", "../../etc/passwd", "/etc/localtime", "a\0b", "+01:00"])
+def test_a_zone_that_is_none_is_named(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"tap\.timezone: expected a time zone such as UTC"):
+        zone_of(name)

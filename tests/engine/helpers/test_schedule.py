@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import zoneinfo
 from pathlib import Path
 
 import msgspec
@@ -237,3 +238,12 @@ def test_runs_are_those_of_an_obvious_model_wherever_the_broker_dies(home: Path,
         if ran is not None:
             counts[ran] += 1
             due[ran] = next_after(specs[ran], now)
+
+
+def test_jobs_follow_the_clock_of_the_zone(tmp_path: Path) -> None:
+    schedule = Schedule(tmp_path, zoneinfo.ZoneInfo("Asia/Kathmandu"))  # five hours and three quarters ahead
+    schedule.attach(1, taken_over=False)
+    schedule.schedule(1, "daily", "0 0 18 * * *", 0, NOON)
+    assert schedule.job(1, "daily").due_ns == NOON + 15 * 60 * S
+    schedule.begin(1, "daily", NOON + 15 * 60 * S)
+    assert schedule.job(1, "daily").due_ns == NOON + (24 * 3600 + 15 * 60) * S
