@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.fidelity import ours, theirs, witnesses
+from tests.fidelity import contents, ours, theirs, witnesses
 from tests.fidelity.corpus import CORPUS, expected_of
-from tests.fidelity.facts import DNS, HTTP, QUANTITIES, REQUESTS, SESSIONS, Fact
+from tests.fidelity.facts import BODIES, DNS, HTTP, QUANTITIES, REQUESTS, SESSIONS, Fact
 from tests.fidelity.second_view import load
 
 EXPLAINED = Path(__file__).with_name("explained.toml")
@@ -64,7 +64,8 @@ def compare(capture: str) -> Compared:
     expected, second = expected_of(capture), _second_views()[capture]
     others = theirs.facts_of(expected, second)
     shaken = [frozenset((one["client"], one["server"])) for one in expected.get("tcp_streams", ()) if one["syn"]]
-    mine = ours.facts_of(CORPUS / capture, shaken)
+    mine = ours.facts_of(CORPUS / capture, shaken, others)
+    others[BODIES] = contents.also_ours(others[BODIES], mine[HTTP])
     for name, requests in witnesses.requests_seen(capture, expected).items():
         others[REQUESTS] += requests
         mine[REQUESTS] += witnesses.requests_of(name, mine[HTTP].elements())

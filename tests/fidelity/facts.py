@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 
-PACKETS_READ, STREAMS, PACKETS, BYTES, PAYLOAD, HTTP, DNS, REQUESTS, SESSIONS = QUANTITIES = (
+PACKETS_READ, STREAMS, PACKETS, BYTES, PAYLOAD, HTTP, DNS, BODIES, ANSWERS, REQUESTS, SESSIONS = QUANTITIES = (
     "packets read",
     "streams",
     "packets per stream",
@@ -14,6 +14,8 @@ PACKETS_READ, STREAMS, PACKETS, BYTES, PAYLOAD, HTTP, DNS, REQUESTS, SESSIONS = 
     "reassembled payload",
     "HTTP exchanges",
     "DNS exchanges",
+    "HTTP bodies",
+    "DNS answers",
     "HTTP requests to Arkime and Zeek",
     "sessions to Arkime",
 )

@@ -20,7 +20,10 @@ from engine.streams.reassembly import Reassembler
 from engine.streams.rows import format_endpoint
 from engine.streams.stream import CLIENT, ICMP, ICMPV6, SCTP, SERVER, TCP, UDP, Stream, format_address
 from engine.streams.table import StreamTable
+from tests.fidelity import contents
 from tests.fidelity.facts import (
+    ANSWERS,
+    BODIES,
     BYTES,
     DNS,
     HTTP,
@@ -44,8 +47,11 @@ NEVER_S = 4e9
 Pair = frozenset[str]
 
 
-def facts_of(capture: Path, shaken: Iterable[Pair]) -> Facts:
-    """The facts of one capture; ``shaken`` are the endpoints of streams whose handshake was seen."""
+def facts_of(capture: Path, shaken: Iterable[Pair], theirs: Facts) -> Facts:
+    """The facts of one capture; ``shaken`` are the endpoints of streams whose handshake was seen.
+
+    Bodies and answers are those of exchanges that are in ``theirs``.
+    """
     facts = no_facts()
     line = _Line(capture)
     facts[PACKETS_READ][line.packets_read, line.warned, line.digest()] += 1
@@ -60,7 +66,10 @@ def facts_of(capture: Path, shaken: Iterable[Pair]) -> Facts:
                 facts[BYTES][*ends, stream.payload_bytes] += 1
     facts[PAYLOAD].update(line.payload())
     facts[SESSIONS].update(line.sessions())
-    for item in items_of(capture):
+    items = items_of(capture)
+    facts[BODIES] = contents.bodies_of(items, theirs[BODIES])
+    facts[ANSWERS] = contents.answers_of(items, theirs[ANSWERS])
+    for item in items:
         facts[HTTP if item["protocol"]["name"] == "http" else DNS][exchange_of(item)] += 1
     return facts
 

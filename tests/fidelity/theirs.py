@@ -12,8 +12,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from engine.decode.columns import ICMP_QUERIES, ICMP_REPLIES
+from tests.fidelity import contents
 from tests.fidelity.corpus import carriers_of
 from tests.fidelity.facts import (
+    ANSWERS,
+    BODIES,
     BYTES,
     DNS,
     HTTP,
@@ -43,6 +46,8 @@ def facts_of(expected: Mapping[str, Any], second: Mapping[str, Any]) -> Facts:
     facts[PAYLOAD].update(map(tuple, second["payload"]))
     facts[HTTP].update(_http(expected))
     facts[DNS].update(_dns(expected))
+    facts[BODIES] = contents.bodies_seen(expected)
+    facts[ANSWERS] = contents.answers_seen(expected)
     return facts
 
 
