@@ -34,7 +34,7 @@ _RULES = """
 - **DNS** exchanges: name, type, which halves were seen, endpoints.
 - **HTTP bodies**: bytes of request and response, without the coding of transfer and content. Remora does not take out
   brotli, so bodies in brotli are left out.
-- **DNS answers**: code, each answer's name, type, TTL and (of addresses, CNAME, NS, PTR) value, and how many records the
+- **DNS answers**: code; name, type, TTL and (of addresses, CNAME, NS, PTR) value of each answer; how many records the
   other sections have.
 - **HTTP requests to Arkime and Zeek**: how often who asked whom with which method.
 - **Sessions to Arkime**: who is the client, packets, and bytes of payload once each direction is put in order,
