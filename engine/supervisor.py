@@ -50,6 +50,7 @@ from engine.frames.control import (
     Up,
 )
 from engine.process import nobody
+from engine.scripting import sandbox
 from engine.scripting.hosts import ScriptSet
 from engine.scripting.watch import FolderWatch, read_scripts
 from engine.segments.folder import give_to, lock_instance, open_folder
@@ -114,6 +115,9 @@ class Supervisor:
         self._run_id, self._view = run_id, view
         self._data = Path(self._settings.data)
         _check_environment(configuration.script_env)
+        user = nobody()[0] if os.getuid() == 0 else -1
+        if self._settings.scripts.source:
+            sandbox.require(self._settings.scripts.sandbox, user)
         open_folder(self._data, self._settings.node.name, clock.wall_ns())
         if self._settings.user:
             give_to(self._data, self._settings.user)
@@ -133,7 +137,6 @@ class Supervisor:
         self._flush_until_s = 0.0
         self._reload_s: float | None = None
         self._unfinished_line = b""
-        user = nobody()[0] if os.getuid() == 0 else -1
         self._scripts = ScriptSet(
             self._settings.scripts,
             configuration.script_env,
@@ -150,7 +153,7 @@ class Supervisor:
         self._handlers: dict[type[Any], Callable[[str, Any], None]] = {
             Up: self._on_up,
             Report: self._on_report,
-            HostReady: lambda _, m: self._scripts.ready(m.host, m.hooks, m.warnings),
+            HostReady: lambda _, m: self._scripts.ready(m.host, m.hooks, m.warnings, m.layers),
             HostRefused: lambda _, m: self._scripts.refused(m.host, m.reasons),
             HostStarted: lambda _, m: self._scripts.started(m.host, m.pid),
             HostExited: lambda _, m: self._scripts.exited(m.host, m.status, clock.monotonic_s()),
@@ -488,7 +491,7 @@ class Supervisor:
 
     def _totals(self) -> dict[str, int]:
         totals = dict(self._past)
-        for counters in self._counters.values():
+        for counters in (*self._counters.values(), self._scripts.counters.snapshot()):
             for name, count in counters.items():
                 totals[name] = totals.get(name, 0) + count
         return totals
@@ -517,7 +520,13 @@ class Supervisor:
             for child in self._children.values()
         ]
         scripts = [
-            {"script": script.name, "state": script.state, "digest": script.digest, "reasons": script.reasons}
+            {
+                "script": script.name,
+                "state": script.state,
+                "digest": script.digest,
+                "memory_bytes": script.host.memory_bytes if script.host else 0,
+                "reasons": script.reasons,
+            }
             for script in self._scripts.scripts.values()
         ]
         return rows + scripts, {"phase": self._phase, "run_id": self._run_id, "counters": self._totals()}

@@ -42,6 +42,7 @@ app = LateGroup(
         "show": "data:show",
         "status": "data:status",
         "config": "inspect:config",
+        "doctor": "doctor:doctor",
     },
 )
 app.add_command(LateGroup("kfl", "The filter language.", {"check": "inspect:kfl_check"}))

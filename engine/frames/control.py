@@ -173,6 +173,8 @@ class SpawnHost(msgspec.Struct, tag="spawn_host"):
     """uid and gid to run as, where the zygote may change them; -1: as it is."""
     workers: int = 1
     """How many events sockets there are."""
+    sandbox: str = "standard"
+    """``standard``, ``strict`` or ``off``: which layers of the jail it is put in."""
 
 
 class HostStarted(msgspec.Struct, tag="host_started"):

@@ -14,7 +14,6 @@ from typing import Protocol
 
 from engine import clock
 from engine.counters import Counters, Drop
-from engine.errors import ProtocolViolation
 from engine.frames.host import KIND_ITEMS, MAX_FRAME_BYTES, MAX_FRAME_ENTRIES
 from engine.scripting.line import Entry, Line
 from engine.scripting.options import ScriptOptions
@@ -145,17 +144,16 @@ class Delivery:
         queue = next((queue for queue in self._queues.values() if line in self._lines(queue)), None)
         if queue is None:
             return  # lost a moment ago, by a message that was read before
-        try:
-            acknowledged = line.read(now_s)
-        except ProtocolViolation as violation:
-            self._stop(line, f"broke the protocol: {violation}")
-            return
+        acknowledged = line.read(now_s)
         if acknowledged is None:
             self._lose(queue, line)
             return
         self._finish(acknowledged.entries)
         self._counters.add("scripts_errors_total", acknowledged.errors)
         self._counters.add("scripts_matched_total", acknowledged.matched)
+        if acknowledged.violation:
+            self._counters.add("scripts_violations_total")
+            self._stop(line, f"broke the protocol: {acknowledged.violation}")
         if line in queue.draining and line.idle:
             queue.draining.remove(line)
             line.close()
@@ -189,6 +187,7 @@ class Delivery:
 
     def _stop(self, line: Line, reason: str) -> None:
         self._killed.add(line.host)
+        self._counters.add("scripts_kills_total")
         self._kill(line.host, reason)
 
     def _lose(self, queue: _Queue, line: Line) -> None:

@@ -39,12 +39,13 @@ from engine.frames.host import (
     ToHost,
     events_fds,
 )
+from engine.jail.confine import JailBroken, confine
+from engine.jail.layers import Jail
 from engine.scripting.budget import Budget, killed_after
 from engine.scripting.calls import Calls
 from engine.scripting.complaints import Complaints, describe
 from engine.scripting.facades.kfl import take_matched
 from engine.scripting.facades.scope import Scope, build_scope
-from engine.scripting.jail import Jail, JailBroken, confine
 from engine.scripting.loading import MAX_SOURCE_BYTES, compile_script, run_top_level
 from hooks.items import Item, PacketInfo
 
@@ -63,16 +64,16 @@ _DECODERS: dict[int, Callable[[bytes], Any]] = {
 def main(spawn: SpawnHost, parent: int) -> NoReturn:
     """Be the host of ``spawn``; descriptors 3 to 6 are in place, everything else is closed."""
     calls = Calls(Endpoint(socket.socket(fileno=BROKER_FD), ToHost))
+    events = [EventsLine(socket.socket(fileno=fd), index) for index, fd in enumerate(events_fds(spawn.workers))]
     progress = mmap.mmap(PROGRESS_FD, PROGRESS.size * spawn.workers)
     try:
-        layers = confine(Jail(spawn.memory_bytes, spawn.user, parent))
+        layers = confine(Jail(spawn.memory_bytes, spawn.user, parent, spawn.sandbox)).layers
     except JailBroken as error:
         refuse(calls, [str(error)])
     scope = build_scope(spawn.script, spawn.environment, spawn.node, calls)
     budget = Budget(scope.names)
     budget.start()
     hooks = load(spawn, scope, budget, calls, layers)
-    events = [EventsLine(socket.socket(fileno=fd), index) for index, fd in enumerate(events_fds(spawn.workers))]
     host = Host(spawn, events, calls, progress, scope, budget, hooks)
     host.run()
 

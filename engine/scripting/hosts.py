@@ -6,6 +6,7 @@ Owned by the supervisor. Nothing here waits: each method answers one event, and 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import signal
@@ -17,13 +18,18 @@ from typing import Protocol
 
 import msgspec
 
+from engine.counters import Counters
 from engine.frames.control import AttachHost, DetachHost, SpawnHost
 from engine.frames.endpoint import message_pair
+from engine.jail.layers import wanted
+from engine.jail.memory import resident_bytes
 from engine.scripting.options import ScriptOptions
+from engine.units import format_bytes
 
 FIRST_BACKOFF_S, LAST_BACKOFF_S = 1.0, 300.0
 CRASH_WINDOW_S = 600.0
 PAGE_BYTES = 4096
+WATCH_INTERVAL_S = 0.5
 LOAD_WALL_S = 30.0
 """A host that is not ready by then is ended; its CPU is bounded by ``scripting.loadCpu``."""
 
@@ -49,6 +55,8 @@ class Host:
     text: bytes
     born_s: float
     pid: int = 0
+    memory_bytes: int = 0
+    """Of RAM, when it was looked at last."""
     hooks: list[str] = field(default_factory=list)
     ready: bool = False
     retired: bool = False
@@ -57,6 +65,8 @@ class Host:
     """A broker was told of it, perhaps one that died since."""
     known: bool = False
     """The broker that lives now was told of it."""
+    killed: bool = False
+    """It was sent SIGKILL; its exit follows."""
 
 
 @dataclass(slots=True)
@@ -108,6 +118,9 @@ class ScriptSet:
         self._hosts: dict[int, Host] = {}
         self._numbers = 0
         self._broker_listens = True
+        self._watched_s = float("-inf")
+        self._told_missing: list[str] = []
+        self.counters = Counters()
 
     # -- the folder ----------------------------------------------------------------------------------------------------
 
@@ -160,8 +173,7 @@ class ScriptSet:
         pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM) for _ in self._workers]
         events_ours, events_theirs = [ours for ours, _ in pairs], [theirs for _, theirs in pairs]
         broker_ours, broker_theirs = message_pair()
-        progress_fd, source_fd = os.memfd_create("progress"), os.memfd_create("source")
-        os.ftruncate(progress_fd, PAGE_BYTES)
+        progress_fd, source_fd = progress_page(), os.memfd_create("source")
         text = script.next_text()
         os.write(source_fd, text)
         os.lseek(source_fd, 0, os.SEEK_SET)
@@ -179,6 +191,7 @@ class ScriptSet:
             options.soft_job_cpu_s,
             self._user,
             len(self._workers),
+            options.sandbox,
         )
         first, *more = (end.fileno() for end in events_theirs)
         descriptors = (first, broker_theirs.fileno(), progress_fd, source_fd, *more)
@@ -202,11 +215,12 @@ class ScriptSet:
         host.introduced = host.known = True
         self._outboxes["broker"].send(attach, (host.broker.fileno(),))
 
-    def ready(self, number: int, hooks: list[str], warnings: list[str]) -> None:
-        """The host compiled its script: it takes over from its predecessor."""
+    def ready(self, number: int, hooks: list[str], warnings: list[str], layers: Sequence[str] = ()) -> None:
+        """The host compiled its script: it takes over from its predecessor. ``layers``: of its jail."""
         host = self._hosts.get(number)
         if host is None or host.retired:
             return
+        self._say_what_is_missing(layers)
         script, host.ready, host.hooks = host.script, True, hooks
         for warning in warnings:
             self._tell(f"script {script.name!r}: {warning}")
@@ -219,6 +233,21 @@ class ScriptSet:
             previous.retired = True  # its events socket closes when its last frame is acknowledged
         self._tell(f"script {script.name!r} {'replaced' if previous else 'loaded'}: {', '.join(hooks) or 'no hooks'}")
         script.state, script.reasons, script.loaded, script.restart_s = "running", [], host.text, None
+
+    def _say_what_is_missing(self, layers: Sequence[str]) -> None:
+        """Once, and again when it changes."""
+        mode = self._options.sandbox
+        missing = [name for name in wanted(mode) if name not in layers]
+        if mode == "off":
+            missing = ["off"]
+        if missing == self._told_missing:
+            return
+        self._told_missing = missing
+        if mode == "off":
+            self._tell("scripting.sandbox is off: a script that breaks out of its language is held by nothing")
+        elif missing:
+            names = ", ".join(missing)
+            self._tell(f"scripting.sandbox: this machine does not give scripts {names}; 'remora doctor' says why")
 
     def refused(self, number: int, reasons: list[str]) -> None:
         """The host could not load its script; an older version keeps running."""
@@ -252,8 +281,10 @@ class ScriptSet:
         host = self._hosts.get(number)
         if host is None or host.pid == 0:
             return
-        if reason:
+        if reason and not host.killed:
+            self.counters.add("hosts_kills_total")
             self._tell(f"script {host.script.name!r} is ended: {reason}")
+        host.killed = True
         with contextlib.suppress(ProcessLookupError):
             os.kill(host.pid, signal.SIGKILL)
 
@@ -277,7 +308,8 @@ class ScriptSet:
             script.host = None if script.host is host else script.host
             script.candidate = None if script.candidate is host else script.candidate
         elif script.candidate is host and (script.state == "loading" or script.host is not None):
-            self._refuse(host, [f"it died while it was loaded ({_how(status)})"])
+            self.counters.add(f"hosts_deaths_total{{how={_label(status)}}}")
+            self._refuse(host, [f"it died while it was loaded ({how_it_ended(status)})"])
         else:
             self._crashed(host, status, now_s)
 
@@ -288,13 +320,16 @@ class ScriptSet:
             script.crashes_s.popleft()
         script.candidate = None if script.candidate is host else script.candidate
         script.host = None if script.host is host else script.host
-        how, count = _how(status), len(script.crashes_s)
-        if count >= self._options.quarantine_after:
+        how, count = how_it_ended(status), len(script.crashes_s)
+        self.counters.add(f"hosts_deaths_total{{how={_label(status)}}}")
+        if status == -signal.SIGSYS or count >= self._options.quarantine_after:
             script.state, script.restart_s, script.loaded = "quarantined", None, None
-            self._tell(f"script {script.name!r} died {count} times ({how}) and is out until its text changes")
+            times = "once" if count == 1 else f"{count} times"
+            self._tell(f"script {script.name!r} died {times} ({how}) and is out until its text changes")
         else:
             delay_s = min(FIRST_BACKOFF_S * 2 ** (count - 1), LAST_BACKOFF_S)
             script.state, script.restart_s = "restarting", now_s + delay_s
+            self.counters.add("hosts_restarts_total")
             self._tell(f"script {script.name!r} died ({how}); it starts again in {delay_s:g} s")
         if host.ready or script.restart_s is None:
             self._detach(host, successor=script.restart_s is not None)
@@ -302,7 +337,10 @@ class ScriptSet:
     # -- time and neighbours -------------------------------------------------------------------------------------------
 
     def take_due(self, now_s: float) -> None:
-        """Restart what has waited out its back-off, end what does not get ready."""
+        """Restart what has waited out its back-off, end what does not get ready or uses too much memory."""
+        if now_s - self._watched_s >= WATCH_INTERVAL_S:
+            self._watched_s = now_s
+            self._watch_memory()
         for script in self.scripts.values():
             if script.candidate is not None and now_s - script.candidate.born_s > LOAD_WALL_S:
                 script.candidate.born_s = now_s
@@ -310,6 +348,15 @@ class ScriptSet:
             if script.restart_s is not None and script.restart_s <= now_s and script.candidate is None:
                 script.restart_s = None
                 self._start(script, now_s)
+
+    def _watch_memory(self) -> None:
+        """The limit on address space comes first; this holds where ``scripting.sandbox`` is off."""
+        limit = self._options.memory_bytes
+        for host in self._hosts.values():
+            host.memory_bytes = resident_bytes(host.pid) if host.pid and not host.killed else 0
+            if host.memory_bytes > limit:
+                used = format_bytes(host.memory_bytes)
+                self.kill(host.number, f"uses {used} of memory, scripting.memory allows {format_bytes(limit)}")
 
     def due_s(self) -> float | None:
         """When ``take_due`` has something to do."""
@@ -364,5 +411,30 @@ class ScriptSet:
             self.kill(host.number, "")
 
 
-def _how(status: int) -> str:
-    return signal.Signals(-status).name if status < 0 else f"exit status {status}"
+def progress_page() -> int:
+    """A page of memory to share with a host, which it cannot cut short under its reader (that would be our SIGBUS)."""
+    page = os.memfd_create("progress", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(page, PAGE_BYTES)
+    fcntl.fcntl(page, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+    return page
+
+
+_SIGNALS = {
+    signal.SIGSYS: "the sandbox ended it: it asked the kernel for what no script may do, so it left its language",
+    signal.SIGSEGV: "it crashed the interpreter",
+    signal.SIGABRT: "it crashed the interpreter",
+    signal.SIGVTALRM: "loading it took more CPU than scripting.loadCpu allows",
+    signal.SIGALRM: "loading it took too long",
+}
+
+
+def how_it_ended(status: int) -> str:
+    """``SIGSEGV: it crashed the interpreter``; ``status`` as ``os.waitstatus_to_exitcode`` gives it."""
+    if status >= 0:
+        return f"exit status {status}"
+    number = signal.Signals(-status)
+    return number.name + (f": {_SIGNALS[number]}" if number in _SIGNALS else "")
+
+
+def _label(status: int) -> str:
+    return signal.Signals(-status).name.lower() if status < 0 else f"status_{status}"

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from engine import clock
 from engine.capture.options import MAX_WORKERS
-from engine.errors import ProtocolViolation
 from engine.frames.host import ACKNOWLEDGEMENT, ENTRY_HEADER, FRAME_HEADER, PROGRESS
 
 SOCKET_BYTES = 1 << 20
@@ -33,6 +32,8 @@ class Acknowledged(NamedTuple):
     entries: list[Entry]
     errors: int
     matched: int
+    violation: str = ""
+    """What no honest host says. What came before it counts, what comes after it is thrown away unread."""
 
 
 class Line:
@@ -54,6 +55,7 @@ class Line:
         self._sequence = 0
         self._unsent = memoryview(b"")
         self._unread = b""
+        self._broken = False
         self._base = (0, 0, now_s)
         """``(started, CPU ns, monotonic s)`` when the running entry was first seen."""
         self._acknowledged_s = now_s
@@ -99,11 +101,7 @@ class Line:
             self._unsent = memoryview(b"")
 
     def read(self, now_s: float) -> Acknowledged | None:
-        """Take acknowledgements; ``None`` when the host is gone.
-
-        Raises:
-            ProtocolViolation: an acknowledgement that no honest host sends.
-        """
+        """Take acknowledgements; ``None`` when the host is gone. Total: a host may send anything."""
         try:
             data = self._socket.recv(65536)
         except BlockingIOError:
@@ -112,7 +110,7 @@ class Line:
             return None
         if not data:
             return None
-        return self._take(self._unread + data, now_s)
+        return Acknowledged([], 0, 0) if self._broken else self._take(self._unread + data, now_s)
 
     def _take(self, data: bytes, now_s: float) -> Acknowledged:
         entries: list[Entry] = []
@@ -120,11 +118,12 @@ class Line:
         while len(data) - position >= ACKNOWLEDGEMENT.size:
             sequence, done, errors, matched, _ = ACKNOWLEDGEMENT.unpack_from(data, position)
             position += ACKNOWLEDGEMENT.size
-            if sequence != self._sequence or not self._done <= done <= len(self.under_way):
-                raise ProtocolViolation(
-                    f"expected an acknowledgement of frame {self._sequence} up to {len(self.under_way)},"
-                    f" got frame {sequence} up to {done}"
-                )
+            if sequence != self._sequence or not self._done < done <= len(self.under_way):
+                # Not one that says nothing new, either: each would renew the patience of ``overdue``.
+                self._broken = True
+                expected = f"frame {self._sequence}, entry {self._done + 1} to {len(self.under_way)}"
+                violation = f"expected an acknowledgement of {expected}, got frame {sequence}, entry {done}"
+                return Acknowledged(entries, errors_total, matched_total, violation)
             fresh = self.under_way[self._done : done]
             entries += fresh
             errors_total += min(errors, len(fresh))

@@ -22,6 +22,11 @@ class ScriptOptions:
         "scripting.passEnv",
         "Environment variables that scripts see in env as well.",
     )
+    sandbox: str = option(
+        "standard",
+        "scripting.sandbox",
+        "standard: scripts run with all the protection of this machine; strict: not without all; off: for development.",
+    )
     queue_items: int = option(4096, "scripting.queue", "Items that may wait for one script.")
     memory_bytes: int = option(512 << 20, "scripting.memory", "Address space of one script's process.", kind="size")
     soft_cpu_s: float = option(

@@ -4,7 +4,7 @@ Attribute and item loads, iteration and unpacking carry no guard at run time: th
 compiler has checked, and a guard on each costs 2 to 14 times the plain access. Stores keep theirs. Loop heads, function
 heads and ``except`` handlers look at the flag ``_stop_``, which the CPU budget sets (1.02 to 1.12 times plain Python).
 
-RestrictedPython is a subset compiler, not a wall: the wall is the process around it (``engine.scripting.jail``).
+RestrictedPython is a subset compiler, not a wall: the wall is the process around it (``engine.jail``).
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ from engine import kfl
 from engine.frames.control import HostExited, HostStarted, Quit, SpawnHost, ToZygote
 from engine.frames.endpoint import Endpoint
 from engine.frames.host import host_fds
+from engine.jail.limits import close_descriptors
 from engine.scripting import host
-from engine.scripting.jail import close_descriptors
 from engine.scripting.loading import check_script
 from hooks.items import Item
 

@@ -34,6 +34,7 @@ from engine.frames.host import (
     Shutdown,
     ShutdownDone,
 )
+from engine.scripting.hosts import progress_page
 
 PATIENCE_S = 20.0
 """When a test gives up on a process; no test waits for this."""
@@ -76,8 +77,7 @@ class HostEnds:
         self.events_theirs = [theirs for _, theirs in pairs]
         broker, self.broker_theirs = message_pair()
         self.broker: Endpoint[Any] = Endpoint(broker, FromHost)
-        self.progress_fd = os.memfd_create("progress")
-        os.ftruncate(self.progress_fd, 4096)
+        self.progress_fd = progress_page()
         self.progress = mmap.mmap(self.progress_fd, 4096)
         self.sequence = 0
         self.answers: dict[str, Any] = {}
@@ -251,6 +251,7 @@ class Zygote:
         user: int = -1,
         answers: dict[str, Any] | None = None,
         workers: int = 1,
+        sandbox: str = "standard",
     ) -> HostEnds:
         """Fork a host for ``source``."""
         self.numbers += 1
@@ -260,7 +261,10 @@ class Zygote:
         source_fd = os.memfd_create("source")
         os.write(source_fd, source if isinstance(source, bytes) else source.encode())
         os.lseek(source_fd, 0, os.SEEK_SET)
-        message = SpawnHost(ends.number, name, environment or {}, "node-1", memory_bytes, 2.0, 0.2, 10.0, user, workers)
+        budgets = 2.0, 0.2, 10.0
+        message = SpawnHost(
+            ends.number, name, environment or {}, "node-1", memory_bytes, *budgets, user, workers, sandbox
+        )
         self.control.send(message, ends.given(source_fd))
         os.close(source_fd)
         for end in ends.events_theirs:

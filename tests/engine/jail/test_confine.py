@@ -7,7 +7,8 @@ import shutil
 
 import pytest
 
-from engine.scripting.jail import MAX_DESCRIPTORS
+from engine.jail.layers import LAYERS, insisted, wanted
+from engine.jail.limits import MAX_DESCRIPTORS
 from tests.support.scripthost import MEMORY_BYTES, HostEnds, Zygote, running_zygote
 
 NOBODY = 65534
@@ -130,17 +131,10 @@ def test_a_dropped_host_is_undumpable(dropped: HostEnds) -> None:
 
 
 def test_the_layers_are_reported_in_the_order_they_were_obtained(host: HostEnds) -> None:
-    always = [
-        "descriptors",
-        "environment",
-        "session",
-        "limits",
-        "capabilities",
-        "parent_death",
-        "no_new_privs",
-        "undumpable",
+    assert [layer for layer in host.layers if layer in wanted("standard")] == [
+        layer for layer in wanted("standard") if layer in host.layers
     ]
-    assert [layer for layer in host.layers if layer != "processes"] == always
+    assert {layer.name for layer in LAYERS if insisted("standard", layer)} <= set(host.layers)
 
 
 @as_root

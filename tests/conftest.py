@@ -1,4 +1,4 @@
-"""One zygote for the tests of a file."""
+"""One zygote for the tests of a file that asks for it."""
 
 from __future__ import annotations
 
