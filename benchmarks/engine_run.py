@@ -23,7 +23,7 @@ from engine.capture.sources import open_source
 from engine.config import Settings
 from engine.counters import Counters
 from engine.dissect.registry import load_rows
-from engine.items.encoding import json_line
+from engine.items.encoding import json_lines
 from engine.items.item import LazyItem
 from engine.pipeline import Node, Pipeline
 from engine.resolve.static import open_resolver
@@ -91,7 +91,8 @@ class Run:
             lambda number: _record(records[number], SEEN),
             clock.monotonic_s(),
         )
-        self._deliver(self._pipeline.items(batch, step))
+        for items in self._pipeline.items(batch, step):
+            self._deliver(items)
         self._log_ends(step.assigned.ended)
         ended, items = self._pipeline.expire()
         self._deliver(items)
@@ -103,7 +104,7 @@ class Run:
             entries = [(item.stream.id, item.index, item.timestamp_ns, item.encode()) for item in items]
             self._items.append(entries, clock.monotonic_s())
             if self._output:
-                self._output.write(b"".join([json_line(item.as_dict()) for item in items]))
+                self._output.write(json_lines([item.as_dict() for item in items]))
 
     def _log_ends(self, streams: list[Stream]) -> None:
         for stream in streams:

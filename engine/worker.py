@@ -184,7 +184,8 @@ class Worker:
         if self._delivery.wanted("onPacketCaptured"):
             self._deliver_packets(step)
         if self._delivery.wanted("onItemCaptured"):
-            self._deliver(self._pipeline.items(batch, step), now_s)
+            for items in self._pipeline.items(batch, step):
+                self._deliver(items, now_s)
         self._log_ends(step.assigned.ended)
         ended, items = self._pipeline.expire()
         self._deliver(items, now_s)

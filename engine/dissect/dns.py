@@ -56,13 +56,10 @@ def detect_tcp(data: bytes) -> Verdict:
 
 
 class DnsDatagrams:
-    """Dissector of one UDP stream: a datagram is a message."""
+    """Dissector of UDP streams: a datagram is a message, so one serves them all; DNS has most streams of all."""
 
     lost = ""
     answering = False
-
-    def __init__(self, options: DissectOptions) -> None:
-        """DNS messages are small; no limit is needed."""
 
     def feed(self, chunk: Chunk) -> list[Message]:
         """The message in ``chunk``; none where not even its header is."""
@@ -187,5 +184,7 @@ def _describe_tcp(request: Payload | None, response: Payload | None) -> dict[str
     return DNS_TCP
 
 
-UDP_ROW = ProtocolRow("dns", UDP, detect_udp, PORTS, DnsDatagrams, _describe_udp)
+_DATAGRAMS = DnsDatagrams()
+
+UDP_ROW = ProtocolRow("dns", UDP, detect_udp, PORTS, lambda _: _DATAGRAMS, _describe_udp, remembers=False)
 TCP_ROW = ProtocolRow("dns", TCP, detect_tcp, PORTS, DnsStream, _describe_tcp)

@@ -42,7 +42,8 @@ class Http1:
         self._limit_bytes = options.max_body_bytes
         self._max_head_bytes = options.max_header_bytes
         self._max_waiting = options.max_pending * 2
-        self._halves = (Half(CLIENT, head), Half(SERVER, head))
+        self._halves: tuple[Half, Half] | None = None
+        """The machine; most streams never need it."""
         self._requests: int = -1
         """The direction that sends requests; -1: not yet known."""
         self._methods: list[bytes] = []
@@ -53,16 +54,21 @@ class Http1:
     @property
     def answering(self) -> bool:
         """A response is arriving."""
-        payloads = (half.payload for half in self._halves)
+        payloads = (half.payload for half in self._halves or ())
         return any(payload is not None and not payload.is_request for payload in payloads)
 
     def feed(self, chunk: Chunk) -> list[Message]:
         """Messages that end in ``chunk``."""
         if self.lost:
             return []
-        half = self._halves[chunk.direction]
-        if half.idle and not chunk.missing_bytes and (message := self._whole(chunk)) is not None:
-            return [message]
+        halves = self._halves
+        if (halves is None or halves[chunk.direction].idle) and not chunk.missing_bytes:
+            message = self._whole(chunk)
+            if message is not None:
+                return [message]
+        if halves is None:
+            halves = self._halves = (Half(CLIENT, head), Half(SERVER, head))
+        half = halves[chunk.direction]
         if chunk.missing_bytes:
             self._skip(half, chunk.missing_bytes)
         self._advance(half, half.take(chunk, self._max_head_bytes))
@@ -76,7 +82,7 @@ class Http1:
         size_bytes, methods = len(data), self._methods
         payload: HttpPayload | None = None
         if data.startswith(b"HTTP/"):
-            if self._requests != direction and self._halves[1 - direction].payload is None:
+            if self._requests != direction and not self._is_busy(1 - direction):
                 method = methods[0] if methods else b""
                 payload = whole_response(data, method, self._max_head_bytes, self._limit_bytes)
             if payload is None:
@@ -97,11 +103,11 @@ class Http1:
     def close(self, reason: str) -> list[Message]:
         """Messages that the end of the stream ends or cuts short."""
         self.lost = self.lost or "ended"
-        client, server = self._halves
-        if client.payload is None and server.payload is None and not self._early:
+        halves = self._halves or ()
+        if not self._early and all(half.payload is None for half in halves):
             return []  # between two messages
         if reason == "closed":
-            for half in self._halves:
+            for half in halves:
                 if half.step is until_close:
                     self.finish(half, half.last_ns())
         kind = "connection" if reason in ("reset", "closed") else "dissection"
@@ -111,7 +117,7 @@ class Http1:
 
     def _cut_short(self, problem: Problem) -> None:
         """What is arriving will never be whole."""
-        for half in self._halves:
+        for half in self._halves or ():
             if half.payload is not None:
                 which = "request" if half.payload.is_request else "response"
                 half.payload.fault = half.payload.fault or Problem(problem.type, f"{which}: {problem.msg}")
@@ -168,9 +174,13 @@ class Http1:
             while len(self._methods) > 1:
                 self._methods.pop(0)
         method = self._methods.pop(0) if self._methods else b""
-        asking = self._halves[1 - half.direction].payload is not None
+        asking = self._is_busy(1 - half.direction)
         half.early = asking and not self._methods and method != b""
         self._body(half, HttpPayload(raw, False, self._limit_bytes), response_framing(raw, method, status), end)
+
+    def _is_busy(self, direction: int) -> bool:
+        """Whether a message of this direction is arriving."""
+        return self._halves is not None and self._halves[direction].payload is not None
 
     def _is_role(self, requests: int) -> bool:
         """Whether ``requests`` is the direction of requests; what sends both is not HTTP."""
@@ -203,7 +213,7 @@ class Http1:
             self._done.append(message)
             self._done += self._early
             self._early = []
-        elif half.early and self._halves[1 - half.direction].payload is not None:
+        elif half.early and self._is_busy(1 - half.direction):
             self._early.append(message)
             self.lost = "too_many_early_responses" if len(self._early) > MAX_EARLY else self.lost
         else:

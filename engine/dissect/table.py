@@ -38,6 +38,8 @@ class ProtocolRow:
     """A dissector for a new stream."""
     describe: Callable[[Payload | None, Payload | None], dict[str, Any]]
     """``protocol`` of an item from its request and response; one of a few constant dicts, never changed."""
+    remembers: bool = True
+    """Its dissectors have a state. One that has none may serve all streams, and has nothing to say at their end."""
 
 
 def recognise(rows: Sequence[ProtocolRow], data: bytes, ports: tuple[int, int]) -> ProtocolRow | Verdict:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from engine.clock import NS_PER_S
 from engine.counters import Counters, Drop
-from engine.dissect.message import Message, Problem
+from engine.dissect.message import Dissector, Message, Problem
 from engine.dissect.options import DissectOptions
 from engine.dissect.table import ProtocolRow, Verdict, recognise
 from engine.items.conversation import Conversation
@@ -72,13 +72,10 @@ class Dissection:
 
     def feed(self, chunk: Chunk) -> list[LazyItem]:
         """Items that ``chunk`` completes."""
-        stream = chunk.stream
-        conversation: Conversation = stream.conversation or self._start(stream)
-        if conversation is _NOTHING:
-            return []
-        if conversation.dissector is None:
-            return self._find_out(conversation, chunk)
-        return self._dissect(conversation, chunk)
+        conversation: Conversation = chunk.stream.conversation or self._start(chunk.stream)
+        if conversation.dissector is not None:
+            return self._dissect(conversation, conversation.dissector, chunk)
+        return [] if conversation is _NOTHING else self._find_out(conversation, chunk)
 
     def ended(self, stream: Stream) -> list[LazyItem]:
         """Items that the end of ``stream`` completes or leaves half; its ``state`` says how it ended."""
@@ -110,49 +107,56 @@ class Dissection:
 
     def finish(self) -> list[LazyItem]:
         """What is left at the end of the input of streams that nobody ended."""
-        return [item for stream in list(self._live.values()) for item in self.ended(stream)]
+        return [item for stream in [*self._live.values(), *self._waiting.values()] for item in self.ended(stream)]
 
     def _start(self, stream: Stream) -> Conversation:
         if stream.protocol not in self._rows:
             stream.conversation = _NOTHING
             return _NOTHING
         conversation = stream.conversation = Conversation()
-        self._live[stream.id] = stream
         return conversation
 
     def _find_out(self, conversation: Conversation, chunk: Chunk) -> list[LazyItem]:
         """Recognise the protocol, by what one direction has sent so far."""
         stream = chunk.stream
-        data = chunk.data
-        if conversation.held:
-            data = b"".join([held.data for held in conversation.held if held.direction == chunk.direction] + [data])
+        data, held = chunk.data, conversation.held
+        if held:
+            data = b"".join([each.data for each in held if each.direction == chunk.direction] + [data])
         found = recognise(self._rows[stream.protocol], data, (stream.server_port, stream.client_port))
         if isinstance(found, ProtocolRow):
-            conversation.row, conversation.dissector = found, found.open(self._options)
-            self._counters.add(self._found[found.name])
-            if not conversation.held:
-                return self._dissect(conversation, chunk)
-            chunks, conversation.held = [*conversation.held, chunk], []
-            return [item for each in chunks for item in self._dissect(conversation, each)]
+            return self._open(conversation, found, [*held, chunk] if held else [chunk])
         if found is Verdict.SHORT and conversation.held_bytes + len(chunk.data) <= MAX_HELD_BYTES:
-            conversation.held.append(chunk)
+            if held:
+                held.append(chunk)
+            else:
+                conversation.held = [chunk]
             conversation.held_bytes += len(chunk.data)
             return []
-        conversation.held, conversation.held_bytes = [], 0
+        conversation.held, conversation.held_bytes = None, 0
         conversation.tries += 1
         if stream.protocol == UDP or conversation.tries >= MAX_TRIES:
             self._forget(conversation, stream, _CUT_OFF)
         return []
 
-    def _dissect(self, conversation: Conversation, chunk: Chunk) -> list[LazyItem]:
-        dissector = conversation.dissector
-        if dissector is None or chunk.stream.conversation is _NOTHING:
+    def _open(self, conversation: Conversation, row: ProtocolRow, chunks: list[Chunk]) -> list[LazyItem]:
+        """It is this protocol; ``chunks`` are all there were."""
+        stream = chunks[0].stream
+        dissector = row.open(self._options)
+        conversation.row, conversation.dissector, conversation.held = row, dissector, None
+        self._counters.add(self._found[row.name])
+        if row.remembers:
+            self._live[stream.id] = stream
+        return [item for each in chunks for item in self._dissect(conversation, dissector, each)]
+
+    def _dissect(self, conversation: Conversation, dissector: Dissector, chunk: Chunk) -> list[LazyItem]:
+        stream = chunk.stream
+        if stream.conversation is _NOTHING:
             return []
         messages = dissector.feed(chunk)
-        items = self._pair(conversation, chunk.stream, messages) if messages else []
+        items = self._pair(conversation, stream, messages) if messages else []
         if dissector.lost:
             self._counters.add(f"dissect_streams_lost_total{{reason={dissector.lost}}}")
-            items += self._forget(conversation, chunk.stream, Problem("dissection", dissector.lost))
+            items += self._forget(conversation, stream, Problem("dissection", dissector.lost))
         return items
 
     def _pair(self, conversation: Conversation, stream: Stream, messages: list[Message]) -> list[LazyItem]:
@@ -166,7 +170,7 @@ class Dissection:
                     items.append(self._item(conversation, stream, request, None, _IN_GAP))
             asked = conversation.answer(message)
             items.append(self._item(conversation, stream, asked, message, _LATE if asked is None else None))
-        if conversation.waiting or conversation.waiting_by_key:
+        if conversation.in_order or conversation.by_key:
             self._waiting[stream.id] = stream
         else:
             self._waiting.pop(stream.id, None)
@@ -176,7 +180,8 @@ class Dissection:
         earlier = conversation.ask(request)
         if earlier is not None:
             items.append(self._item(conversation, stream, earlier, None, _REPEATED))
-        if conversation.pending > self._max_pending:
+        in_order, by_key = conversation.in_order, conversation.by_key
+        if (len(in_order) if in_order else 0) + (len(by_key) if by_key else 0) > self._max_pending:
             self._counters.drop("dissect", Drop.PENDING_LIMIT)
             items.append(self._item(conversation, stream, conversation.give_up_oldest(), None, _CROWDED))
 
@@ -184,7 +189,7 @@ class Dissection:
         """Dissect ``stream`` no more; what waits becomes items with ``problem``."""
         stream.conversation = _NOTHING
         self._live.pop(stream.id, None)
-        if not (conversation.waiting or conversation.waiting_by_key):
+        if not (conversation.in_order or conversation.by_key):
             return []
         self._waiting.pop(stream.id, None)
         return [self._item(conversation, stream, request, None, problem) for request in conversation.give_up()]

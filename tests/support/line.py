@@ -52,7 +52,7 @@ class Line:
         streams = {stream.id: stream for stream in step.assigned.streams}
         ids, times = step.assigned.stream_ids, step.columns.timestamp_ns
         self._shelf.append(batch, ids, times, lambda number: _record(streams[number], SEEN), self._now_s)
-        items = self._pipeline.items(batch, step)
+        items = list(itertools.chain.from_iterable(self._pipeline.items(batch, step)))
         self._log(step.assigned.ended)
         ended, late = self._pipeline.expire()
         self._log(ended)

@@ -151,11 +151,12 @@ def items_of(path: Path, options: DissectOptions | None = None) -> list[LazyItem
         Counters(),
         lambda: next(ids),
     )
-    source, items = open_source(str(path), 0), []
+    source = open_source(str(path), 0)
+    items: list[LazyItem] = []
     while not source.ended:
         batch = source.read()
         if batch is not None:
-            items += pipeline.items(batch, pipeline.packets(batch))
+            items += itertools.chain.from_iterable(pipeline.items(batch, pipeline.packets(batch)))
             items += pipeline.expire()[1]
     source.close()
     return items + pipeline.finish()[1]

@@ -37,13 +37,13 @@ ANSWER = message(0x8180, records=([record(1, b"\1\2\3\4")], [], []))
 
 
 def section_of(data: bytes) -> dict[str, Any]:
-    (found,) = DnsDatagrams(OPTIONS).feed(datagram(a_stream(UDP, 53), CLIENT, data))
+    (found,) = DnsDatagrams().feed(datagram(a_stream(UDP, 53), CLIENT, data))
     assert found.payload.problem() is None
     return found.payload.section()
 
 
 def problem_of(data: bytes) -> str:
-    (found,) = DnsDatagrams(OPTIONS).feed(datagram(a_stream(UDP, 53), CLIENT, data))
+    (found,) = DnsDatagrams().feed(datagram(a_stream(UDP, 53), CLIENT, data))
     problem = found.payload.problem()
     return problem.msg if problem else ""
 
@@ -145,19 +145,19 @@ def test_what_is_wrong_is_said(data: bytes, problem: str) -> None:
 
 def test_what_was_read_before_the_damage_is_kept() -> None:
     data = message(0x8180, records=([record(1, b"\1\2\3\4"), record(1, b"\1\2\3\4")], [], []))[:-2]
-    (found,) = DnsDatagrams(OPTIONS).feed(datagram(a_stream(UDP, 53), SERVER, data))
+    (found,) = DnsDatagrams().feed(datagram(a_stream(UDP, 53), SERVER, data))
     assert [answer["ip"] for answer in found.payload.section()["answers"]] == ["1.2.3.4"]
     assert found.payload.problem() is not None
 
 
 def test_a_datagram_cut_by_the_capture_says_so() -> None:
-    (found,) = DnsDatagrams(OPTIONS).feed(datagram(a_stream(UDP, 53), SERVER, ANSWER[:-3], missing_bytes=3))
+    (found,) = DnsDatagrams().feed(datagram(a_stream(UDP, 53), SERVER, ANSWER[:-3], missing_bytes=3))
     assert found.payload.problem() == ("dissection", "3 bytes are missing")
     assert found.size_bytes == len(ANSWER)
 
 
 def test_a_datagram_without_a_header_is_no_message() -> None:
-    assert DnsDatagrams(OPTIONS).feed(datagram(a_stream(UDP, 53), CLIENT, QUERY[:11])) == []
+    assert DnsDatagrams().feed(datagram(a_stream(UDP, 53), CLIENT, QUERY[:11])) == []
 
 
 def test_many_pointers_cost_no_more_than_linear_time() -> None:
@@ -256,7 +256,7 @@ def test_damage_raises_nothing_and_every_section_can_be_built(seed: int) -> None
     kinds = [(kind, bytes(chance.randbytes(chance.randrange(30)))) for kind in (1, 2, 6, 15, 16, 28, 33, 41, 256)]
     rich = message(0x8180, records=([record(*kind) for kind in kinds], [record(2, POINTER)], []))
     for chunk in damage(chunks_of([(SERVER, rich)] * 3), seed):
-        for found in DnsDatagrams(OPTIONS).feed(chunk):
+        for found in DnsDatagrams().feed(chunk):
             found.payload.problem()
             found.payload.section()
     talk: list[Said] = [(CLIENT, framed(QUERY, QUERY)), (SERVER, framed(rich, ANSWER))] * 3

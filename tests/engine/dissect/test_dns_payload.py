@@ -51,7 +51,7 @@ def told(data: bytes) -> tuple[dict[str, Any], Problem | None, bool]:
 
 
 def test_what_is_plain_is_read_as_the_careful_way_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    messages = [a_message(seed) for seed in range(4000)]
+    messages = [a_message(seed) for seed in range(2000)]
     quick = [told(data) for data in messages]
     seen: list[int] = []
     monkeypatch.setattr(dns_payload, "_plain_question", lambda raw: seen.append(len(raw)))
@@ -59,4 +59,4 @@ def test_what_is_plain_is_read_as_the_careful_way_reads_it(monkeypatch: pytest.M
     for seed, data in enumerate(messages):
         assert told(data) == quick[seed], f"seed {seed}"
     assert seen
-    assert 500 < sum(problem is None for _, problem, _ in quick) < 3900
+    assert 300 < sum(problem is None for _, problem, _ in quick) < 1950
