@@ -22,6 +22,9 @@ MAX_REQUEST_BYTES = 64 * 1024
 PATIENCE_S, ASKER_PATIENCE_S = 1.0, 5.0
 """How long a whole exchange may take: the supervisor waits for one asker at a time."""
 
+HELD = "query"
+"""The operation that lasts until the asker closes its connection."""
+MAX_HELD = 16
 Answer = Callable[[str, Mapping[str, Any]], tuple[list[dict[str, Any]], dict[str, Any]]]
 
 
@@ -33,8 +36,12 @@ class _Request(msgspec.Struct, forbid_unknown_fields=True):
 class ControlSocket:
     """The supervisor's end; one request a connection, answered at once."""
 
-    def __init__(self, path: Path, selector: selectors.BaseSelector, answer: Answer) -> None:
-        self._path, self._selector, self._answer = path, selector, answer
+    def __init__(
+        self, path: Path, selector: selectors.BaseSelector, answer: Answer, held: Callable[[int], None] = lambda _: None
+    ) -> None:
+        """``held`` is told how many connections asked for ``HELD`` and are still there, whenever that changes."""
+        self._path, self._selector, self._answer, self._tell_held = path, selector, answer, held
+        self._held: set[socket.socket] = set()
         path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         previous = os.umask(0o177)
@@ -53,13 +60,33 @@ class ControlSocket:
         except OSError:
             return  # gone already, or no descriptor is left: it asks again
         until_s = monotonic_s() + PATIENCE_S
-        with connection, contextlib.suppress(TimeoutError, ConnectionError):  # an asker that is gone or stuck
+        keep = False
+        with contextlib.suppress(TimeoutError, ConnectionError):  # an asker that is gone or stuck
             for message in self._reply(_receive(connection, MAX_REQUEST_BYTES, until_s)):
                 _send(connection, message, until_s)
+                keep = message.get("done", {}).get(HELD, False)
+        if keep:
+            self._hold(connection)
+        else:
+            connection.close()
+
+    def _hold(self, connection: socket.socket) -> None:
+        self._held.add(connection)
+        self._selector.register(connection, selectors.EVENT_READ, lambda: self._let_go(connection))
+        self._tell_held(len(self._held))
+
+    def _let_go(self, connection: socket.socket) -> None:
+        """It was closed; one that says anything more breaks the protocol, and is closed here."""
+        self._selector.unregister(connection)
+        self._held.remove(connection)
+        connection.close()
+        self._tell_held(len(self._held))
 
     def _reply(self, data: bytes) -> Iterator[dict[str, Any]]:
         try:
             request = msgspec.msgpack.decode(data, type=_Request)
+            if request.op == HELD and len(self._held) >= MAX_HELD:
+                raise RemoraError(f"control socket: expected at most {MAX_HELD} connected queries")
             rows, done = self._answer(request.op, request.args)
         except (RemoraError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             yield {"error": str(error)}
@@ -68,7 +95,11 @@ class ControlSocket:
         yield {"done": done}
 
     def close(self) -> None:
-        """Answer no more; the path disappears."""
+        """Answer no more; the path disappears, and who is connected notices."""
+        for connection in self._held:
+            self._selector.unregister(connection)
+            connection.close()
+        self._held.clear()
         self._selector.unregister(self._listener)
         self._listener.close()
         self._path.unlink(missing_ok=True)
@@ -82,21 +113,41 @@ def ask(path: Path, operation: str, arguments: Mapping[str, Any]) -> tuple[list[
         OSError: it runs and does not answer.
         RemoraError: the instance refused.
     """
-    until_s = monotonic_s() + ASKER_PATIENCE_S
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(ASKER_PATIENCE_S)
-        with _address(path) as address:
-            connection.connect(address)
-        _send(connection, {"op": operation, "args": dict(arguments)}, until_s)
-        rows: list[dict[str, Any]] = []
-        while True:
-            message = msgspec.msgpack.decode(_receive(connection, MAX_STREAM_FRAME_BYTES, until_s))
-            if "row" in message:
-                rows.append(message["row"])
-            elif "done" in message:
-                return rows, message["done"]
-            else:
-                raise RemoraError(message["error"])
+        return _exchange(connection, path, operation, arguments)
+
+
+def connect(path: Path) -> socket.socket:
+    """A connection of a query: items are made as long as it is open. It becomes readable when the instance ends.
+
+    Raises: as ``ask``.
+    """
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _exchange(connection, path, HELD, {})
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _exchange(
+    connection: socket.socket, path: Path, operation: str, arguments: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    until_s = monotonic_s() + ASKER_PATIENCE_S
+    connection.settimeout(ASKER_PATIENCE_S)
+    with _address(path) as address:
+        connection.connect(address)
+    _send(connection, {"op": operation, "args": dict(arguments)}, until_s)
+    rows: list[dict[str, Any]] = []
+    while True:
+        message = msgspec.msgpack.decode(_receive(connection, MAX_STREAM_FRAME_BYTES, until_s))
+        if "row" in message:
+            rows.append(message["row"])
+        elif "done" in message:
+            return rows, message["done"]
+        else:
+            raise RemoraError(message["error"])
 
 
 @contextlib.contextmanager

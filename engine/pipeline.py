@@ -28,6 +28,8 @@ from engine.streams.table import Assigned, StreamTable
 
 EXPIRY_STEP_NS = NS_PER_S
 """Timeouts are looked at once per second of the capture clock."""
+NEVER_NS = (1 << 63) - 1
+"""Later than any packet."""
 
 
 ITEMS_AT_ONCE = 128
@@ -102,6 +104,20 @@ class Pipeline:
                 items = []
         self._end([*self._closing, *step.assigned.ended], items)
         yield self._counted(items)
+
+    def skip(self, batch: Batch, step: Step) -> None:
+        """Nobody wants items of this batch: no payload of it is touched, streams are let go of where they are."""
+        self._reassembler.feed(batch, step.columns, step.assigned, lambda _: False)
+        self._end(step.assigned.ended, [])
+        self.counters.add("dissect_skipped_packets_total", len(step.assigned.order))
+
+    def pause(self) -> list[LazyItem]:
+        """Nobody wants items any more: those of half exchanges, after which ``skip`` may be called."""
+        items: list[LazyItem] = []
+        for chunk in self._reassembler.expire(NEVER_NS):
+            items += self._dissection.feed(chunk)
+        self._end(self._closing, items)
+        return self._counted(items + self._dissection.pause())
 
     def expire(self) -> tuple[list[Stream], list[LazyItem]]:
         """``(streams that timed out, the items that brought)``: cheap to call after every batch."""

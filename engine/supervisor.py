@@ -24,7 +24,7 @@ from engine import clock
 from engine.capture.live import open_packet_socket
 from engine.children import HOPELESS, ChildProcess
 from engine.configure import Configuration
-from engine.controlsocket import ControlSocket
+from engine.controlsocket import HELD, ControlSocket
 from engine.counters import Drop
 from engine.errors import CaptureError, ConfigError, RemoraError
 from engine.frames.control import (
@@ -48,6 +48,7 @@ from engine.frames.control import (
     Start,
     StopIntake,
     Up,
+    Wanted,
 )
 from engine.process import nobody
 from engine.scripting import sandbox
@@ -149,11 +150,12 @@ class Supervisor:
         self._watch: FolderWatch | None = None
         self._metrics = self._serve_metrics()
         self._publish_s = 0.0
-        self._control = ControlSocket(self._data / "control.sock", self._selector, self._answer)
+        self._queries = 0
+        self._control = ControlSocket(self._data / "control.sock", self._selector, self._answer, self._on_queries)
         self._handlers: dict[type[Any], Callable[[str, Any], None]] = {
             Up: self._on_up,
             Report: self._on_report,
-            HostReady: lambda _, m: self._scripts.ready(m.host, m.hooks, m.warnings, m.layers),
+            HostReady: self._on_ready,
             HostRefused: lambda _, m: self._scripts.refused(m.host, m.reasons),
             HostStarted: lambda _, m: self._scripts.started(m.host, m.pid),
             HostExited: lambda _, m: self._scripts.exited(m.host, m.status, clock.monotonic_s()),
@@ -369,12 +371,31 @@ class Supervisor:
     def _on_up(self, name: str, _: Up) -> None:
         child = self._children[name]
         child.up = True
+        if name == "worker":
+            self._tell_wanted()
         if name == "worker" and child.deaths:
             self._scripts.restart_all(clock.monotonic_s())
         if name == "broker" and child.deaths:
             self._scripts.broker_replaced(clock.monotonic_s())
         if (name, self._phase) in (("broker", "finishing"), ("recorder", "sealing"), ("shipper", "flushing")):
             self._begin_phase(self._phase)
+
+    # -- who wants items -----------------------------------------------------------------------------------------------
+
+    def _on_ready(self, _: str, message: HostReady) -> None:
+        warnings = list(message.warnings)
+        if "onItemCaptured" in message.hooks and not self._settings.dissect.enabled:
+            warnings.append("no items come: tap.capture.dissection.enabled is false")
+        self._scripts.ready(message.host, message.hooks, warnings, message.layers)
+
+    def _on_queries(self, count: int) -> None:
+        self._queries = count
+        self._tell_wanted()
+
+    def _tell_wanted(self) -> None:
+        """Recordings that are due will be named here too."""
+        by = ["query"] if self._queries else []
+        self._children["worker"].mailbox.send(Wanted(by))
 
     # -- phases --------------------------------------------------------------------------------------------------------
 
@@ -511,10 +532,22 @@ class Supervisor:
         for line in lines:
             self._view.tell(line.decode(errors="replace"))
 
+    def _accept_query(self) -> dict[str, Any]:
+        if not self._settings.dissect.enabled:
+            raise RemoraError(
+                "tap.capture.dissection.enabled is false: expected true for a query of live items; "
+                "remora query --data DIR without --follow dissects what is stored"
+            )
+        if self._phase not in ("starting", "running"):
+            raise RemoraError(f"the instance is {self._phase}: expected one that still reads packets")
+        return {HELD: True}
+
     def _answer(self, operation: str, _: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """Rows and closing of a request on the control socket."""
+        if operation == HELD:
+            return [], self._accept_query()
         if operation != "status":
-            raise RemoraError(f"control socket: expected the operation 'status', got {operation!r}")
+            raise RemoraError(f"control socket: expected the operation 'status' or {HELD!r}, got {operation!r}")
         rows = [
             {"process": child.name, "pid": child.pid, "up": child.alive, "deaths": child.deaths}
             for child in self._children.values()

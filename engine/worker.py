@@ -21,9 +21,10 @@ from engine.counters import Drop
 from engine.decode.columns import FRAGMENT
 from engine.dissect.registry import load_rows
 from engine.errors import CaptureError
-from engine.frames.control import AttachHost, Begin, DetachHost, Drained, Failed, KillHost, Quit, StopIntake
+from engine.frames.control import AttachHost, Begin, DetachHost, Drained, Failed, KillHost, Quit, StopIntake, Wanted
 from engine.frames.host import KIND_ITEMS, KIND_PACKETS
 from engine.items.encoding import packet_blob
+from engine.items.interest import Interest
 from engine.items.item import LazyItem
 from engine.pipeline import Node, Pipeline, Step
 from engine.process import Child, run
@@ -75,6 +76,7 @@ class Worker:
         self._delivery = Delivery(
             self._settings.scripts, self._counters, self._shelf, lossless=self._lossless, kill=self._ask_to_kill
         )
+        self._interest, self._dissecting = Interest(self._settings.dissect), False
         self._selector = selectors.DefaultSelector()
         self._selector.register(child.endpoint, selectors.EVENT_READ)
         self._reading = self._stopped = self._drained = self._over = False
@@ -183,13 +185,24 @@ class Worker:
         self._resume.write(batch)
         if self._delivery.wanted("onPacketCaptured"):
             self._deliver_packets(step)
-        if self._delivery.wanted("onItemCaptured"):
+        if self._is_wanted(now_s):
             for items in self._pipeline.items(batch, step):
                 self._deliver(items, now_s)
+        else:
+            self._pipeline.skip(batch, step)
         self._log_ends(step.assigned.ended)
         ended, items = self._pipeline.expire()
         self._deliver(items, now_s)
         self._log_ends(ended)
+
+    def _is_wanted(self, now_s: float) -> bool:
+        """Whether to dissect; where that has just ended, its last items are delivered."""
+        before = self._dissecting
+        self._dissecting = self._interest.lasts(now_s, scripts=self._delivery.wanted("onItemCaptured"))
+        if before and not self._dissecting:
+            self._deliver(self._pipeline.pause(), now_s)
+        self._counters.set("dissect_on", int(self._dissecting))
+        return self._dissecting
 
     def _deliver(self, items: Sequence[LazyItem], now_s: float) -> None:
         if items:
@@ -235,6 +248,7 @@ class Worker:
             self._due_s["budgets"] = now_s + BUDGET_STEP_S
             self._delivery.check_budgets(now_s)
             self._counters.set("scripts_queue", self._delivery.depth())
+            self._is_wanted(now_s)
         if now_s >= self._due_s["expiry"]:
             self._due_s["expiry"] = now_s + EXPIRY_STEP_S
             self._expire(now_s)
@@ -268,6 +282,9 @@ class Worker:
         elif isinstance(message, Begin):
             self._reading = not self._stopped
             self._register_sources()
+        elif isinstance(message, Wanted):
+            self._interest.tell(message.by)
+            self._shelf.hold(clock.monotonic_s() if self._interest.queried else None)
         elif isinstance(message, StopIntake):
             self._due_s["delivery"] = clock.monotonic_s() + message.deliver_s
             self._on_stop()

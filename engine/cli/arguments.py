@@ -82,3 +82,15 @@ def offline_sources(given: tuple[str, ...], data: Path | None, last: str = "") -
     if last and not specs[0].startswith("data:"):
         raise ConfigError("--last", "--data DIR", " ".join(given), "a capture has kfl: timestamp >= …")
     return specs
+
+
+def followed(given: tuple[str, ...], data: Path | None, last: str) -> Path:
+    """The data folder whose instance ``query --follow`` connects to.
+
+    Raises:
+        ConfigError: there is none, or something that does not go with it.
+    """
+    beside = " ".join([*given, *(["--last"] if last else [])])
+    if data is None or beside:
+        raise ConfigError("--follow", "--data DIR and no other source of items", beside or "nothing")
+    return data

@@ -12,6 +12,7 @@ import click
 
 from engine.cli import arguments
 from engine.items.encoding import json_lines
+from engine.listening import Listener
 from engine.query import Query
 from engine.units import parse_duration_s
 
@@ -26,11 +27,18 @@ ROWS_AT_ONCE = 32
 @arguments.sources
 @click.option("--kfl", "text", default="", metavar="TEXT", help="Only items that this filter matches.")
 @arguments.stored
+@click.option("--follow", is_flag=True, help="With --data: items of the running instance as they come, until Ctrl-C.")
 @click.option("--last", default="", metavar="TIME", help="With --data: only items of the last 5m, 30s, … of traffic.")
 @arguments.config_file
 @arguments.sets
 def query(
-    sources: tuple[str, ...], text: str, data: Path | None, last: str, config_file: Path | None, sets: tuple[str, ...]
+    sources: tuple[str, ...],
+    text: str,
+    data: Path | None,
+    follow: bool,
+    last: str,
+    config_file: Path | None,
+    sets: tuple[str, ...],
 ) -> None:
     """Print items as JSON Lines.
 
@@ -41,9 +49,15 @@ def query(
 
     \b
     Example: remora query --data ./remora-data --last 5m --kfl 'dns'
+
+    \b
+    Example: remora query --data ./remora-data --follow
     """
     configuration = arguments.load(config_file, sets)
     wanted = _compile(text) if text else None
+    if follow:
+        _follow(arguments.followed(sources, data, last), wanted)
+        return
     last_s = parse_duration_s("--last", last) if last else None
     found = Query(arguments.offline_sources(sources, data, last), configuration.settings, _warn, last_s)
     gc.disable()  # a fifth of the time went into looking for cycles among live streams; there are none
@@ -67,6 +81,18 @@ def streams(sources: tuple[str, ...], data: Path | None, config_file: Path | Non
     configuration = arguments.load(config_file, sets)
     found = Query(arguments.offline_sources(sources, data), configuration.settings, _warn)
     _print(found.streams())
+
+
+def _follow(data: Path, wanted: Filter | None) -> None:
+    listener = Listener(data, _warn)
+    try:
+        for items in listener.batches(wanted):
+            sys.stdout.buffer.write(json_lines(items))
+            sys.stdout.buffer.flush()
+    except KeyboardInterrupt:
+        pass  # the way to end it
+    finally:
+        listener.close()
 
 
 def _compile(text: str) -> Filter:

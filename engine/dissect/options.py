@@ -11,6 +11,17 @@ from engine.options import option
 class DissectOptions:
     """Caps that keep memory bounded; what is cut says so in its item."""
 
+    enabled: bool = option(
+        True,
+        "tap.capture.dissection.enabled",
+        "Dissect while a script, a recording or a connected query wants items; false: store packets only.",
+    )
+    stop_after_s: float = option(
+        300.0,
+        "tap.capture.dissection.stopAfter",
+        "How long dissection goes on after nobody wants items any more; 0: it never stops.",
+        kind="duration",
+    )
     max_body_bytes: int = option(1 << 20, "dissect.maxBody", "Bytes of a body kept in an item.", kind="size")
     max_header_bytes: int = option(64 << 10, "dissect.maxHeader", "Bytes of one message head.", kind="size")
     max_pending: int = option(1024, "dissect.maxPending", "Requests of one stream that may wait for their response.")

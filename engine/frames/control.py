@@ -54,6 +54,13 @@ class Begin(msgspec.Struct, tag="begin"):
     """To the worker: the scripts are loaded, start reading."""
 
 
+class Wanted(msgspec.Struct, tag="wanted"):
+    """To the worker: who wants items besides scripts, which it knows itself."""
+
+    by: list[str]
+    """``query``: one is connected. A recording that is due will stand here by its name."""
+
+
 class StopIntake(msgspec.Struct, tag="stop_intake"):
     """To the worker: read no more; deliver what was read, then ``Drained``."""
 
@@ -82,7 +89,7 @@ class Quit(msgspec.Struct, tag="quit"):
     """Exit now; nothing is left to say."""
 
 
-ToChild = Start | AttachHost | DetachHost | Begin | StopIntake | Finish | Seal | Flush | Quit
+ToChild = Start | AttachHost | DetachHost | Begin | Wanted | StopIntake | Finish | Seal | Flush | Quit
 
 
 class Up(msgspec.Struct, tag="up"):

@@ -48,6 +48,11 @@ class Conversation:
         self.by_key: dict[int, Message] | None = None
         """The same by their key."""
 
+    def restart(self) -> None:
+        """Know nothing of the stream but how many items it gave; nothing may wait."""
+        self.row = self.dissector = None
+        self.held, self.held_bytes, self.tries, self.skipped, self.pipelined = [], 0, 0, 0, False
+
     def ask(self, request: Message) -> Message | None:
         """Let ``request`` wait; returns one with the same key that waits no more."""
         if request.key is None:

@@ -32,6 +32,7 @@ _ENDINGS = {
     "half_open": Problem("pair-not-found", "no packet of the server was captured"),
     "idle": Problem("timeout", "no response before the stream fell silent"),
 }
+_PAUSED = Problem("dissection", "dissection stopped before a response came (tap.capture.dissection.stopAfter)")
 _CUT_OFF = Problem("pair-not-found", "no response before the end of the capture")
 
 
@@ -103,6 +104,18 @@ class Dissection:
                     items.append(self._item(conversation, stream, request, None, problem))
             if not conversation.pending:
                 del self._waiting[stream.id]
+        return items
+
+    def pause(self) -> list[LazyItem]:
+        """What is left when nobody wants items any more; what comes later of a stream begins in its middle."""
+        items: list[LazyItem] = []
+        for stream in list(self._live.values()):
+            conversation: Conversation = stream.conversation
+            if conversation.dissector is not None:
+                items += self._pair(conversation, stream, conversation.dissector.close(stream.state))
+            items += [self._item(conversation, stream, request, None, _PAUSED) for request in conversation.give_up()]
+            conversation.restart()
+        self._waiting.clear()
         return items
 
     def finish(self) -> list[LazyItem]:

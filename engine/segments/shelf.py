@@ -7,6 +7,7 @@ shelf. Others read the files (``engine.segments.reader``); nobody asks the worke
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 
@@ -73,6 +74,7 @@ class Shelf:
         self._unlogged = bytearray()
         self._retry_s = now_s
         self._full = False
+        self._held_since_s = math.inf
         self._complain_s = now_s
         self._refused = 0
         try:
@@ -272,6 +274,10 @@ class Shelf:
         """
         self._holds.release(stream_id)
 
+    def hold(self, since_s: float | None) -> None:
+        """Widen the window to all that is written from ``since_s`` on, until ``None``; again changes nothing."""
+        self._held_since_s = math.inf if since_s is None else min(since_s, self._held_since_s)
+
     # ---- expiry ---------------------------------------------------------------------------------------------------
 
     def expire(
@@ -316,12 +322,15 @@ class Shelf:
             if segment.due_s <= now_s and self._unheld(segment, copied) and self._past_ttl(segment, now_s)
         ]
         for segment in free:
-            if segment.written_s + self._options.window_s <= now_s or self._pressed():
+            if self._outside_window(segment, now_s) or self._pressed():
                 self._remove(segment, wall_ns, now_s)
         if self._pressed():
             self._shorten(now_s, copied, wall_ns)
         if self._pressed():
             self._rescue(now_s, copied, wall_ns)
+
+    def _outside_window(self, segment: Segment, now_s: float) -> bool:
+        return segment.written_s + self._options.window_s <= now_s and segment.written_s < self._held_since_s
 
     def _shorten(self, now_s: float, copied: Copied | None, wall_ns: int) -> None:
         """Oldest first, delete segments whose packets are past the TTL although their streams go on.

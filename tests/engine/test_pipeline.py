@@ -1,12 +1,20 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.support.packets import Packet, fragments_of, write_pcap
-from tests.support.traces import TRACES, items_of
+from engine.counters import Counters
+from engine.dissect.options import DissectOptions
+from engine.dissect.registry import load_rows
+from engine.items.item import LazyItem
+from engine.pipeline import Node, Pipeline
+from engine.resolve.static import NoNames
+from engine.streams.options import StreamOptions
+from tests.support.packets import Packet, batch_of, fragments_of, in_time_order, write_pcap
+from tests.support.traces import TRACES, answer, get, items_of, talk
 from tests.support.tunnels import as_frame, carried_in, gtp, vxlan
 
 Carry = Callable[[bytes, int], list[bytes]]
@@ -35,3 +43,85 @@ def test_items_do_not_depend_on_how_packets_are_carried(trace: str, carry: Carry
     items = items_of(write_pcap(tmp_path / "carried.pcap", carried))
     assert [item.as_dict() for item in items] == [item.as_dict() for item in plain]
     assert plain
+
+
+# ---- on demand ----------------------------------------------------------------------------------------------------
+
+
+class Line:
+    """A pipeline that is fed packets, dissecting or not."""
+
+    def __init__(self) -> None:
+        self.counters, ids = Counters(), itertools.count(1)
+        options = StreamOptions(), DissectOptions(), load_rows(installed=False), NoNames(), Node("n1", "10.0.0.9")
+        self.pipeline = Pipeline(*options, self.counters, lambda: next(ids))
+
+    def feed(self, packets: Sequence[Packet], *, wanted: bool) -> list[tuple[str, int, str]]:
+        batch = batch_of(packets)
+        step = self.pipeline.packets(batch)
+        items = [item for some in self.pipeline.items(batch, step) for item in some] if wanted else []
+        if not wanted:
+            self.pipeline.skip(batch, step)
+        return told([*items, *self.pipeline.expire()[1]])
+
+
+def told(items: Sequence[LazyItem]) -> list[tuple[str, int, str]]:
+    """``(path, index, type of error)``."""
+    return [
+        ((item["request"] or {}).get("path", ""), item.index, (item["error"] or {}).get("type", "")) for item in items
+    ]
+
+
+def keep_alive(count: int) -> list[list[Packet]]:
+    """One connection: a handshake, then a request and its response each."""
+    conversation = talk()
+    parts: list[list[Packet]] = []
+    for number in range(count):
+        conversation.client_says(get(f"/{number}")).server_says(answer("200 OK", b"body"))
+        parts.append(conversation.packets[sum(len(part) for part in parts) :])
+    return parts
+
+
+def test_without_interest_no_payload_is_touched_and_every_packet_is_counted() -> None:
+    line = Line()
+    packets = in_time_order(*(trace() for trace in TRACES.values()))
+    assert line.feed(packets, wanted=False) == []
+    counters = line.counters
+    assert counters.get("dissect_skipped_packets_total") == counters.get("streams_packets_total") == len(packets)
+    assert counters.get("streams_payload_bytes_total") == counters.get("items_total") == 0
+    assert line.pipeline.finish()[1] == []
+
+
+def test_dissection_begins_in_the_middle_of_a_stream_and_goes_on_after_a_pause_with_the_next_index() -> None:
+    line, parts = Line(), keep_alive(6)
+    assert line.feed(parts[0], wanted=False) == []
+    assert line.feed(parts[1], wanted=True) == [("/1", 0, "")]
+    assert told(line.pipeline.pause()) == []
+    assert line.feed(parts[2] + parts[3], wanted=False) == []
+    assert line.feed(parts[4] + parts[5], wanted=True) == [("/4", 1, ""), ("/5", 2, "")]
+
+
+def test_a_pause_tells_what_was_half_way() -> None:
+    line, parts = Line(), keep_alive(2)
+    assert line.feed(parts[0][:-1], wanted=True) == []
+    assert told(line.pipeline.pause()) == [("/0", 0, "dissection")]
+    assert line.feed(parts[0][-1:], wanted=False) == []
+    assert line.feed(parts[1], wanted=True) == [("/1", 1, "")]
+    assert told(line.pipeline.finish()[1]) == []
+
+
+def test_what_waited_for_a_missing_packet_is_told_before_a_pause() -> None:
+    line, conversation = Line(), talk()
+    packets = conversation.client_says(get("/0")).server_says(answer("200 OK", b"x" * 4000)).packets
+    assert line.feed([*packets[:5], *packets[6:]], wanted=True) == []
+    assert line.counters.get("streams_held_bytes") > 0
+    ((path, index, error),) = told(line.pipeline.pause())
+    assert (path, index, error != "") == ("/0", 0, True)
+    assert line.counters.get("streams_held_bytes") == 0
+
+
+def test_late_packets_of_a_stream_that_ended_unwatched_begin_nothing() -> None:
+    line, conversation = Line(), talk().client_says(get("/0")).server_says(answer("200 OK", b"")).finish()
+    assert line.feed(conversation.packets, wanted=False) == []
+    assert line.feed(conversation.packets[3:], wanted=True) == []
+    assert told(line.pipeline.finish()[1]) == []

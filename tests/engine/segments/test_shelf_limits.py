@@ -166,6 +166,29 @@ def test_the_window_keeps_packets_until_the_budget_presses(tmp_path: Path) -> No
         reader.materialise(1, tmp_path / "x")
 
 
+def test_what_is_written_while_it_is_held_stays_until_the_budget_presses_or_the_hold_ends(tmp_path: Path) -> None:
+    data, rng = data_folder(tmp_path), random.Random(1)
+    shelf = Shelf(data, StorageOptions(storage_limit_bytes=64 << 10), Counters(), 0.0)
+    before, held = packets_for(rng, [1], 20, EPOCH_NS), packets_for(rng, [2], 20, EPOCH_NS)
+    put(shelf, before, 0.0)
+    shelf.hold(10.0)
+    put(shelf, held, 10.0)
+    shelf.hold(50.0)
+    expire(shelf, 1000.0)
+    with pytest.raises(PcapExpired):
+        SegmentReader(data).materialise(1, tmp_path / "x")
+    assert is_stored(data, held, 20, tmp_path / "x")
+    for step in range(200):
+        put(shelf, packets_for(rng, [step + 3], 20, EPOCH_NS), 1000.0 + step)
+        expire(shelf, 1000.0 + step)
+    with pytest.raises(PcapExpired):
+        SegmentReader(data).materialise(2, tmp_path / "x")
+    assert len(numbers_in(data / "segments", "pcap")) > 10
+    shelf.hold(None)
+    expire(shelf, 2000.0)
+    assert numbers_in(data / "segments", "pcap") == []
+
+
 def test_a_long_stream_does_not_stop_the_others_from_being_stored(tmp_path: Path) -> None:
     data, counters, rng = data_folder(tmp_path), Counters(), random.Random(1)
     shelf = Shelf(data, OPTIONS, counters, 0.0)
