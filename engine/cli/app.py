@@ -46,7 +46,13 @@ app = LateGroup(
     },
 )
 app.add_command(LateGroup("kfl", "The filter language.", {"check": "inspect:kfl_check"}))
-app.add_command(LateGroup("scripts", "User scripts.", {"check": "inspect:scripts_check"}))
+SCRIPTS = {
+    "check": "inspect:scripts_check",
+    "run": "scripts:run_script",
+    "list": "scripts:list_scripts",
+    "console": "scripts:console",
+}
+app.add_command(LateGroup("scripts", "User scripts.", SCRIPTS))
 app.add_command(LateGroup("data", "The data folder.", {"clean": "data:clean"}))
 
 

@@ -1,0 +1,137 @@
+"""`remora scripts list`, `run`, `console`: scripts of an instance, one script on a capture, what scripts wrote."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from engine import controlsocket
+from engine.cli import arguments
+from engine.cli.running import run as run_instance
+from engine.errors import ConfigError, RemoraError
+
+POLL_S = 0.2
+MAX_WIDTH = 10_000
+"""Of lines for other programs, which are not to be folded."""
+COLUMNS = ("script", "state", "title", "hooks", "delivered", "dropped", "errors", "reasons")
+
+
+@click.command(name="list")
+@arguments.data
+def list_scripts(data: Path) -> None:
+    """Say which scripts a running instance has, how they are, and why one is out.
+
+    \b
+    Example: remora scripts list --data ./remora-data
+    """
+    try:
+        rows, _ = controlsocket.ask(data / "control.sock", "status", {})
+    except OSError as error:
+        hint = error.strerror or str(error)
+        raise ConfigError("--data", "the data folder of a running instance", str(data), hint) from None
+    scripts = [row for row in rows if "script" in row]
+    table = Table(box=None, pad_edge=False)
+    columns = [name for name in COLUMNS if any(row.get(name) for row in scripts)]
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    for row in scripts:
+        table.add_row(*(_shown(row.get(name, "")) for name in columns))
+    width = None if sys.stdout.isatty() else MAX_WIDTH
+    Console(soft_wrap=True, width=width).print(table if scripts else "no scripts", markup=False)
+
+
+def _shown(value: object) -> str:
+    return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+@click.command(name="run")
+@click.argument("file", type=click.Path(path_type=Path))
+@arguments.sources
+@arguments.config_file
+@arguments.sets
+@click.option(
+    "--data", type=click.Path(path_type=Path), metavar="DIR", help="Keep what it leaves here; default: nothing is kept."
+)
+@click.pass_context
+def run_script(
+    context: click.Context,
+    file: Path,
+    sources: tuple[str, ...],
+    config_file: Path | None,
+    sets: tuple[str, ...],
+    data: Path | None,
+) -> None:
+    """Run one script on captures, in its jail, and show what it writes.
+
+    \b
+    Example: remora scripts run scripts/top_talkers.py capture.pcap --set scripting.env.TOP=3
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="remora-")))
+        scripts = folder / "scripts"
+        scripts.mkdir()
+        try:
+            shutil.copyfile(file, scripts / file.name)
+        except OSError as error:
+            raise ConfigError("FILE", "a script", str(file), error.strerror or str(error)) from None
+        given = {"sources": sources, "config_file": config_file, "sets": (*sets, "scripting.watchScripts=false")}
+        context.invoke(run_instance, **given, scripts=scripts, data=data or folder / "data")
+
+
+@click.command()
+@click.option("--follow", "-f", is_flag=True, help="Go on with what scripts write from now on, until Ctrl-C.")
+@click.option("--lines", default=50, show_default=True, metavar="N", help="How many of the last lines to begin with.")
+@arguments.data
+def console(follow: bool, lines: int, data: Path) -> None:
+    """Show what scripts wrote.
+
+    \b
+    Example: remora scripts console -f --data ./remora-data
+    """
+    path = data / "console.log"
+    if not (data / "instance.json").is_file():
+        raise ConfigError("--data", "a data folder of Remora", str(data), "remora run makes one")
+    try:
+        older = path.with_name("console.log.1")
+        before = older.read_bytes() if older.exists() else b""
+        file = path.open("rb") if path.exists() else None
+        text = (before + (file.read() if file else b"")).decode(errors="replace")
+        for line in text.splitlines()[-lines:] if lines > 0 else ():
+            click.echo(line)
+        for grown in growth(path, file) if follow else ():
+            click.echo(grown, nl=False)
+    except KeyboardInterrupt:
+        return
+    except OSError as error:
+        raise RemoraError(f"{path}: expected a readable file, got {error.strerror or error}") from None
+
+
+def growth(path: Path, file: BinaryIO | None) -> Iterator[str]:
+    """What is appended behind where ``file`` stands, also when another takes its place at ``path``; for ever."""
+    while True:
+        if file is not None and (data := file.read()):
+            yield data.decode(errors="replace")
+        elif path.exists() and _is_another(path, file):
+            if file is not None:
+                file.close()
+            file = path.open("rb")
+        else:
+            time.sleep(POLL_S)
+
+
+def _is_another(path: Path, file: BinaryIO | None) -> bool:
+    try:
+        return file is None or os.fstat(file.fileno()).st_ino != path.stat().st_ino
+    except FileNotFoundError:  # moved away; its successor is made next
+        return False

@@ -1,0 +1,102 @@
+"""`remora scripts run`, `list` and `console`, as somebody uses them who writes a script."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from engine.segments.folder import open_folder
+from tests.support.instance import SHOP, Instance, clean, command, remora
+
+pytestmark = pytest.mark.slow
+
+COUNT = """
+count = 0
+
+def onItemCaptured(data):
+    global count
+    count += 1
+
+def onShutdown():
+    console.log(f"{count} items")
+"""
+
+
+def test_one_script_runs_on_a_capture_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "count.py").write_text(COUNT)
+    before = set(Path("/tmp").glob("remora-*"))
+    result = remora("scripts", "run", str(tmp_path / "count.py"), str(SHOP))
+    assert result.returncode == 0, result.stderr
+    assert "count.py] 3250 items" in result.stderr
+    assert set(Path("/tmp").glob("remora-*")) <= before
+    assert [path.name for path in tmp_path.iterdir()] == ["count.py"]
+
+
+def test_what_a_script_leaves_is_kept_where_somebody_asks_for_it(tmp_path: Path) -> None:
+    (tmp_path / "keep.py").write_text("def onShutdown():\n    file.write('a.txt', 'hello')\n")
+    result = remora("scripts", "run", str(tmp_path / "keep.py"), str(SHOP), "--data", str(tmp_path / "data"))
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "data/scripts/keep.py/work/a.txt").read_text() == "hello"
+
+
+@pytest.mark.parametrize("text", [None, "def onItemCaptured(data): return data._secret\n"])
+def test_a_script_that_cannot_run_ends_in_words(tmp_path: Path, text: str | None) -> None:
+    if text:
+        (tmp_path / "bad.py").write_text(text)
+    result = remora("scripts", "run", str(tmp_path / "bad.py"), str(SHOP))
+    assert result.returncode != 0
+    assert ("Line 1: '._secret' is not available" if text else "FILE: expected a script") in result.stderr
+
+
+def test_the_scripts_of_a_running_instance_are_listed(tmp_path: Path) -> None:
+    growing = tmp_path / "in"
+    growing.mkdir()
+    scripts = {"count.py": COUNT, "bad.py": "x = data._y\n"}
+    instance = Instance(tmp_path, str(growing), "--follow", scripts=scripts)
+    try:
+        states = {"count.py": "running", "bad.py": "refused"}
+        instance.until(lambda status: {n: row["state"] for n, row in status["scripts"].items()} == states)
+        listed = remora("scripts", "list", "--data", str(instance.data))
+    finally:
+        code, output = instance.stop(), instance.output()
+        instance.close()
+    assert code == 0, output
+    rows = {line.split()[0]: line for line in listed.stdout.splitlines()}
+    assert rows["count.py"].split()[1] == "running"
+    assert "Line 1: '._y' is not available" in rows["bad.py"]
+    assert remora("scripts", "list", "--data", str(instance.data)).returncode == 2
+
+
+def test_the_console_is_read_and_followed_through_its_rotation(tmp_path: Path) -> None:
+    open_folder(tmp_path, "n1", 0)
+    log = tmp_path / "console.log"
+    log.with_name("console.log.1").write_text("one\ntwo\n")
+    log.write_text("three\n")
+    shown = remora("scripts", "console", "--data", str(tmp_path), "--lines", "2")
+    assert shown.stdout == "two\nthree\n"
+    process = subprocess.Popen(
+        command("scripts", "console", "-f", "--lines", "1", "--data", str(tmp_path)),
+        env=clean(), stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    watchdog = threading.Timer(60, process.kill)
+    watchdog.start()
+    assert process.stdout is not None
+    assert process.stdout.readline() == "three\n"
+    with log.open("a") as file:
+        file.write("four\n")
+    assert process.stdout.readline() == "four\n"
+    log.replace(log.with_name("console.log.1"))
+    log.write_text("five\n")
+    assert process.stdout.readline() == "five\n"
+    process.terminate()
+    process.wait()
+    process.stdout.close()
+    watchdog.cancel()
+
+
+def test_a_folder_without_an_instance_has_no_console(tmp_path: Path) -> None:
+    result = remora("scripts", "console", "--data", str(tmp_path))
+    assert (result.returncode, "expected a data folder of Remora" in result.stderr) == (2, True)
