@@ -27,12 +27,12 @@ def onShutdown():
 
 def test_one_script_runs_on_a_capture_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "count.py").write_text(COUNT)
-    before = set(Path("/tmp").glob("remora-*"))
-    result = remora("scripts", "run", str(tmp_path / "count.py"), str(SHOP))
+    (tmp_path / "tmp").mkdir()
+    environment = {"TMPDIR": str(tmp_path / "tmp")}
+    result = remora("scripts", "run", str(tmp_path / "count.py"), str(SHOP), environment=environment)
     assert result.returncode == 0, result.stderr
     assert "count.py] 3250 items" in result.stderr
-    assert set(Path("/tmp").glob("remora-*")) <= before
-    assert [path.name for path in tmp_path.iterdir()] == ["count.py"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["count.py", "tmp"]
 
 
 def test_what_a_script_leaves_is_kept_where_somebody_asks_for_it(tmp_path: Path) -> None:
