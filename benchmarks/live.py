@@ -22,7 +22,8 @@ from pathlib import Path
 
 from benchmarks.captures import CACHE, build
 from benchmarks.engine_run import Run
-from engine.capture.live import LiveSource, open_packet_socket
+from engine.capture.live import LiveSource
+from engine.capture.packetsocket import open_packet_socket
 
 NEEDED = ("unshare", "ip", "sysctl", "tcpreplay")
 RATES = (50_000, 100_000, 150_000, 200_000)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from engine import clock
-from engine.capture.live import open_packet_socket
+from engine.capture.packetsocket import open_packet_socket
 from engine.children import HOPELESS, ChildProcess
 from engine.configure import Configuration
 from engine.controlsocket import HELD, ControlSocket

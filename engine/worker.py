@@ -12,10 +12,12 @@ import selectors
 import socket
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from engine import clock
 from engine.capture.batch import Batch, Source
+from engine.capture.live import LiveSource
 from engine.capture.sources import open_source
 from engine.counters import Drop
 from engine.decode.columns import FRAGMENT
@@ -34,6 +36,7 @@ from engine.scripting.line import Line
 from engine.segments.copied import Copied, keep_sizes
 from engine.segments.folder import StreamIds
 from engine.segments.items import ItemShelf
+from engine.segments.member import Member
 from engine.segments.records import END, ERROR, SEEN, STATES, StreamRecord
 from engine.segments.shelf import Shelf
 from engine.streams.stream import Stream
@@ -42,8 +45,8 @@ IDLE_S = 0.05
 """Longest sleep: also the latency of a budget check."""
 BUDGET_STEP_S = 0.05
 EXPIRY_STEP_S = 0.5
-RING_S, LAST_READ_S = 0.1, 5.0
-"""After a stop: how long the kernel may hold a packet back, and how long a backlog is still read."""
+LAST_READ_S = 5.0
+"""How long a backlog is still read after a stop."""
 READ_BYTES = 4 << 20
 """More than one batch of a file; so much room must be on the shelf before the next is read."""
 RESUME = struct.Struct("<16sQq")
@@ -54,15 +57,18 @@ class Worker:
 
     def __init__(self, child: Child) -> None:
         self._child, self._settings, self._counters = child, child.settings, child.counters
-        self._resume = _Resume(child.data / "keep" / "worker-0.resume", child.start.run_id)
+        self._member = member = Member(child.start.worker, child.start.workers)
+        self._resume = _Resume(child.data / "keep" / f"worker-{member.index}.resume", child.start.run_id)
         self._sources = self._open_sources()
         self._lossless = all(source.can_wait for source in self._sources)
         resolver = open_resolver(self._settings.resolve)
         rows = load_rows()
         child.up()
         now_s = clock.monotonic_s()
-        self._shelf = Shelf(child.data, self._settings.storage, self._counters, now_s)
-        self._items = ItemShelf(child.data, self._settings.storage, self._counters)
+        limit_bytes = self._settings.storage.storage_limit_bytes // member.count
+        storage = replace(self._settings.storage, storage_limit_bytes=limit_bytes)
+        self._shelf = Shelf(child.data, storage, self._counters, now_s, member)
+        self._items = ItemShelf(child.data, storage, self._counters, member)
         node = Node(child.start.node, self._settings.node.ip)
         self._pipeline = Pipeline(
             self._settings.streams,
@@ -71,7 +77,7 @@ class Worker:
             resolver,
             node,
             self._counters,
-            StreamIds(child.data).next,
+            StreamIds(child.data, member).next,
         )
         self._delivery = Delivery(
             self._settings.scripts, self._counters, self._shelf, lossless=self._lossless, kill=self._ask_to_kill
@@ -79,11 +85,13 @@ class Worker:
         self._interest, self._dissecting = Interest(self._settings.dissect), False
         self._selector = selectors.DefaultSelector()
         self._selector.register(child.endpoint, selectors.EVENT_READ)
-        self._reading = self._stopped = self._drained = self._over = False
+        self._reading = self._stopped = self._input_ended = self._drained = self._over = False
         self._starved = False
         """A pipe that is read has nothing now."""
-        self._stop_ns = 0
-        """Wall time at which intake was stopped: packets captured before it are still read."""
+        self._stopping = False
+        """Intake was stopped: packets that were in the ring at that time are still read."""
+        self._lost = 0
+        """Packets that found no room in the rings of interfaces that are closed."""
         self._due_s = {"budgets": now_s, "expiry": now_s}
 
     def _open_sources(self) -> list[Source]:
@@ -160,17 +168,36 @@ class Worker:
     def _read(self, now_s: float) -> None:
         """One batch from each source that has one; files one after the other, interfaces side by side."""
         for source in self._sources[:1] if self._lossless else list(self._sources):
-            batch = source.read()
+            try:
+                batch = source.read()
+            except CaptureError as error:
+                self._go_on_without(source, error)
+                continue
             self._starved = batch is None and not source.ended and source.fileno() >= 0
             if batch is not None:
                 self._take(batch, now_s)
             elif source.ended:
                 if source.warning:
                     self._child.report(now_s, source.warning)
-                source.close()
-                self._sources.remove(source)
+                self._close(source)
         if not self._sources:
             self._stop()
+
+    def _go_on_without(self, source: Source, error: CaptureError) -> None:
+        """An interface is gone. Raises ``error`` again where nothing is left to read."""
+        self._close(source)
+        if self._lossless or not self._sources:
+            raise error
+        if self._member.index == 0:  # the others see the same
+            left = ", ".join(other.name for other in self._sources)
+            self._child.report(clock.monotonic_s(), f"{error}; capture goes on with {left}")
+
+    def _close(self, source: Source) -> None:
+        if source.fileno() >= 0 and source.fileno() in self._selector.get_map():
+            self._selector.unregister(source.fileno())
+        source.close()
+        self._sources.remove(source)
+        self._lost += source.lost()
 
     def _take(self, batch: Batch, now_s: float) -> None:
         step = self._pipeline.packets(batch)
@@ -224,11 +251,12 @@ class Worker:
             self._shelf.log(event, _record(stream, event))
 
     def _wind_up(self, now_s: float) -> None:
-        """Live capture: what the kernel held when intake was stopped is read; it hands over within 50 ms."""
-        caught_up = self._pipeline.capture_ns >= self._stop_ns or not any(
-            self._ready(source) for source in self._sources
-        )
-        if now_s >= self._due_s["stop"] and (caught_up or now_s >= self._due_s["stop"] + LAST_READ_S):
+        """Live capture: what was in the ring when intake was stopped is read.
+
+        By count: how late the kernel hands a block over depends on the machine's load.
+        """
+        behind = any(source.behind for source in self._sources if isinstance(source, LiveSource))
+        if not behind or now_s >= self._due_s["stop"]:
             self._stop()
 
     def _stop(self) -> None:
@@ -236,7 +264,11 @@ class Worker:
         if self._stopped:
             return
         self._stopped, self._reading = True, False
-        self._forget_sources()
+        self._input_ended = not self._sources
+        if not self._lossless:
+            for source in list(self._sources):
+                self._close(source)
+            self._count_lost()
         left, items = self._pipeline.finish()
         self._deliver(items, clock.monotonic_s())
         self._log_ends(left)
@@ -252,14 +284,14 @@ class Worker:
         if now_s >= self._due_s["expiry"]:
             self._due_s["expiry"] = now_s + EXPIRY_STEP_S
             self._expire(now_s)
-        if self._stop_ns and not self._stopped:
+        if self._stopping and not self._stopped:
             self._wind_up(now_s)
         late = now_s >= self._due_s.get("delivery", math.inf)
         if self._stopped and not self._drained and (late or self._delivery.idle()):
             self._drained = True
             self._delivery.give_up()
             self._child.report(now_s)
-            self._child.endpoint.send(Drained(input_ended=not self._sources))
+            self._child.endpoint.send(Drained(input_ended=self._input_ended))
 
     def _expire(self, now_s: float) -> None:
         copied, journals = Copied.read(self._child.data), keep_sizes(self._child.data)
@@ -267,7 +299,10 @@ class Worker:
         self._shelf.expire(now_s, copied, journals, wall_ns=wall_ns, extra_bytes=self._items.size_bytes)
         self._items.expire(now_s, copied, journals, wall_ns=wall_ns, extra_bytes=packets_bytes)
         if not self._lossless:
-            self._counters.set("capture_lost_total", sum(source.lost() for source in self._sources))
+            self._count_lost()
+
+    def _count_lost(self) -> None:
+        self._counters.set("capture_lost_total", self._lost + sum(source.lost() for source in self._sources))
 
     # -- the supervisor ------------------------------------------------------------------------------------------------
 
@@ -275,7 +310,8 @@ class Worker:
         received = self._child.endpoint.receive()
         message, descriptors = received if received is not None else (Quit(), [])
         if isinstance(message, AttachHost):
-            line = Line(message.host, message.pid, descriptors[0], descriptors[1], clock.monotonic_s())
+            events, progress = descriptors
+            line = Line(message.host, message.pid, events, progress, clock.monotonic_s(), self._member.index)
             self._delivery.attach(message.script, line, message.hooks)
         elif isinstance(message, DetachHost):
             self._delivery.detach(message.script, message.host, successor=message.successor)
@@ -294,8 +330,11 @@ class Worker:
     def _on_stop(self) -> None:
         if self._lossless or not self._reading:
             self._stop()
-        elif not self._stop_ns:
-            self._stop_ns, self._due_s["stop"] = clock.wall_ns(), clock.monotonic_s() + RING_S
+        elif not self._stopping:
+            self._stopping, self._due_s["stop"] = True, clock.monotonic_s() + LAST_READ_S
+            for source in self._sources:
+                if isinstance(source, LiveSource):
+                    source.mark()
 
     @staticmethod
     def _ready(source: Source) -> bool:
@@ -307,11 +346,6 @@ class Worker:
         for source in self._sources:
             if source.fileno() >= 0 and not source.can_wait:
                 self._selector.register(source.fileno(), selectors.EVENT_READ, source)
-
-    def _forget_sources(self) -> None:
-        """Packets that come now are not read: they must not wake us either."""
-        for key in [key for key in self._selector.get_map().values() if isinstance(key.fileobj, int)]:
-            self._selector.unregister(key.fileobj)
 
     def _ask_to_kill(self, host: int, reason: str) -> None:
         self._child.endpoint.send(KillHost(host, reason))

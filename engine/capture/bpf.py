@@ -16,8 +16,15 @@ from engine.errors import CaptureError
 
 KEY = "tap.bpfOverride"
 _LIBRARIES = ("libpcap.so.1", "libpcap.so.0.8", "libpcap.so")
-_ATTACH_FILTER = 26  # SO_ATTACH_FILTER of asm-generic/socket.h
+_ATTACH_FILTER, _DETACH_FILTER = 26, 27  # SO_… of asm-generic/socket.h
 _INSTRUCTION_BYTES = 8
+_INSTRUCTION = struct.Struct("HBBI")  # linux/filter.h: code, jump if true, jump if false, operand
+_LOAD_HALF, _LOAD_BYTE, _JUMP_EQUAL, _RETURN = 0x28, 0x30, 0x15, 0x06
+_PACKET_TYPE, _HARDWARE_TYPE = 0xFFFFF004, 0xFFFFF01C  # SKF_AD_OFF + SKF_AD_PKTTYPE, SKF_AD_HATYPE
+LOOPBACK, _OUTGOING = 772, 4
+"""ARPHRD_LOOPBACK of linux/if_arp.h, PACKET_OUTGOING of linux/if_packet.h."""
+NOTHING = _INSTRUCTION.pack(_RETURN, 0, 0, 0)
+"""The filter that wants no packet."""
 _DLT_RAW = 12
 _OPTIMIZE, _NO_NETMASK = 1, 0xFFFFFFFF
 
@@ -55,6 +62,31 @@ def attach(packets: socket.socket, compiled: bytes) -> None:
     instructions = ctypes.create_string_buffer(compiled, len(compiled))
     program = struct.pack("HP", len(compiled) // _INSTRUCTION_BYTES, ctypes.addressof(instructions))
     packets.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
+
+
+def detach(packets: socket.socket) -> None:
+    """Let everything in again.
+
+    Raises:
+        OSError: the socket has no filter.
+    """
+    packets.setsockopt(socket.SOL_SOCKET, _DETACH_FILTER, 0)
+
+
+def without_loopback_copies(compiled: bytes) -> bytes:
+    """``compiled`` (empty: everything) without what goes out on the loopback: it comes in again.
+
+    The socket option that ignores what goes out counts for all interfaces, and not for sockets that share one.
+    """
+    rows = [
+        (_LOAD_HALF, 0, 0, _HARDWARE_TYPE),
+        (_JUMP_EQUAL, 0, 3, LOOPBACK),
+        (_LOAD_BYTE, 0, 0, _PACKET_TYPE),
+        (_JUMP_EQUAL, 0, 1, _OUTGOING),
+        (_RETURN, 0, 0, 0),
+    ]
+    everything = _INSTRUCTION.pack(_RETURN, 0, 0, MAX_CAPTURED_BYTES)
+    return b"".join([_INSTRUCTION.pack(*row) for row in rows]) + (compiled or everything)
 
 
 def _library() -> ctypes.CDLL:

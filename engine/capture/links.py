@@ -17,7 +17,7 @@ class Link(NamedTuple):
     """Where the header holds the EtherType, or -1: the version in the first byte of the IP header decides."""
 
 
-ETHERNET, RAW = 1, 101
+ETHERNET, RAW, LINUX_SLL2 = 1, 101, 276
 
 LINKS = {
     0: Link(
@@ -30,7 +30,7 @@ LINKS = {
     113: Link("LINUX_SLL", 16, 14),
     228: Link("IPV4", 0, -1),
     229: Link("IPV6", 0, -1),
-    276: Link("LINUX_SLL2", 20, 0),
+    LINUX_SLL2: Link("LINUX_SLL2", 20, 0),
 }
 """By LINKTYPE_ number (https://www.tcpdump.org/linktypes.html)."""
 

@@ -1,12 +1,10 @@
 """Packets of an interface, from a ring that the kernel fills and that is read as an array.
 
-Live traffic takes the same path as files, at 0.3 us a packet; a loop of ``recv`` costs 1.9 us. The socket is opened by
-a process with privileges; its descriptor may be passed to another, which maps the ring.
+Live traffic takes the same path as files, at 0.3 us a packet; a loop of ``recv`` costs 1.9 us.
 """
 
 from __future__ import annotations
 
-import errno
 import mmap
 import os
 import socket
@@ -15,18 +13,16 @@ import struct
 import numpy as np
 
 from engine.capture.batch import Batch
-from engine.capture.bpf import attach, compile_filter
-from engine.capture.links import ETHERNET, RAW
-from engine.capture.options import CaptureOptions
+from engine.capture.links import LINUX_SLL2
+from engine.capture.packetsocket import ANY, link_type_of
 from engine.capture.ring import (
-    BLOCK_BYTES,
     BLOCKS,
-    RETIRE_MS,
     RING_BYTES,
     give_back,
     is_ours,
     packets_of,
     padded,
+    write_cooked_records,
     write_records,
 )
 from engine.errors import CaptureError
@@ -34,86 +30,7 @@ from engine.errors import CaptureError
 MERGE_PACKETS = 256
 """Blocks that are ready go into one batch until it has this many packets: a small batch costs more than its packets."""
 
-_ETH_P_ALL = 3
-_SOL_PACKET = 263  # from here: linux/if_packet.h
-_ADD_MEMBERSHIP, _RX_RING, _STATISTICS, _VERSION, _IGNORE_OUTGOING = 1, 5, 6, 10, 23
-_TPACKET_V3 = 2
-_PROMISCUOUS = 1
-_FRAME_BYTES = 2048  # only a measure for the kernel's checks: version 3 packs frames tightly
-_LOOPBACK = 772  # ARPHRD_LOOPBACK of linux/if_arp.h
-_LINK_TYPES = {1: ETHERNET, _LOOPBACK: ETHERNET, 65534: RAW, 768: RAW, 769: RAW, 776: RAW, 778: RAW}
-"""By ARPHRD_ number; tunnels (none, ipip, ip6ip6, sit, gre) hand over bare IP."""
-
-
-DEFAULTS = CaptureOptions()
-
-
-def open_packet_socket(interface: str, options: CaptureOptions = DEFAULTS) -> socket.socket:
-    """A packet socket with a ring, bound to ``interface`` and receiving.
-
-    Raises:
-        CaptureError: no such interface, no right to capture, or a filter that is none.
-    """
-    try:
-        packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-    except PermissionError:
-        raise CaptureError(
-            f"iface:{interface}", "the right to capture", "none", "run as root or with CAP_NET_RAW"
-        ) from None
-    try:
-        _set_up(packets, interface, options)
-    except BaseException:
-        packets.close()
-        raise
-    return packets
-
-
-def _set_up(packets: socket.socket, interface: str, options: CaptureOptions) -> None:
-    try:
-        index = socket.if_nametoindex(interface)
-        packets.setsockopt(_SOL_PACKET, _VERSION, _TPACKET_V3)
-        ring = struct.pack("7I", BLOCK_BYTES, BLOCKS, _FRAME_BYTES, RING_BYTES // _FRAME_BYTES, RETIRE_MS, 0, 0)
-        packets.setsockopt(_SOL_PACKET, _RX_RING, ring)
-        packets.bind((interface, 0))  # nothing arrives yet
-        if packets.getsockname()[3] == _LOOPBACK:  # each packet passes twice, on its way out and in: keep the latter
-            packets.setsockopt(_SOL_PACKET, _IGNORE_OUTGOING, 1)
-        if options.promiscuous:
-            packets.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, struct.pack("iHH8s", index, _PROMISCUOUS, 0, b""))
-        if options.bpf.strip():
-            attach(packets, compile_filter(options.bpf, link_type_of(packets, interface)))
-        packets.bind((interface, _ETH_P_ALL))
-    except OSError as error:
-        raise _refused(interface, error) from None
-    link_type_of(packets, interface)
-
-
-def _refused(interface: str, error: OSError) -> CaptureError:
-    if error.errno in (errno.ENODEV, errno.ENXIO) or interface not in interfaces():
-        return CaptureError(f"iface:{interface}", "an interface of this machine", repr(interface), _choices())
-    return CaptureError(f"iface:{interface}", "an interface that can be captured from", error.strerror)
-
-
-def _choices() -> str:
-    return f"there are: {', '.join(interfaces())}"
-
-
-def interfaces() -> list[str]:
-    """Names of the interfaces there are."""
-    return [name for _, name in socket.if_nameindex()]
-
-
-def link_type_of(packets: socket.socket, interface: str) -> int:
-    """LINKTYPE_ number of the frames of a bound packet socket.
-
-    Raises:
-        CaptureError: frames of this kind of interface cannot be decoded.
-    """
-    hardware_type = packets.getsockname()[3]
-    if hardware_type not in _LINK_TYPES:
-        raise CaptureError(
-            f"iface:{interface}", "an Ethernet, loopback or IP tunnel interface", f"type {hardware_type}"
-        )
-    return _LINK_TYPES[hardware_type]
+_SOL_PACKET, _STATISTICS = 263, 6  # linux/if_packet.h
 
 
 class LiveSource:
@@ -139,13 +56,15 @@ class LiveSource:
         self._ring = memoryview(mapped)
         self._next = 0
         self._held: list[int] = []
-        self._lost = 0
+        self._write = write_cooked_records if self._link_type == LINUX_SLL2 else write_records
+        self._taken = self._arrived = self._lost = 0
+        """Packets that were read; that the kernel put into the ring, and that found no room in it, when last asked."""
 
     def read(self) -> Batch | None:
         """The packets of the blocks that are ready.
 
         Raises:
-            CaptureError: the interface is gone.
+            CaptureError: the interface is gone, and all that came before was read.
         """
         for block in self._held:
             give_back(self._ring, block)
@@ -160,7 +79,8 @@ class LiveSource:
         if not packets:
             self._check_interface()
             return None
-        offsets, end = write_records(self._ring, np.array(packets, np.int64))
+        self._taken += len(packets)
+        offsets, end = self._write(self._ring, np.array(packets, np.int64))
         buffer, offsets, end = padded(self._ring, offsets, end)
         return Batch(buffer, offsets, end, False, self._link_type, self._index, -1)
 
@@ -170,13 +90,28 @@ class LiveSource:
 
     def lost(self) -> int:
         """Packets that found no room in the ring."""
-        if self._socket.fileno() >= 0:
-            _, dropped, _ = struct.unpack("III", self._socket.getsockopt(_SOL_PACKET, _STATISTICS, 12))
-            self._lost += dropped  # the kernel counts from zero again after each question
+        self._ask()
         return self._lost
+
+    def mark(self) -> None:
+        """Note what has come until now, for ``behind``."""
+        self._ask()
+
+    @property
+    def behind(self) -> bool:
+        """Packets that had come by the last ``mark`` are unread; the kernel hands a block over after 25 ms or more."""
+        return not self.ended and self._taken < self._arrived
+
+    def _ask(self) -> None:
+        if self._socket.fileno() >= 0:
+            counts = self._socket.getsockopt(_SOL_PACKET, _STATISTICS, 12)
+            received, dropped, _ = struct.unpack("III", counts)  # the kernel counts from zero again after each question
+            self._arrived += received - dropped
+            self._lost += dropped
 
     def close(self) -> None:
         """Give the descriptor back. The ring stays mapped while somebody holds a batch."""
+        self._ask()
         self.ended = True
         self._socket.close()
 
@@ -184,6 +119,8 @@ class LiveSource:
         self._socket.getsockopt(
             socket.SOL_SOCKET, socket.SO_ERROR
         )  # an interface that went down may come back: clear it
-        if not self._socket.getsockname()[0]:
-            self.ended = True
-            raise CaptureError(self.name, "the interface to stay", "its removal")
+        if self.name != f"iface:{ANY}" and not self._socket.getsockname()[0]:
+            self.mark()
+            if not self.behind:
+                self.ended = True
+                raise CaptureError(self.name, "the interface to stay", "its removal")

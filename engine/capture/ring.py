@@ -4,10 +4,15 @@
 
     block     | … u64 | status u32 | packets u32 | first u32 | …              the first packet's header is at ``first``
     packet    | next u32 | seconds u32 | ns u32 | captured u32 | wire u32 | status u32 | start u16 | …
-              | … tci u32 at 32 | tpid u16 at 36 | link-layer address from 48 on | padding | frame at ``start``
+              | … tci u32 at 32 | tpid u16 at 36 | sockaddr_ll at 48 | padding | frame at ``start``
+    address   | … u16 | protocol u16 | interface u32 | ARPHRD u16 | type u8 | length u8 | address 8 bytes
+    SLL2      | protocol u16 | 0 u16 | interface u32 | ARPHRD u16 | type u8 | length u8 | address 8 bytes
 
-Between the packet's header and its frame lies the link-layer address, which nobody needs: the 16 bytes before the frame
-become the record header of a batch, and a VLAN tag that the kernel took out of the frame goes back in.
+Between the packet's header and its frame lies the link-layer address: the 16 bytes before the frame become the record
+header of a batch, and a VLAN tag that the kernel took out of the frame goes back in. On all interfaces at once the
+frame begins with the network header, and the address becomes a LINUX_SLL2 header before it (24 bytes with a VLAN tag):
+with the record header they fill what lies behind the packet's header but for eight bytes. SLL2 is in network order, of
+the address only the protocol.
 """
 
 from __future__ import annotations
@@ -43,6 +48,30 @@ _HEADER = np.dtype(
 )
 _RECORD = np.dtype([("seconds", "<u4"), ("ns", "<u4"), ("captured", "<u4"), ("wire", "<u4")])
 _TAG = np.dtype([("tpid", ">u2"), ("tci", ">u2")])
+_ADDRESS = np.dtype(
+    [
+        ("", "V2"),
+        ("protocol", ">u2"),
+        ("index", "<u4"),
+        ("kind", "<u2"),
+        ("type", "u1"),
+        ("length", "u1"),
+        ("mac", "V8"),
+    ]
+)
+_ADDRESS_AT = 48
+_SLL2 = np.dtype(
+    [
+        ("protocol", ">u2"),
+        ("zero", ">u2"),
+        ("index", ">u4"),
+        ("kind", ">u2"),
+        ("type", "u1"),
+        ("length", "u1"),
+        ("mac", "V8"),
+    ]
+)
+_INNER_TAG = np.dtype([("tci", ">u2"), ("protocol", ">u2")])
 _VLAN_VALID, _TPID_VALID = 1 << 4, 1 << 6
 _DOT1Q = 0x8100
 _ADDRESSES_BYTES, _TAG_BYTES = 12, 4
@@ -75,19 +104,51 @@ def write_records(ring: memoryview, packets: Offsets) -> tuple[Offsets, int]:
     headers = _window(ring, 48)[packets].view(_HEADER)
     frames = packets + headers["start"]
     captured = np.minimum(headers["captured"], MAX_CAPTURED_BYTES - _TAG_BYTES)
-    wire = headers["wire"].copy()
     tagged = np.flatnonzero(((headers["status"] & _VLAN_VALID) != 0) & (captured >= _ADDRESSES_BYTES))
+    added = np.zeros(len(packets), np.int64)
     if tagged.size:
+        added[tagged] = _TAG_BYTES
         frames[tagged] -= _TAG_BYTES
-        captured[tagged] += _TAG_BYTES
-        wire[tagged] += _TAG_BYTES
         _insert_tags(ring, frames[tagged], headers[tagged])
-    records = np.empty(len(packets), _RECORD)
+    return _write_headers(ring, headers, frames, captured, added)
+
+
+def write_cooked_records(ring: memoryview, packets: Offsets) -> tuple[Offsets, int]:
+    """The same of a socket on all interfaces: each frame begins with a LINUX_SLL2 header."""
+    headers = _window(ring, 48)[packets].view(_HEADER)
+    cooked = _cooked(_window(ring, _ADDRESS.itemsize)[packets + _ADDRESS_AT].view(_ADDRESS))
+    frames = packets + headers["start"] - _SLL2.itemsize
+    captured = np.minimum(headers["captured"], MAX_CAPTURED_BYTES - _SLL2.itemsize - _TAG_BYTES)
+    added = np.full(len(packets), _SLL2.itemsize)
+    tagged = np.flatnonzero((headers["status"] & _VLAN_VALID) != 0)
+    if tagged.size:
+        added[tagged] += _TAG_BYTES
+        frames[tagged] -= _TAG_BYTES
+        inner = np.empty(len(tagged), _INNER_TAG)
+        inner["tci"], inner["protocol"] = headers["tci"][tagged], cooked["protocol"][tagged]
+        _window(ring, _TAG_BYTES)[frames[tagged] + _SLL2.itemsize] = inner.view("V4")
+        cooked["protocol"][tagged] = _tag_types(headers[tagged])
+    _window(ring, _SLL2.itemsize)[frames] = cooked.view(f"V{_SLL2.itemsize}")
+    return _write_headers(ring, headers, frames, captured, added)
+
+
+def _cooked(addresses: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+    cooked = np.zeros(len(addresses), _SLL2)
+    for name in ("protocol", "index", "kind", "type", "length", "mac"):
+        cooked[name] = addresses[name]
+    return cooked
+
+
+def _write_headers(
+    ring: memoryview, headers: npt.NDArray[np.void], frames: Offsets, captured: npt.NDArray[np.uint32], added: Offsets
+) -> tuple[Offsets, int]:
+    """Record headers before ``frames``, which became longer by ``added`` bytes."""
+    records = np.empty(len(frames), _RECORD)
     records["seconds"], records["ns"] = headers["seconds"], headers["ns"]
-    records["captured"], records["wire"] = captured, wire
+    records["captured"], records["wire"] = captured + added, headers["wire"] + added
     offsets = frames - RECORD_HEADER_BYTES
     _window(ring, RECORD_HEADER_BYTES)[offsets] = records.view("V16")
-    return offsets, int(frames[-1]) + int(captured[-1])
+    return offsets, int(frames[-1]) + int(captured[-1] + added[-1])
 
 
 def padded(ring: memoryview, offsets: Offsets, end: int) -> tuple[memoryview, Offsets, int]:
@@ -103,9 +164,13 @@ def _insert_tags(ring: memoryview, frames: Offsets, headers: npt.NDArray[np.void
     addresses = _window(ring, _ADDRESSES_BYTES)
     addresses[frames] = addresses[frames + _TAG_BYTES]
     tags = np.empty(len(frames), _TAG)
-    tags["tpid"] = np.where(headers["status"] & _TPID_VALID, headers["tpid"], _DOT1Q)
+    tags["tpid"] = _tag_types(headers)
     tags["tci"] = headers["tci"]
     _window(ring, _TAG_BYTES)[frames + _ADDRESSES_BYTES] = tags.view("V4")
+
+
+def _tag_types(headers: npt.NDArray[np.void]) -> npt.NDArray[np.uint16]:
+    return np.where(headers["status"] & _TPID_VALID, headers["tpid"], _DOT1Q)
 
 
 def _window(ring: memoryview, width: int) -> npt.NDArray[np.void]:

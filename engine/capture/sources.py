@@ -10,8 +10,9 @@ from engine.capture.batch import Source
 from engine.capture.files import open_file
 from engine.capture.folder import open_data_folder, open_folder
 from engine.capture.following import FollowedFile, FollowedFolder
-from engine.capture.live import LiveSource, open_packet_socket
+from engine.capture.live import LiveSource
 from engine.capture.pacing import PacedSource
+from engine.capture.packetsocket import open_packet_socket
 from engine.errors import CaptureError
 
 LIVE, DATA = "iface:", "data:"

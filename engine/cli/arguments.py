@@ -60,13 +60,16 @@ def all_sources(given: tuple[str, ...], interfaces: tuple[str, ...] = ()) -> tup
     """SOURCE arguments and their aliases, as one list.
 
     Raises:
-        ConfigError: none at all, or a mix of captures and interfaces.
+        ConfigError: none at all, a mix of captures and interfaces, or an interface twice.
     """
     specs = [*given, *(f"iface:{name}" for name in interfaces)]
     if not specs:
         raise ConfigError("SOURCE", "a capture file, a folder, -, data:DIR or iface:NAME", "nothing", "see --help")
     if 0 < sum(spec.startswith("iface:") for spec in specs) < len(specs):
         raise ConfigError("SOURCE", "captures or interfaces, not both", " ".join(specs), "start one instance for each")
+    live = [spec for spec in specs if spec.startswith("iface:")]
+    if len(set(live)) < len(live) or ("iface:any" in live and len(live) > 1):
+        raise ConfigError("SOURCE", "each interface once, and 'any', which is all of them, alone", " ".join(specs))
     return tuple(absolute(spec) for spec in specs)
 
 
