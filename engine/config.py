@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from engine.capture.options import CaptureOptions
 from engine.dissect.options import DissectOptions
@@ -15,6 +15,8 @@ from engine.scripting.options import ScriptOptions
 from engine.segments.options import StorageOptions
 from engine.shipping.options import ShippingOptions
 from engine.streams.options import StreamOptions
+
+Dialect = Literal["kfl", "kfl2", "auto"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,20 @@ class MetricsOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class FilterOptions:
+    """How texts of the filter language are read; here and not in its room, which takes 60 ms to load."""
+
+    dialect: Dialect = option(
+        "auto", "kfl.dialect", "Language of filters: `kfl`, `kfl2` (CEL), or `auto`, which finds out by their form."
+    )
+    macros: dict[str, str] = option(
+        {},
+        "tap.customMacros",
+        "Words that stand for filters in KFL, name to text; as `tap.customMacros.NAME=TEXT` too.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything an instance was told."""
 
@@ -45,6 +61,7 @@ class Settings:
     storage: StorageOptions = field(default_factory=StorageOptions)
     dissect: DissectOptions = field(default_factory=DissectOptions)
     resolve: ResolveOptions = field(default_factory=ResolveOptions)
+    filters: FilterOptions = field(default_factory=FilterOptions)
     scripts: ScriptOptions = field(default_factory=ScriptOptions)
     recording: RecordingOptions = field(default_factory=RecordingOptions)
     shipping: ShippingOptions = field(default_factory=ShippingOptions)

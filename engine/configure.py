@@ -7,9 +7,9 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from engine.config import Settings, all_keys
+from engine.config import Dialect, Settings, all_keys
 from engine.cron import zone_of
 from engine.errors import ConfigError
 from engine.kubeshark import known_to_kubeshark
@@ -18,6 +18,9 @@ from engine.units import parse_duration_s, parse_size_bytes
 
 SECRET_ENDINGS = ("KEY", "KEY_JSON", "TOKEN", "SECRET", "PASSWORD")
 """Names that end like this hold secrets: scripts see an opaque handle instead of the value."""
+_MACROS = "tap.custommacros."
+MAX_MACRO_BYTES = 8 << 10
+"""Of all macros together: every script host gets them in one message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +60,19 @@ def configure(file: Path | None, sets: Sequence[str], environment: Mapping[str, 
     values: dict[str, dict[str, Any]] = {}
     origins = {key.name: "default" for _, _, key, _ in all_keys()}
     script_env: dict[str, Any] = {}
+    macros: dict[str, str] = {}
     without_effect = []
     for item in given:
         name = item.key.lower()
         if name.startswith("scripting.env."):
             script_env[item.key.split(".", 2)[2]] = item.value
+        if name.startswith(_MACROS):
+            macros[item.key[len(_MACROS) :]] = _as_text(item.value)
         if name in known:
             stage, attribute, key = known[name]
             values.setdefault(stage, {})[attribute] = _convert(item, key)
             origins[key.name] = item.origin
-        elif not name.startswith("scripting.env."):
+        elif not name.startswith(("scripting.env.", _MACROS)):
             _refuse_unknown(item, known)
             without_effect.append(item.key)
     settings = Settings(**run)
@@ -74,6 +80,13 @@ def configure(file: Path | None, sets: Sequence[str], environment: Mapping[str, 
         settings, **{stage: replace(getattr(settings, stage), **chosen) for stage, chosen in values.items()}
     )
     zone_of(settings.scripts.timezone)
+    if macros:
+        settings = replace(settings, filters=replace(settings.filters, macros={**settings.filters.macros, **macros}))
+    if (size := len(str(settings.filters.macros))) > MAX_MACRO_BYTES:
+        raise ConfigError("tap.customMacros", f"at most {MAX_MACRO_BYTES} bytes in all", size)
+    if settings.filters.dialect not in get_args(Dialect):
+        origin = f"kfl.dialect ({origins['kfl.dialect']})"
+        raise ConfigError(origin, " or ".join(get_args(Dialect)), settings.filters.dialect)
     if not settings.node.name:
         settings = replace(settings, node=replace(settings.node, name=socket.gethostname()))
     passed = {name: environment[name] for name in settings.scripts.pass_env if name in environment}
@@ -104,7 +117,7 @@ def _from_file(file: Path | None) -> Iterator[_Given]:
 
 
 def _flatten(content: Mapping[Any, Any], prefix: str, file: Path) -> Iterator[_Given]:
-    whole = {key.name.lower() for _, _, key, _ in all_keys() if key.kind == "map"} - {"scripting.env"}
+    whole = {key.name.lower() for _, _, key, _ in all_keys() if key.kind == "map"} - {"scripting.env", _MACROS[:-1]}
     for name, value in content.items():
         key = f"{prefix}{name}"
         if isinstance(value, dict) and key.lower() not in whole:
@@ -151,13 +164,23 @@ def _convert(item: _Given, key: Key) -> Any:
     if key.kind == "list":
         return [str(part).strip() for part in value] if isinstance(value, list) else _split(str(value))
     if key.kind == "map":
-        if not isinstance(value, dict):
-            raise ConfigError(where, "a mapping", value)
-        return value
+        content = _mapping(value) if isinstance(value, str) else value
+        if not isinstance(content, dict):
+            raise ConfigError(where, "a mapping such as '{name: text}'", value)
+        return {str(name): _as_text(part) for name, part in content.items()}
     text = "" if value is None else _as_text(value)
     if key.kind == "path" and text and not text.startswith("gs://"):
         return str((item.base / text).absolute())
     return text
+
+
+def _mapping(text: str) -> Any:
+    import yaml  # as above
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return None
 
 
 def _flag(where: str, value: Any) -> bool:

@@ -76,6 +76,10 @@ class Pipeline:
         self._closing: list[Stream] = []
         """Streams that ended while bytes of theirs wait for what is missing before them."""
 
+    def want(self, protocols: frozenset[str] | None) -> None:
+        """Dissect only streams of these protocols; None: all of them."""
+        self._dissection.protocols = protocols
+
     def packets(self, batch: Batch, stored: Callable[[Columns], Stored] | None = None) -> Step:
         """Decode a batch and give each packet its stream; ``stored`` names them where they come from segments."""
         columns, payloads = self._decoder.decode(batch)

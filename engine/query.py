@@ -27,6 +27,8 @@ from engine.streams.stream import Stream
 if TYPE_CHECKING:
     from engine.kfl import Filter
 
+NS_PER_MS = 1_000_000
+
 
 class Query:
     """One pass over some sources. Reads as fast as its reader takes."""
@@ -62,9 +64,12 @@ class Query:
         )
         self._pipelines: dict[int, Pipeline] = {}
         """By worker whose segments are read; captures need one alone."""
+        self._protocols: frozenset[str] | None = None
+        """Those that the filter can match at all; the others are not dissected."""
 
     def items(self, wanted: Filter | None) -> Iterator[LazyItem]:
         """Every item that the filter matches, in the order in which exchanges finish."""
+        self._protocols = wanted.protocols if wanted is not None else None
         matches = self._in_time(wanted.matches if wanted is not None else lambda _: True)
         for pipeline, batch, step in self._steps():
             for items in pipeline.items(batch, step):
@@ -102,8 +107,15 @@ class Query:
             if self._replay.gone:
                 self._warn(_gone(len(self._replay.gone)))
 
+    def now_ms(self) -> int:
+        """The capture clock, which is what ``now()`` means in a filter."""
+        return max((pipeline.capture_ns for pipeline in self._pipelines.values()), default=0) // NS_PER_MS
+
     def _pipeline(self, worker: int) -> Pipeline:
-        return self._pipelines.get(worker) or self._pipelines.setdefault(worker, self._new_pipeline())
+        if worker not in self._pipelines:
+            self._pipelines[worker] = self._new_pipeline()
+            self._pipelines[worker].want(self._protocols)
+        return self._pipelines[worker]
 
     @staticmethod
     def _stored(replay: Replay, packets: Packets) -> Callable[[Columns], Stored]:

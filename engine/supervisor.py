@@ -146,6 +146,8 @@ class Supervisor:
             {name: self._children[name].mailbox for name in ("zygote", "broker")},
             [self._children["worker"].mailbox],
             view.tell,
+            self._settings.filters.dialect,
+            self._settings.filters.macros,
         )
         self._watch: FolderWatch | None = None
         self._metrics = self._serve_metrics()

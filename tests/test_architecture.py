@@ -15,6 +15,7 @@ HOMES = {
     "numpy": "capture decode streams segments recording pipeline",
     "pluggy": "hooks dissect",
     "lark": "kfl",
+    "re2": "kfl",
     "msgspec": "hooks frames items segments recording shipping helpers scripting process"
     " supervisor children controlsocket broker",
     "RestrictedPython": "scripting",

@@ -45,7 +45,18 @@ app = LateGroup(
         "doctor": "doctor:doctor",
     },
 )
-app.add_command(LateGroup("kfl", "The filter language.", {"check": "inspect:kfl_check"}))
+app.add_command(
+    LateGroup(
+        "kfl",
+        "The filter language.",
+        {
+            "check": "filters:check",
+            "explain": "filters:explain",
+            "match": "filters:match",
+            "bench": "filters:bench",
+        },
+    )
+)
 SCRIPTS = {
     "check": "inspect:scripts_check",
     "run": "scripts:run_script",

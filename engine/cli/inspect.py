@@ -1,4 +1,4 @@
-"""`remora config`, `remora kfl check`, `remora scripts check`: what would happen, without doing it."""
+"""`remora config`, `remora scripts check`: what would happen, without doing it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from engine import kfl
 from engine.cli import arguments
 from engine.config import all_keys
-from engine.errors import KflError, ScriptRejected
+from engine.errors import ScriptRejected
 from engine.options import Key
 from engine.scripting.loading import check_script
 from engine.units import format_bytes, format_duration
@@ -52,23 +51,6 @@ def _shown(key: Key, value: Any) -> str:
     if key.kind == "map":
         return ", ".join(f"{name}={part}" for name, part in value.items())
     return ", ".join(value) if isinstance(value, list) else str(value).lower() if key.kind == "flag" else str(value)
-
-
-@click.command()
-@click.argument("text")
-def kfl_check(text: str) -> None:
-    """Say whether a filter is valid, and what it can match.
-
-    \b
-    Example: remora kfl check 'http and response.status >= 500'
-    """
-    try:
-        checked = kfl.compile(text)
-    except KflError as error:
-        click.echo(str(error), err=True)
-        raise SystemExit(1) from None
-    protocols = "any protocol" if checked.protocols is None else ", ".join(sorted(checked.protocols)) or "nothing"
-    click.echo(f"valid; can match {protocols}")
 
 
 @click.command()

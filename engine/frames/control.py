@@ -182,6 +182,10 @@ class SpawnHost(msgspec.Struct, tag="spawn_host"):
     """How many events sockets there are."""
     sandbox: str = "standard"
     """``standard``, ``strict`` or ``off``: which layers of the jail it is put in."""
+    dialect: str = "auto"
+    """The language of its filters."""
+    macros: dict[str, str] = {}
+    """The macros of its filters."""
 
 
 class HostStarted(msgspec.Struct, tag="host_started"):

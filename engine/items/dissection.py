@@ -58,6 +58,8 @@ class Dissection:
         self._options = options
         self._place = Place.of(node_name, node_ip, resolver)
         self._counters = counters
+        self.protocols: frozenset[str] | None = None
+        """The ``protocol.name`` of the items that somebody wants; None: of all. Others are not dissected."""
         self._max_pending = options.max_pending
         self._timeout_ns = int(options.pair_timeout_s * NS_PER_S)
         self._live: dict[int, Stream] = {}
@@ -136,6 +138,11 @@ class Dissection:
         if held:
             data = b"".join([each.data for each in held if each.direction == chunk.direction] + [data])
         found = recognise(self._rows[stream.protocol], data, (stream.server_port, stream.client_port))
+        if isinstance(found, ProtocolRow) and self.protocols is not None and found.name not in self.protocols:
+            self._counters.add(f"dissect_streams_unwanted_total{{protocol={found.name}}}")
+            conversation.held, conversation.held_bytes = [], 0
+            self._forget(conversation, stream, _CUT_OFF)
+            return []
         if isinstance(found, ProtocolRow):
             return self._open(conversation, found, [*held, chunk] if held else [chunk])
         if found is Verdict.SHORT and conversation.held_bytes + len(chunk.data) <= MAX_HELD_BYTES:

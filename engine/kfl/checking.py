@@ -6,12 +6,15 @@ from collections.abc import Collection
 
 from engine.errors import KflError
 from engine.kfl import fields
+from engine.kfl.helpers import ALONE, HELPERS, LAST, TAKES, WITHIN, constant_arguments
 from engine.kfl.parsing import mistake
 from engine.kfl.patterns import PatternError, compile_pattern
+from engine.kfl.redaction import RedactError, redaction
 from engine.kfl.syntax import Call, Chain, Descend, Index, Key, Literal, Node, Path, Pattern, Unary, children
+from engine.kfl.times import datetime_ms
 
-HELPERS = {"startsWith": 1, "endsWith": 1, "contains": 1}
-"""Helpers of a path and how many arguments each takes."""
+MAX_NUMBER = 10**9
+"""What a helper may be given: more seconds, or items, than anybody waits for."""
 
 _A = {"text": "text", "number": "a number", "flag": "a flag", "record": "an object"}
 _WORDS = {"and", "or", "not", "true", "false", "nil"}
@@ -54,7 +57,7 @@ class _Checker:
         try:
             compile_pattern(node.text)
         except PatternError as error:
-            raise self._mistake(f"bad regular expression: {error}", node.at) from None
+            raise self._mistake(f"bad regular expression: {error}", node.at, error.hint) from None
 
     def _chain(self, node: Chain) -> None:
         """A pattern stands on one side of == or !=; an object has no value to compare."""
@@ -75,7 +78,7 @@ class _Checker:
             self._has_text(side)
 
     def _has_text(self, path: Path) -> None:
-        name = _plain_name(path)
+        name = fields.name_of(path)
         if fields.KINDS.get(name) == "record" and name not in self.macros:
             example = f"{name}.{fields.keys_of(name)[-1 if name == 'node' else 0]}"
             raise self._mistake(f"{name!r} is an object; compare one of its fields, such as {example}", path.at)
@@ -83,7 +86,8 @@ class _Checker:
     def _path(self, path: Path) -> None:
         head = path.steps[0]
         if isinstance(head, Call):
-            raise self._lonely_call(head)
+            self._lonely_call(head, path)
+            return
         assert isinstance(head, Key), "the grammar lets a path begin with a name or a call"
         if head.name in self.macros:
             if len(path.steps) > 1 and head.name not in fields.KINDS:
@@ -115,37 +119,76 @@ class _Checker:
             known = (f"{parent.name}.{key}" for key in fields.keys_of(parent.name))
             raise self._mistake(f"unknown field {full!r}{fields.nearest(full, known)}", step.at)
 
-    def _lonely_call(self, call: Call) -> KflError:
-        if call.name in HELPERS:
-            return self._mistake(
-                f"{call.name!r} needs a field before it", call.at, f'such as request.path.{call.name}("/api")'
-            )
-        return self._unknown_helper(call)
+    def _lonely_call(self, call: Call, path: Path) -> None:
+        """``now()`` and its like."""
+        helper = HELPERS.get(call.name)
+        if helper is None:
+            raise self._unknown_helper(call)
+        if helper.place != ALONE:
+            raise self._mistake(f"{call.name!r} needs a field before it", call.at, f"such as {helper.example}")
+        if len(path.steps) > 1:
+            raise self._mistake(f"nothing can follow {call.name!r}", path.steps[1].at, f"such as {helper.example}")
+        self._arguments(call)
 
     def _unknown_helper(self, call: Call) -> KflError:
         found = fields.nearest(call.name, HELPERS)
         return self._mistake(f"unknown helper {call.name!r}{found}", call.at, f"the helpers are {', '.join(HELPERS)}")
 
     def _call(self, path: Path, call: Call) -> None:
-        wanted = HELPERS.get(call.name)
-        if wanted is None:
+        """``.contains("x")`` and its like."""
+        helper = HELPERS.get(call.name)
+        if helper is None:
             raise self._unknown_helper(call)
-        if len(call.arguments) != wanted:
-            raise self._mistake(f"{call.name!r} takes {wanted} argument, got {len(call.arguments)}", call.at)
-        if call is not path.steps[-1]:
+        if helper.place == ALONE:
+            raise self._mistake(f"{call.name!r} stands alone", call.at, f"such as {helper.example}")
+        self._arguments(call)
+        if helper.place == LAST and call is not path.steps[-1]:
             raise self._mistake(f"nothing can follow {call.name!r}: its value is true or false", call.at)
-        for argument in call.arguments:
-            if isinstance(argument, Pattern):
-                raise self._mistake(
-                    f"{call.name!r} takes text", argument.at, 'regular expressions go with ==: src.name == r"x"'
-                )
-        self._has_text(Path(path.steps[:-1], path.at))
+        if helper.place in (LAST, WITHIN):
+            self._has_text(Path(path.steps[: path.steps.index(call)], path.at))
+
+    def _arguments(self, call: Call) -> None:
+        """As many as it takes, and of the kind it takes."""
+        helper = HELPERS[call.name]
+        least, most, words = TAKES[helper.takes]
+        if not least <= len(call.arguments) <= most:
+            wanted = f"{least} argument" if least == most else f"{least} to {most} arguments"
+            raise self._mistake(f"{call.name!r} takes {wanted}, got {len(call.arguments)}", call.at)
+        for node, value in zip(call.arguments, constant_arguments(call), strict=True):
+            if helper.takes == "value" and isinstance(node, Pattern):
+                hint = 'regular expressions go with ==: src.name == r"x"'
+                raise self._mistake(f"{call.name!r} takes text", node.at, hint)
+            wrong = _wrong(call.name, helper.takes, value)
+            if wrong:
+                reason = f"{call.name!r} takes {words}" + (f": {wrong}" if isinstance(wrong, str) else "")
+                raise self._mistake(reason, node.at, f"such as {helper.example}")
 
 
-def _plain_name(path: Path) -> str:
-    """``src.name`` for a path of names only, else ``''``."""
-    names = [step.name for step in path.steps if isinstance(step, Key)]
-    return ".".join(names) if len(names) == len(path.steps) else ""
+def _wrong(name: str, takes: str, value: object) -> bool | str:
+    """Whether, or why, ``value`` is nothing that a helper which ``takes`` constants can use."""
+    match takes:
+        case "number" if name == "limit":
+            return type(value) is not int or not 0 <= value <= MAX_NUMBER
+        case "number":
+            return type(value) not in (int, float) or not -MAX_NUMBER <= value <= MAX_NUMBER  # type: ignore[operator] # a number
+        case "text":
+            return not isinstance(value, str)
+        case "date":
+            return not isinstance(value, str) or datetime_ms(value) is None
+        case "paths":
+            return _no_path(value)
+        case _:
+            return False
+
+
+def _no_path(value: object) -> bool | str:
+    if not isinstance(value, str):
+        return True
+    try:
+        redaction(value)
+    except RedactError as error:
+        return str(error)
+    return False
 
 
 def _is_value(node: Node) -> bool:

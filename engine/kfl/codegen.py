@@ -21,13 +21,15 @@ bound to ``c1``, ``c2``, ... in the function's globals.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from engine.kfl.paths import header, names_a_header, plain_names, walk
+from engine.kfl.helpers import HELPERS, LAST, constant_arguments, constant_of, is_document, offset_ms
+from engine.kfl.paths import Steps, header, names_a_header, plain_names, walk
 from engine.kfl.patterns import compile_pattern
+from engine.kfl.redaction import redaction
 from engine.kfl.syntax import Call, Chain, Literal, Node, Path, Pattern, Scope, Unary
-from engine.kfl.values import MISSING, contains, ends, equal, found, negative, ordered, starts, truthy
+from engine.kfl.values import MISSING, contains, ends, equal, found, inverse, negative, ordered, starts, truthy
 
 MAX_BLOCKS = 8
 """Blocks within blocks before a function of its own is made; Python allows 20."""
@@ -39,9 +41,12 @@ _RUNTIME: dict[str, object] = {
     "str": str,
     "int": int,
     "MISSING": MISSING,
-    **{one.__name__: one for one in (walk, header, truthy, equal, ordered, found, starts, ends, contains, negative)},
+    **{
+        one.__name__: one
+        for one in (walk, header, truthy, equal, ordered, found, starts, ends, contains, negative, inverse)
+    },
 }
-_HELPERS = {
+_TEXTS = {
     "startsWith": ("starts", "{0}.startswith({1})"),
     "endsWith": ("ends", "{0}.endswith({1})"),
     "contains": ("contains", "{1} in {0}"),
@@ -56,6 +61,13 @@ class Predicate(Protocol):
         """Whether ``item``, which belongs to ``recordings``, matches; never raises."""
 
 
+class Traced(Protocol):
+    """The same, saying what is to be hidden."""
+
+    def __call__(self, item: Mapping[str, Any], recordings: Container[str], reached: list[Steps]) -> bool:
+        """Whether ``item`` matches; what ``redact()`` asked for on the way is added to ``reached``."""
+
+
 class Module(NamedTuple):
     """Generated code before it is compiled."""
 
@@ -65,18 +77,28 @@ class Module(NamedTuple):
     """The function to call."""
 
 
-def build(node: Node) -> Predicate:
+def build(node: Node, now_ms: Callable[[], int]) -> Predicate:
     """The function that answers for ``node``."""
-    module = generate(node)
-    namespace = {**_RUNTIME, **module.constants}
-    exec(compile(module.source, "<filter>", "exec"), namespace)
-    predicate: Predicate = namespace[module.entry]  # type: ignore[assignment] # what generate wrote
+    predicate: Predicate = load(generate(node), {**_RUNTIME, "now": now_ms})
     return predicate
 
 
-def generate(node: Node) -> Module:
+def build_traced(node: Node, now_ms: Callable[[], int]) -> Traced:
+    """The function that answers for ``node`` and takes down what is to be hidden."""
+    traced: Traced = load(generate(node, traced=True), {**_RUNTIME, "now": now_ms})
+    return traced
+
+
+def load(module: Module, runtime: Mapping[str, object]) -> Any:
+    """The function that ``module`` is about; it sees ``runtime``, its own constants and nothing else."""
+    namespace = {**runtime, **module.constants}
+    exec(compile(module.source, "<filter>", "exec"), namespace)
+    return namespace[module.entry]
+
+
+def generate(node: Node, *, traced: bool = False) -> Module:
     """The source for ``node``; it depends on the filter's shape and not on its words."""
-    writer = _Writer()
+    writer = _Writer(traced)
     entry = writer.function(node)
     return Module("\n".join(writer.lines) + "\n", {name: value for (_, value), name in writer.constants.items()}, entry)
 
@@ -95,9 +117,12 @@ class _Value(NamedTuple):
 class _Writer:
     """The functions written so far and what their names are bound to."""
 
-    def __init__(self) -> None:
+    def __init__(self, traced: bool) -> None:
         self.lines: list[str] = []
         self.constants: dict[tuple[type, Any], str] = {}
+        self.traced = traced
+        """Whether ``redact()`` is more than true."""
+        self.arguments = "item, recordings, reached" if traced else "item, recordings=()"
         self._numbers = itertools.count(1)
 
     def fresh(self, letter: str) -> str:
@@ -114,7 +139,7 @@ class _Writer:
         name = self.fresh("f")
         body = _Body(self)
         body.finish(scope, "return {}")
-        self.lines += [f"def {name}(item, recordings=()):", *body.lines]
+        self.lines += [f"def {name}({self.arguments}):", *body.lines]
         return name
 
 
@@ -172,10 +197,14 @@ class _Body:
                 return _Value(self.writer.bind(value), constant=node)
             case Pattern(text=text):
                 return _Value(self.writer.bind(compile_pattern(text)), pattern=True)
-            case Path(steps=(*_, Call() as call)):
+            case Path(steps=(Call() as call,)):
+                return self.lonely_call(call)
+            case Path(steps=(*_, Call() as call)) if HELPERS[call.name].place == LAST:
                 return self.call(node, call)
             case Path():
                 name = self.load(node)
+                if any(map(is_document, node.steps)):
+                    return _Value(f"(False if {name} is MISSING else {name})")
                 return _Value(name, (name,))
             case Scope(inner=inner):
                 return self.scope(inner)
@@ -199,7 +228,7 @@ class _Body:
     def block(self, node: Chain) -> str:
         """Writes a scope whose way out is ``break``; the name of its bool."""
         if self.blocks >= MAX_BLOCKS:
-            return self.keep("p", f"{self.writer.function(node)}(item, recordings)")
+            return self.keep("p", f"{self.writer.function(node)}({self.writer.arguments.replace('=()', '')})")
         name, outside = self.writer.fresh("p"), dict(self.loaded)
         self.say("while True:")
         self.blocks += 1
@@ -211,8 +240,11 @@ class _Body:
     def unary(self, node: Unary) -> _Value:
         value = self.atom(self.operand(node.operand))
         for operator in reversed(node.operators):
-            negated = f"not {self.truth(value)}" if operator == "!" else f"negative({value.code})"
-            value = _Value(self.keep("t", negated), value.checks, operator == "!" or value.boolean)
+            if value.boolean:
+                negated = f"not {value.code}" if operator == "!" else value.code
+            else:
+                negated = f"{'inverse' if operator == '!' else 'negative'}({value.code})"
+            value = _Value(self.keep("t", negated), value.checks, value.boolean)
         return value
 
     def comparison(self, chain: Chain) -> _Value:
@@ -229,7 +261,11 @@ class _Body:
         if path not in self.loaded:
             names = plain_names(path)
             bound = [self.writer.bind(name) for name in names or ()]
-            if not bound:
+            read = next((number for number, step in enumerate(path.steps) if is_document(step)), -1) + 1
+            if 0 < read < len(path.steps):  # what was read once serves every path into it
+                document = self.load(Path(path.steps[:read]))
+                self.loaded[path] = self.keep("v", f"walk({document}, {self.writer.bind(path.steps[read:])}, False)")
+            elif not bound:
                 self.loaded[path] = self.keep("v", f"walk(item, {self.writer.bind(path.steps)})")
             elif len(bound) == 1:
                 self.loaded[path] = self.keep("v", f"item.get({bound[0]}, MISSING)")
@@ -254,11 +290,23 @@ class _Body:
         self.say(f" {result} = MISSING")
         return result
 
+    def lonely_call(self, call: Call) -> _Value:
+        """``now()`` and its like."""
+        if call.name == "record":
+            return _Value(f"({self.writer.bind(constant_arguments(call)[0])} in recordings)", boolean=True)
+        if call.name == "redact" and self.writer.traced:
+            for path in constant_arguments(call):
+                self.say(f"reached.append({self.writer.bind(redaction(path))})")
+        constant = constant_of(call)
+        if constant is not None:
+            return self.operand(constant)
+        return _Value(f"now() + {self.writer.bind(offset_ms(call))}")
+
     def call(self, path: Path, call: Call) -> _Value:
         """A helper; of a path that finds nothing it is false and collapses nothing."""
         subject = self.load(Path(path.steps[:-1]))
         argument = self.atom(self.scope(call.arguments[0]))
-        general, short = _HELPERS[call.name]
+        general, short = _TEXTS[call.name]
         code = f"{general}({subject}, {argument.code})"
         if argument.constant is not None and isinstance(argument.constant.value, str):
             code = f"{short.format(subject, argument.code)} if type({subject}) is str else {code}"
@@ -278,7 +326,7 @@ def _same(left: _Value, operator: str, right: _Value) -> str:
         left, right = right, left
     a, b = left.code, right.code
     if right.pattern:
-        same = f"{b}({a}) is not None if type({a}) is str else found({b}, {a})"
+        same = f"{b}({a}) if type({a}) is str else found({b}, {a})"
     elif right.constant is None or left.constant is not None:
         same = f"equal({a}, {b})"
     elif isinstance(right.constant.value, str):

@@ -1,7 +1,7 @@
 """The item as a filter sees it: one line per field.
 
 ``src``, ``dst``, ``protocol`` and ``node`` hold exactly these keys. Below ``request`` and ``response`` any key may be
-asked for, since protocols differ and third parties add to them; the ones listed serve "did you mean".
+asked for, since third parties add protocols; one that no built-in protocol has is worth a warning.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from typing import NamedTuple
+
+from engine.kfl.syntax import Key, Path
 
 
 class Field(NamedTuple):
@@ -18,6 +20,8 @@ class Field(NamedTuple):
     kind: str
     """``text``, ``number``, ``flag``, ``list``, ``object`` (any keys) or ``record`` (only the keys listed here)."""
     meaning: str
+    protocols: tuple[str, ...] = ()
+    """The ``protocol.name`` of the items that have it; empty: of any."""
 
 
 _ENDPOINT = (
@@ -41,6 +45,120 @@ _ENDPOINT = (
     ("memoryUsage", "number", "of the process"),
     ("resolutionMechanism", "text", "how the name was found"),
 )
+
+_HEADERS = (
+    ("httpVersion", "text", "HTTP/1.1"),
+    ("headers", "object", "names in any case; repeated ones joined by a comma"),
+    ("cookies", "object", "name to value"),
+    ("headersSize", "number", "bytes, -1 if not counted"),
+    ("bodySize", "number", "bytes"),
+)
+_RECORDS = (("answers", "list"), ("authorities", "list"), ("additionals", "list"))
+_REDIS = (
+    ("type", "text", "Array, Bulk String, ..."),
+    ("command", "text", "in upper case"),
+    ("key", "text", "the key"),
+    ("value", "text", "the value"),
+    ("keyword", "text", "the keyword"),
+)
+
+MESSAGES: dict[str, dict[str, tuple[tuple[str, str, str], ...]]] = {
+    "http": {
+        "request": (
+            ("method", "text", "GET, POST, ..."),
+            ("url", "text", "the target as sent"),
+            ("targetUri", "text", "the same"),
+            ("path", "text", "the target without its query"),
+            ("pathSegments", "list", "the path taken apart"),
+            *_HEADERS,
+            ("queryString", "object", "name to value, or to values"),
+            ("postData", "object", "mimeType, params, text, encoding, comment"),
+        ),
+        "response": (
+            ("status", "number", "200, 404, ..."),
+            ("statusText", "text", "OK, Not Found, ..."),
+            *_HEADERS,
+            ("content", "object", "size, mimeType, encoding, text, comment"),
+            ("redirectURL", "text", "where to"),
+        ),
+    },
+    "dns": {
+        "request": (("opCode", "text", "Query, ..."), ("questions", "list", "of name, type, class")),
+        "response": (
+            ("code", "text", "No Error, Name Error, ..."),
+            ("questions", "list", "of name, type, class"),
+            *((name, kind, "of name, type, class, ttl, ip, cname, ...") for name, kind in _RECORDS),
+        ),
+    },
+    "redis": {"request": _REDIS, "response": _REDIS},
+    "kafka": {
+        "request": (
+            ("size", "number", "bytes"),
+            ("apiKeyName", "text", "Produce, Fetch, ..."),
+            ("apiKey", "number", "0, 1, ..."),
+            ("apiVersion", "number", "of the call"),
+            ("correlationID", "number", "what pairs it"),
+            ("clientID", "text", "the client's name for itself"),
+            ("payload", "object", "what is asked"),
+            ("captureTime", "text", "when it was seen"),
+        ),
+        "response": (
+            ("size", "number", "bytes"),
+            ("correlationID", "number", "what pairs it"),
+            ("payload", "object", "what is answered"),
+            ("captureTime", "text", "when it was seen"),
+        ),
+    },
+    "amqp": {
+        "request": tuple(
+            (name, kind, "of AMQP")
+            for kind, names in (
+                (
+                    "text",
+                    "method exchange routingKey body consumerTag queue type mechanisms locales virtualHost replyText",
+                ),
+                ("number", "deliveryTag versionMajor versionMinor channelMax replyCode classId methodId"),
+                (
+                    "flag",
+                    "mandatory immediate redelivered passive durable exclusive autoDelete noWait internal",
+                ),
+                ("object", "properties arguments serverProperties clientProperties"),
+            )
+            for name in names.split()
+        ),
+        "response": (
+            ("method", "text", "queue declare-ok, ..., or empty"),
+            ("messageCount", "number", "of the queue"),
+            ("consumerCount", "number", "of the queue"),
+        ),
+    },
+    "tls": {
+        "request": (
+            ("serverName", "text", "the server that was asked for"),
+            ("alpn", "list", "protocols offered inside"),
+            ("versions", "list", "offered"),
+            ("cipherSuites", "list", "offered"),
+            ("ja3", "text", "fingerprint of the client"),
+        ),
+        "response": (
+            ("version", "text", "chosen"),
+            ("cipherSuite", "text", "chosen"),
+            ("alpn", "text", "chosen"),
+        ),
+    },
+}
+"""Protocol -> half -> what it holds."""
+
+
+def _message_fields() -> tuple[Field, ...]:
+    """One field per path; what several protocols have is described as the first of them does."""
+    rows: dict[str, tuple[str, str, list[str]]] = {}
+    for protocol, halves in MESSAGES.items():
+        for half, fields in halves.items():
+            for name, kind, meaning in fields:
+                rows.setdefault(f"{half}.{name}", (kind, meaning, []))[2].append(protocol)
+    return tuple(Field(path, kind, meaning, tuple(owners)) for path, (kind, meaning, owners) in rows.items())
+
 
 FIELDS = (
     Field("id", "text", "the item, unique across workers"),
@@ -72,29 +190,7 @@ FIELDS = (
     Field("timestamp", "number", "milliseconds since the epoch"),
     Field("startTime", "text", "the same as RFC 3339 with nanoseconds"),
     Field("request", "object", "null if it was not seen"),
-    Field("request.method", "text", "GET; basic publish"),
-    Field("request.url", "text", "the target as sent"),
-    Field("request.path", "text", "the target without its query"),
-    Field("request.headers", "object", "names in any case"),
-    Field("request.queryString", "object", "name to value, or to values"),
-    Field("request.cookies", "object", "name to value"),
-    Field("request.postData", "object", "mimeType, params, text"),
-    Field("request.questions", "list", "of DNS"),
-    Field("request.command", "text", "of Redis, in upper case"),
-    Field("request.key", "text", "of Redis"),
-    Field("request.apiKeyName", "text", "of Kafka"),
-    Field("request.clientID", "text", "of Kafka"),
-    Field("request.exchange", "text", "of AMQP"),
-    Field("request.routingKey", "text", "of AMQP"),
-    Field("request.serverName", "text", "of TLS"),
     Field("response", "object", "null if it was not seen"),
-    Field("response.status", "number", "of HTTP"),
-    Field("response.statusText", "text", "of HTTP"),
-    Field("response.headers", "object", "names in any case"),
-    Field("response.content", "object", "size, mimeType, encoding, text"),
-    Field("response.questions", "list", "of DNS: what it answers"),
-    Field("response.answers", "list", "of DNS"),
-    Field("response.code", "text", "of DNS"),
     Field("requestRef", "text", "where the request is kept"),
     Field("responseRef", "text", "where the response is kept"),
     Field("requestSize", "number", "bytes"),
@@ -103,6 +199,8 @@ FIELDS = (
     Field("passed", "flag", "a rule said so"),
     Field("failed", "flag", "a rule said so"),
     Field("error", "object", "null, or type and msg"),
+    Field("error.type", "text", "dissection, connection, timeout, pair-not-found"),
+    Field("error.msg", "text", "the same in words"),
     Field("entryFile", "text", "the item's JSON file"),
     Field("record", "text", "the recording it was read from, '' if live"),
     Field("outgoing", "flag", "whether it left the node"),
@@ -119,9 +217,49 @@ FIELDS = (
     Field("matcherKey", "text", "what paired request and response"),
     Field("networkProps", "object", "of the network"),
     Field("subProtocol", "text", "what was spoken inside"),
+    *_message_fields(),
 )
 
 KINDS = {field.path: field.kind for field in FIELDS}
+
+OWNERS = {field.path: frozenset(field.protocols) for field in FIELDS}
+"""Path -> the protocols that have it; empty: all."""
+KNOWN_VALUES = {
+    "protocol.name": (
+        "http",
+        "dns",
+        "redis",
+        "kafka",
+        "amqp",
+        "ws",
+        "tls",
+        "icmp",
+        "tcp",
+        "udp",
+        "sctp",
+        "ldap",
+        "radius",
+        "diameter",
+    ),
+    "protocol.abbr": (
+        "HTTP",
+        "HTTP/2",
+        "gRPC",
+        "GQL",
+        "DNS",
+        "REDIS",
+        "KAFKA",
+        "AMQP",
+        "WS",
+        "TLS",
+        "ICMP",
+        "TCP",
+        "UDP",
+        "SCTP",
+    ),
+    "protocol.layer4": ("tcp", "udp", "sctp", "icmp"),
+}
+"""What these fields hold for built-in protocols."""
 
 PROTOCOL_OF_ABBR = {
     "HTTP": "http",
@@ -155,3 +293,14 @@ def nearest_field(wrong: str) -> str:
     return nearest(wrong, keys_of("")) or next(
         (f"; did you mean {below[name]!r}?" for name in difflib.get_close_matches(wrong, below, n=1)), ""
     )
+
+
+def name_of(path: Path) -> str:
+    """``src.name`` for a path of names only, else ``''``."""
+    names = [step.name for step in path.steps if isinstance(step, Key)]
+    return ".".join(names) if len(names) == len(path.steps) else ""
+
+
+def kind_of(path: Path) -> str:
+    """The kind of a field that is known, else ``''``."""
+    return KINDS.get(name_of(path), "")

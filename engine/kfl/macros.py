@@ -26,12 +26,23 @@ BUILT_IN = {
     "redis": 'protocol.name == "redis"',
     "ws": 'protocol.name == "ws"',
     "icmp": 'protocol.name == "icmp"',
+    "ldap": 'protocol.name == "ldap"',
+    "radius": 'protocol.name == "radius"',
+    "diameter": 'protocol.name == "diameter"',
+    "gqlv1": 'protocol.abbr == "GQL" and protocol.version != "2.0"',
+    "gqlv2": 'protocol.abbr == "GQL" and protocol.version == "2.0"',
     "tls": '(tls) or protocol.name == "tls"',
     "tcp": 'protocol.layer4 == "tcp"',
     "udp": 'protocol.layer4 == "udp"',
     "sctp": 'protocol.layer4 == "sctp"',
+    "https": "tls and (http or http2)",
+    "error": "error != nil",
+    "event": "event != nil",
 }
-"""As Kubeshark expands them, and those it added later."""
+"""As Kubeshark expands them, and those it added later; ``https`` is the default of its ``tap.customMacros``."""
+
+_FIELDS_IN_COMPARISONS = {"error", "event"}
+"""Compared with something, these words mean the field: ``error == nil``."""
 
 MAX_EXPANDED_LENGTH = 128 * 1024
 """Characters of all the macros replaced in one filter, those inside macros included."""
@@ -49,10 +60,12 @@ def expand(text: str, macros: Mapping[str, str]) -> Node:
     for name in macros:
         if not _NAME.fullmatch(name) or name in _RESERVED:
             raise mistake(f"macro {name!r}: expected a name of letters, digits and _", name, 0)
-    return _Expander({**BUILT_IN, **macros}).text(text)
+    return Expander({**BUILT_IN, **macros}).text(text)
 
 
-class _Expander:
+class Expander:
+    """Replaces macros in the trees of one filter."""
+
     def __init__(self, macros: Mapping[str, str]) -> None:
         self.macros = macros
         self.parsed: dict[str, Node] = {}
@@ -61,16 +74,17 @@ class _Expander:
     def text(self, text: str) -> Node:
         tree = parse(text)
         check(tree, text, self.macros)
-        return self.node(tree, _Where(text))
+        return self.node(tree, Where(text))
 
-    def node(self, node: Node, where: _Where) -> Node:
+    def node(self, node: Node, where: Where) -> Node:
+        """``node``, which stands at ``where``, without macros."""
         match node:
             case Path(steps=(Key(name=name),)) if name in self.macros and name != where.macro:
                 return self.macro(name, node.at, where)
             case Path():
                 return replace(node, steps=tuple([self.step(step, where) for step in node.steps]))
             case Chain():
-                return replace(node, operands=tuple([self.node(operand, where) for operand in node.operands]))
+                return replace(node, operands=tuple([self.operand(each, node, where) for each in node.operands]))
             case Unary():
                 return replace(node, operand=self.node(node.operand, where))
             case Scope():
@@ -78,12 +92,19 @@ class _Expander:
             case _:
                 return node
 
-    def step(self, step: Step, where: _Where) -> Step:
+    def operand(self, node: Node, chain: Chain, where: Where) -> Node:
+        match node:
+            case Path(steps=(Key(name=name),)) if not chain.logical and name in _FIELDS_IN_COMPARISONS:
+                return node if self.macros[name] == BUILT_IN[name] else self.node(node, where)
+            case _:
+                return self.node(node, where)
+
+    def step(self, step: Step, where: Where) -> Step:
         if not isinstance(step, Call):
             return step
         return replace(step, arguments=tuple([self.node(node, where.deeper(step.at)) for node in step.arguments]))
 
-    def macro(self, name: str, at: int, where: _Where) -> Node:
+    def macro(self, name: str, at: int, where: Where) -> Node:
         self.length += len(self.macros[name])
         if self.length > MAX_EXPANDED_LENGTH:
             raise where.mistake(f"its macros stand for more than {MAX_EXPANDED_LENGTH} characters", at)
@@ -106,7 +127,7 @@ class _Expander:
 
 
 @dataclass(frozen=True, slots=True)
-class _Where:
+class Where:
     """The place in the expansion that is being worked on."""
 
     text: str
@@ -123,12 +144,12 @@ class _Where:
         error = mistake(reason, self.text, at)
         return _inside(self.macro, error) if self.macros else error
 
-    def deeper(self, at: int) -> _Where:
+    def deeper(self, at: int) -> Where:
         if self.depth >= MAX_DEPTH:
             raise self.mistake(f"nested deeper than {MAX_DEPTH} parentheses, counting those inside macros", at)
         return replace(self, depth=self.depth + 1)
 
-    def within(self, name: str, text: str, at: int) -> _Where:
+    def within(self, name: str, text: str, at: int) -> Where:
         if name in self.macros:
             circle = " -> ".join((*self.macros[self.macros.index(name) :], name))
             raise self.mistake(f"macros use each other in a circle: {circle}", at)

@@ -1,12 +1,15 @@
 """Text to AST. The parser is LALR and keeps its own stack, so no text can exhaust Python's.
 
-The grammar is read when this module is imported: filters are also compiled in processes that may not open files.
+The grammar is read when this module is imported, since filters are also compiled in processes that may not open files;
+the parser is made of it at the first text (25 ms), since most commands have none.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from lark import Lark, Token, Transformer, UnexpectedInput
@@ -48,12 +51,17 @@ _HINTS = (
 )
 
 
-class _Mistake(Exception):
+class Mistake(Exception):
     """Found while the tree is built, where the text is not at hand."""
 
     def __init__(self, reason: str, at: int, hint: str = "") -> None:
         super().__init__(reason)
         self.reason, self.at, self.hint = reason, at, hint
+
+
+def read_grammar(package: str) -> str:
+    """``grammar.lark`` of ``package``."""
+    return files(package).joinpath("grammar.lark").read_text()
 
 
 def mistake(reason: str, text: str, at: int, hint: str = "") -> KflError:
@@ -71,8 +79,8 @@ def parse(text: str) -> Node:
     if len(text) > MAX_TEXT_LENGTH:
         raise mistake(f"the filter has {len(text)} characters; the limit is {MAX_TEXT_LENGTH}", "", 0)
     try:
-        return _PARSER.parse(text)  # type: ignore[return-value] # what _Build.start returns
-    except _Mistake as found:
+        return _parser().parse(text)  # type: ignore[return-value] # what _Build.start returns
+    except Mistake as found:
         raise mistake(found.reason, text, found.at, found.hint) from None
     except UnexpectedInput as found:
         raise _unexpected(found, text) from None
@@ -92,7 +100,7 @@ def _unexpected(found: UnexpectedInput, text: str) -> KflError:
     return mistake(f"unexpected {what!r}", text, at, hint)
 
 
-class _Depth:
+class Depth:
     """Refuses deep nesting while the tokens go by; keeps nothing between two texts."""
 
     always_accept = ()
@@ -102,7 +110,7 @@ class _Depth:
         for token in stream:
             depth += (token.type == "LPAR") - (token.type == "RPAR")
             if depth > MAX_DEPTH:
-                raise _Mistake(f"nested deeper than {MAX_DEPTH} parentheses", token.start_pos or 0)
+                raise Mistake(f"nested deeper than {MAX_DEPTH} parentheses", token.start_pos or 0)
             yield token
 
 
@@ -180,7 +188,7 @@ def _unescape(found: re.Match[str], offset: int) -> str:
     if len(name) > 1:
         return chr(int(name[1:], 16))
     if name not in _ESCAPED:
-        raise _Mistake(
+        raise Mistake(
             f"unknown escape {found[0]!r}", offset + found.start(), "write \\\\ for a backslash, or use `...`"
         )
     return _ESCAPED[name]
@@ -194,6 +202,9 @@ _VALUES: dict[str, Any] = {
     "FALSE": lambda _: False,
     "NIL": lambda _: None,
 }
-_PARSER: Lark = Lark.open_from_package(
-    "engine.kfl", "grammar.lark", parser="lalr", lexer="contextual", transformer=_Build(), postlex=_Depth()
-)
+_GRAMMAR = read_grammar("engine.kfl")
+
+
+@cache
+def _parser() -> Lark:
+    return Lark(_GRAMMAR, parser="lalr", lexer="contextual", transformer=_Build(), postlex=Depth())

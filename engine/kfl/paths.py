@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from engine.kfl.syntax import Descend, Each, Index, Key, Path, Step
+from engine.kfl.documents import read_document
+from engine.kfl.syntax import Call, Descend, Each, Index, Key, Path, Step
 from engine.kfl.values import MISSING
 
 Steps = tuple[Step, ...]
@@ -42,11 +43,11 @@ def header(headers: Any, name: str) -> Any:
     return MISSING
 
 
-def walk(item: Any, steps: Steps) -> Any:
+def walk(start: Any, steps: Steps, from_item: bool = True) -> Any:
     """What the path finds; of several values the list of them, of one the value itself."""
-    values = [item]
+    values = [start]
     for position, step in enumerate(steps):
-        values = _advance(values, step, names_a_header(steps, position))
+        values = _advance(values, step, from_item and names_a_header(steps, position))
         if not values:
             return MISSING
     return values[0] if len(values) == 1 else values
@@ -62,8 +63,8 @@ def _advance(values: list[Any], step: Step, is_header: bool) -> list[Any]:
             found = [inner for value in _once(values) for inner in _inside(value)]
         case Descend(name=name):
             found = [_get(value, name, False) for value in _everything_below(values)]
-        case _:
-            found = []
+        case Call(name=name):
+            found = [read_document(name, value) for value in values]
     return [value for value in found if value is not MISSING]
 
 

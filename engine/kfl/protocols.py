@@ -13,6 +13,16 @@ _NAME = Path((Key("protocol"), Key("name")))
 _ABBR = Path((Key("protocol"), Key("abbr")))
 
 
+def meet(one: Protocols, other: Protocols) -> Protocols:
+    """What both allow."""
+    return other if one is None else one if other is None else one & other
+
+
+def join(one: Protocols, other: Protocols) -> Protocols:
+    """What either allows."""
+    return None if one is None or other is None else one | other
+
+
 def protocols_of(node: Node) -> Protocols:
     """Every protocol of which some item may match; more than that where the filter does not say."""
     match node:
@@ -42,8 +52,5 @@ def _logical(chain: Chain) -> Protocols:
     rest = protocols_of(chain.operands[-1])
     for operand, operator in zip(reversed(chain.operands[:-1]), reversed(chain.operators), strict=True):
         mine = protocols_of(operand)
-        if operator == "or":
-            rest = None if mine is None or rest is None else mine | rest
-        else:
-            rest = mine if rest is None else rest if mine is None else mine & rest
+        rest = join(mine, rest) if operator == "or" else meet(mine, rest)
     return rest

@@ -50,10 +50,15 @@ def number(value: object) -> float:
 
 
 def truthy(value: object) -> bool:
-    """A string or array that is not empty, a number above zero, true, or any object; null is not."""
+    """A string or array that is not empty, a number above zero, or true; null and objects are not."""
     if isinstance(value, int | float):
         return value > 0
-    return len(value) > 0 if isinstance(value, str | list | tuple) else value is not None
+    return isinstance(value, str | list | tuple) and len(value) > 0
+
+
+def inverse(value: object) -> object:
+    """``!value``: true and false trade places, everything else stays what it is, as in Kubeshark."""
+    return not value if isinstance(value, bool) else value
 
 
 def equal(left: object, right: object) -> bool:
@@ -101,9 +106,9 @@ def _numbers(value: object) -> list[float]:
     return list(map(number, value)) if isinstance(value, list | tuple) else [number(value)]
 
 
-def found(search: Callable[[str], object], value: object) -> bool:
+def found(search: Callable[[str], bool], value: object) -> bool:
     """Whether the pattern is found in the value's text; of an array any element will do."""
-    return _any_text(lambda each: search(each) is not None, value)
+    return _any_text(search, value)
 
 
 def starts(value: object, start: object) -> bool:

@@ -44,7 +44,7 @@ from engine.jail.layers import Jail
 from engine.scripting.budget import Budget, killed_after
 from engine.scripting.calls import Calls
 from engine.scripting.complaints import Complaints, describe
-from engine.scripting.facades.kfl import take_matched
+from engine.scripting.facades.kfl import Kfl, take_matched
 from engine.scripting.facades.scope import Scope, build_scope
 from engine.scripting.loading import MAX_SOURCE_BYTES, compile_script, run_top_level
 from hooks.items import Item, PacketInfo
@@ -70,7 +70,7 @@ def main(spawn: SpawnHost, parent: int) -> NoReturn:
         layers = confine(Jail(spawn.memory_bytes, spawn.user, parent, spawn.sandbox)).layers
     except JailBroken as error:
         refuse(calls, [str(error)])
-    scope = build_scope(spawn.script, spawn.environment, spawn.node, calls)
+    scope = build_scope(spawn.script, spawn.environment, spawn.node, calls, Kfl(spawn.dialect, spawn.macros))
     budget = Budget(scope.names)
     budget.start()
     hooks = load(spawn, scope, budget, calls, layers)

@@ -108,8 +108,14 @@ class ScriptSet:
         outboxes: Mapping[str, Outbox],
         workers: Sequence[Outbox],
         tell: Callable[[str], None],
+        dialect: str = "auto",
+        macros: Mapping[str, str] | None = None,
     ) -> None:
-        """``outboxes``: ``zygote``, ``broker``. ``user``: uid hosts run as, -1 for ours."""
+        """``outboxes``: ``zygote``, ``broker``. ``user``: uid hosts run as, -1 for ours.
+
+        ``dialect`` and ``macros`` are those of the filters in scripts.
+        """
+        self._dialect, self._macros = dialect, dict(macros or {})
         self._options, self._environment, self._node, self._user = options, dict(environment), node, user
         self._outboxes, self._workers, self._tell = outboxes, workers, tell
         self.scripts: dict[str, Script] = {}
@@ -192,6 +198,8 @@ class ScriptSet:
             self._user,
             len(self._workers),
             options.sandbox,
+            self._dialect,
+            self._macros,
         )
         first, *more = (end.fileno() for end in events_theirs)
         descriptors = (first, broker_theirs.fileno(), progress_fd, source_fd, *more)

@@ -127,7 +127,8 @@ def _warm_up() -> None:
     for codec in CODECS.split():
         codecs.lookup(codec)
     check_script("def onItemCaptured(data):\n    return kfl.match('http', data)\n", "warm-up")
-    kfl.compile("http and response.status == 500").matches({})
+    for filter_text in ("http and response.status == 500", "http && status_code == 500"):
+        kfl.compile(filter_text).matches({})
     Item.decode(b"\x80")
 
 

@@ -19,13 +19,15 @@ class KflError(HelperError):
 class Kfl(Facade):
     """Remembers the filters it has compiled, and whether one has matched since it was asked."""
 
-    __slots__ = ("_filters", "_matched")
+    __slots__ = ("_dialect", "_filters", "_macros", "_matched")
 
     _filters: dict[str, kfl.Filter]
     _matched: bool
+    _dialect: Any
+    _macros: dict[str, str]
 
-    def __init__(self) -> None:
-        fill(self, _filters={}, _matched=False)
+    def __init__(self, dialect: str = "auto", macros: dict[str, str] | None = None) -> None:
+        fill(self, _filters={}, _matched=False, _dialect=dialect, _macros=macros or {})
 
     def match(self, query: str, data: Any) -> bool:
         """Whether ``data`` (an item, or a dict like one) matches the filter ``query``.
@@ -53,7 +55,7 @@ class Kfl(Facade):
         if len(query) > MAX_QUERY_CHARACTERS:
             raise KflError(f"kfl: expected a filter of at most {MAX_QUERY_CHARACTERS} characters, got {len(query)}")
         try:
-            compiled = kfl.compile(query)
+            compiled = kfl.compile(query, self._dialect, self._macros)
         except kfl.KflError as error:
             where = f"line {error.line}, column {error.column}"
             raise KflError(f"kfl: {error.reason} at {where}" + (f"; {error.hint}" if error.hint else "")) from None

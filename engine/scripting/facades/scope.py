@@ -31,10 +31,10 @@ class Scope:
     tasks: dict[str, Task]
 
 
-def build_scope(script: str, environment: dict[str, str], node: str, calls: Calls) -> Scope:
+def build_scope(script: str, environment: dict[str, str], node: str, calls: Calls, filters: Kfl | None = None) -> Scope:
     """Fresh globals for one script."""
     tasks: dict[str, Task] = {}
-    console, filters = Console(calls), Kfl()
+    console, filters = Console(calls), filters or Kfl()
     helpers: tuple[Facade, ...] = (
         console,
         Env(environment),

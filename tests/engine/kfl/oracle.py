@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from engine.kfl.syntax import Call, Chain, Descend, Each, Index, Key, Literal, Node, Path, Pattern, Scope, Unary
+
+NOW_MS = 1_700_000_000_000
 
 
 class Missing(Exception):
@@ -35,7 +38,7 @@ def value(node: Node, item: Any) -> Any:
         result = value(node.operand, item)
         for operator in reversed(node.operators):
             if operator == "!":
-                result = not holds(result)
+                result = not result if isinstance(result, bool) else result
             elif is_number(result):
                 result = -result
         return result
@@ -59,15 +62,41 @@ def chain(node: Chain, item: Any) -> Any:
 
 def path(node: Path, item: Any) -> Any:
     last = node.steps[-1]
+    if isinstance(last, Call) and len(node.steps) == 1:
+        return alone(last)
+    if any(isinstance(step, Call) and step.name == "json" for step in node.steps) and last.__class__ is not Call:
+        try:
+            return find(node, item)
+        except Missing:
+            return False
+    if isinstance(last, Call) and last.name == "json":
+        try:
+            return find(node, item)
+        except Missing:
+            return False
     if isinstance(last, Call):
         argument = texts(scope(last.arguments[0], item))
         try:
-            subjects = texts(path(Path(node.steps[:-1]), item))
+            subjects = texts(find(Path(node.steps[:-1]), item))
         except Missing:
             return False
         wanted = argument[0] if not isinstance(scope(last.arguments[0], item), list) else ""
         test = {"startsWith": str.startswith, "endsWith": str.endswith, "contains": str.__contains__}[last.name]
         return any(test(subject, wanted) for subject in subjects)
+    return find(node, item)
+
+
+def alone(call: Call) -> Any:
+    numbers = {"now": 0, "seconds": 1000, "minutes": 60_000, "days": 86_400_000}
+    if call.name in numbers:
+        argument = call.arguments[0] if call.arguments else Literal(0)
+        assert isinstance(argument, Literal)
+        assert isinstance(argument.value, int)
+        return NOW_MS + numbers[call.name] * argument.value
+    return True if call.name != "record" else call.arguments[0] == Literal("mine")
+
+
+def find(node: Path, item: Any) -> Any:
     found = [item]
     for position, step in enumerate(node.steps):
         headers = (
@@ -82,6 +111,11 @@ def path(node: Path, item: Any) -> Any:
 def advance(each: Any, step: Any, headers: bool) -> list[Any]:
     if isinstance(step, Index):
         return each[step.position : step.position + 1] if isinstance(each, list) else []
+    if isinstance(step, Call):
+        try:
+            return [json.loads(each)]
+        except (ValueError, TypeError):
+            return []
     if isinstance(step, Each):
         return list(each.values()) if isinstance(each, dict) else each if isinstance(each, list) else []
     if isinstance(step, Descend):
@@ -103,7 +137,7 @@ def holds(one: Any) -> bool:
         return one
     if is_number(one):
         return bool(one > 0)
-    return isinstance(one, dict) or (isinstance(one, str | list) and len(one) > 0)
+    return isinstance(one, str | list) and len(one) > 0
 
 
 def text(one: Any) -> str:

@@ -10,13 +10,15 @@ PATHS = (
     "protocol.ports", "request", "request.path", "request.headers.host", 'request.headers["User-Agent"]',
     "request.headers.*", "request.list", "request.list[0]", "request.list[1].name", "request.list.*",
     "request.list[*].name", "request..name", "response.status", "response.headers", "response.body.a.b", "response",
-    "data.payload", "event.list",
+    "data.payload", "event.list", "data.json().a", "request.body.json().list[0]", "request.path.json()",
+    "request.list.*.json().a.b", "timestamp",
 )  # fmt: skip
 VALUES: tuple[Any, ...] = (
     None, True, False, 0, 1, -1, 200, 500, 0.5, -0.5, 500.0, 2**53 + 1, 1635190131000, "", "500", "true",
     "null", "cart",
     "catalogue", "1", "0.5", "-1", "1e3", "1_0", "nan", "abc", [], [1, "cart"], [500], ["cart", None],
     [[1], {"name": "cart"}],
+    '{"a": {"b": "cart"}, "list": [1, 2]}', '{"a": 500}', "[1", 1_700_000_000_001,
     {}, {"name": "cart"}, {"a": {"b": "cart"}}, {"name": 500, "b": {"name": "x"}}, [{"name": "cart"}, {"name": 500}],
 )  # fmt: skip
 LITERALS = (
@@ -25,7 +27,11 @@ LITERALS = (
     '"500"', '"true"', '"null"', "'cart'", '"cart"', "`cart`", '"1"', '"0.5"', '"catalogue"',
 )  # fmt: skip
 PATTERNS = ('r"cat.*"', 'r"^5"', "r'^$'", "r`[0-9]+`", 'r"null|true"')
-MACROS = ("http", "dns", "tls", "grpc", "tcp", "redis")
+MACROS = ("http", "dns", "tls", "grpc", "tcp", "redis", "error", "https", "gqlv1")
+ALONE = (
+    "now()", "seconds(-5)", "minutes(1)", "days(0)", 'record("mine")', 'record("other")', "limit(5)",
+    'redact("src.name")',
+)  # fmt: skip
 
 
 def random_filter(rng: random.Random, depth: int = 3) -> str:
@@ -61,6 +67,8 @@ def primary(rng: random.Random, depth: int) -> str:
         return rng.choice(LITERALS)
     if kind < 0.6:
         return rng.choice(MACROS)
+    if kind < 0.65:
+        return rng.choice(ALONE)
     if depth and kind < 0.75:
         argument = random_filter(rng, 0) if rng.random() < 0.3 else rng.choice(LITERALS)
         return f"{rng.choice(PATHS)}.{rng.choice(('startsWith', 'endsWith', 'contains'))}({argument})"
@@ -81,7 +89,7 @@ def random_item(rng: random.Random) -> dict[str, Any]:
         "request": maybe(rng, message(rng)),
         "response": maybe(rng, message(rng)),
     }
-    names = ("tls", "passed", "index", "error", "elapsedTime", "data", "event")
+    names = ("tls", "passed", "index", "error", "elapsedTime", "data", "event", "timestamp")
     item |= {name: rng.choice(VALUES) for name in names if rng.random() < 0.7}
     return {key: value for key, value in item.items() if rng.random() < 0.9}
 

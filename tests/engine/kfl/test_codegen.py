@@ -20,7 +20,7 @@ BREAKOUTS = [
     "{0.__class__}{}{{",
     "%s%n",
     "\n return True\n",
-    "\x00\ud800\u2028",
+    "\x00\u2028",
     "v1",
     "MISSING",
     "item",
@@ -85,7 +85,7 @@ class Lazy(Mapping[str, Any]):
     "text",
     [
         'http and response.status == 500 and src.namespace == "x"',
-        "response and !error and request",
+        "response != nil and !error and request != nil",
         'response == nil or request.headers.Host == "a"',
         'request.path.contains("x") or (request == request)',
         "response.list[0].a == 5",

@@ -6,7 +6,10 @@ import pytest
 
 from engine import kfl
 
-HELPERS = "the helpers are startsWith, endsWith, contains"
+HELPERS = (
+    "the helpers are startsWith, endsWith, contains, json, xml, record, redact, limit, datetime, now, seconds, minutes,"
+    " hours, days, weeks, months, years"
+)
 DASH = 'a name with a dash is written in brackets: request.headers["Content-Type"]'
 BRACKETS = 'brackets hold a number from 0, a "name" or *'
 WORDS = "operators are and, or, ! in lower case"
@@ -27,21 +30,57 @@ MISTAKES = [
     ('node == r"n"', "'node' is an object; compare one of its fields, such as node.name", 1, ""),
     ("5 < dst", "'dst' is an object; compare one of its fields, such as dst.ip", 5, ""),
     ('src.contains("x")', "'src' is an object; compare one of its fields, such as src.ip", 1, ""),
-    ('record("a")', "unknown helper 'record'", 1, HELPERS),
+    ('recrod("a")', "unknown helper 'recrod'; did you mean 'record'?", 1, HELPERS),
+    ("record(src.name)", "'record' takes a text in quotes", 8, 'such as record("incident")'),
+    ('request.record("a")', "'record' stands alone", 9, 'such as record("incident")'),
+    ("json().a == 1", "'json' needs a field before it", 1, 'such as response.content.text.json().id == "7"'),
+    ("request.path.json(1)", "'json' takes 0 argument, got 1", 14, ""),
+    ("now().a", "nothing can follow 'now'", 7, "such as timestamp < now()"),
+    ('timestamp > minutes("5")', "'minutes' takes a number", 21, "such as timestamp > minutes(-1)"),
+    ("limit(-1)", "'limit' takes a number", 7, "such as limit(100)"),
+    (
+        'timestamp > datetime("2021-10-19")',
+        "'datetime' takes a time such as 10/19/2021, 6:29:02 PM",
+        22,
+        'such as timestamp > datetime("10/19/2021, 6:29:02 PM")',
+    ),
+    (
+        "redact(request.path)",
+        "'redact' takes paths in quotes",
+        8,
+        'such as redact("request.headers.Authorization")',
+    ),
+    (
+        'redact("a b")',
+        "'redact' takes paths in quotes: unexpected 'b'",
+        8,
+        'such as redact("request.headers.Authorization")',
+    ),
     ('request.path.startswith("/")', "unknown helper 'startswith'; did you mean 'startsWith'?", 14, HELPERS),
-    ('response.body.json().a == "x"', "unknown helper 'json'", 15, HELPERS),
-    ('contains("x")', "'contains' needs a field before it", 1, 'such as request.path.contains("/api")'),
+    ('contains("x")', "'contains' needs a field before it", 1, 'such as request.path.contains("cart")'),
     ("request.path.contains()", "'contains' takes 1 argument, got 0", 14, ""),
     ('src.name.contains("a", "b")', "'contains' takes 1 argument, got 2", 10, ""),
     ('src.name.contains("a").b', "nothing can follow 'contains': its value is true or false", 10, ""),
     ('src.name.contains(r"a")', "'contains' takes text", 19, 'regular expressions go with ==: src.name == r"x"'),
     ("src.name.contains(sr.name)", "unknown field 'sr'; did you mean 'src'?", 19, ""),
-    ('src.name == r"("', "bad regular expression: missing ), unterminated subpattern at position 0", 13, ""),
+    ('src.name == r"("', "bad regular expression: missing ): (", 13, "patterns are those of RE2"),
     (
-        'src.name == r"[[a](?i)"',
-        "bad regular expression: global flags not at the start of the expression at position 4",
+        'src.name == r"(?=a)b"',
+        "bad regular expression: invalid perl operator: (?=",
         13,
-        "",
+        "RE2 looks neither ahead nor behind; say it with 'and' and another comparison",
+    ),
+    (
+        r'src.name == r"(a)\1"',
+        "bad regular expression: invalid escape sequence: \\1",
+        13,
+        "RE2 has no references to earlier groups",
+    ),
+    (
+        'src.name == r"a{2000}"',
+        "bad regular expression: invalid repetition size: {2000}",
+        13,
+        "RE2 repeats at most 1000 times",
     ),
     ('src.name > r"a"', "a regular expression can only be compared with == and !=", 12, ""),
     ('tls and r"a"', "a regular expression can only be compared with == and !=", 9, ""),
@@ -72,7 +111,7 @@ MISTAKES = [
 @pytest.mark.parametrize(("text", "reason", "column", "hint"), MISTAKES, ids=[row[0][:30] for row in MISTAKES])
 def test_mistake_is_named_and_pointed_at(text: str, reason: str, column: int, hint: str) -> None:
     with pytest.raises(kfl.KflError) as caught:
-        kfl.compile(text)
+        kfl.compile(text, "kfl")
     error = caught.value
     assert (error.reason, error.line, error.column, error.hint) == (reason, 1, column, hint)
 
