@@ -45,6 +45,8 @@ class Drop(IntEnum):
     """A script host died while it ran this item's hook."""
     NOT_DELIVERED = 74
     """It still waited for a script when a stopped instance had no more time, or when the worker died."""
+    SCRIPT_REPLACED = 75
+    """It waited for a script whose new version has a filter that leaves it out."""
 
 
 class Counters:

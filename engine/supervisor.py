@@ -385,10 +385,9 @@ class Supervisor:
     # -- who wants items -----------------------------------------------------------------------------------------------
 
     def _on_ready(self, _: str, message: HostReady) -> None:
-        warnings = list(message.warnings)
         if "onItemCaptured" in message.hooks and not self._settings.dissect.enabled:
-            warnings.append("no items come: tap.capture.dissection.enabled is false")
-        self._scripts.ready(message.host, message.hooks, warnings, message.layers)
+            message.warnings.append("no items come: tap.capture.dissection.enabled is false")
+        self._scripts.ready(message)
 
     def _on_queries(self, count: int) -> None:
         self._queries = count
@@ -557,6 +556,7 @@ class Supervisor:
         scripts = [
             {
                 "script": script.name,
+                "title": script.title,
                 "state": script.state,
                 "digest": script.digest,
                 "memory_bytes": script.host.memory_bytes if script.host else 0,

@@ -24,7 +24,7 @@ from engine.decode.columns import FRAGMENT
 from engine.dissect.registry import load_rows
 from engine.errors import CaptureError
 from engine.frames.control import AttachHost, Begin, DetachHost, Drained, Failed, KillHost, Quit, StopIntake, Wanted
-from engine.frames.host import KIND_ITEMS, KIND_PACKETS
+from engine.frames.host import KIND_PACKETS
 from engine.items.encoding import packet_blob
 from engine.items.interest import Interest
 from engine.items.item import LazyItem
@@ -235,7 +235,7 @@ class Worker:
         if items:
             entries = [(item.stream.id, item.index, item.timestamp_ns, item.encode()) for item in items]
             self._items.append(entries, now_s)
-            self._delivery.put(KIND_ITEMS, "onItemCaptured", [(entry[0], entry[3]) for entry in entries])
+            self._delivery.put_items([(item.stream.id, item.encode(), item) for item in items])
 
     def _deliver_packets(self, step: Step) -> None:
         columns = step.columns
@@ -312,7 +312,7 @@ class Worker:
         if isinstance(message, AttachHost):
             events, progress = descriptors
             line = Line(message.host, message.pid, events, progress, clock.monotonic_s(), self._member.index)
-            self._delivery.attach(message.script, line, message.hooks)
+            self._delivery.attach(message.script, line, message.hooks, message.filters)
         elif isinstance(message, DetachHost):
             self._delivery.detach(message.script, message.host, successor=message.successor)
         elif isinstance(message, Begin):

@@ -71,4 +71,4 @@ def scripts_check(file: Path) -> None:
         raise SystemExit(1) from None
     for warning in report.warnings:
         click.echo(f"warning: {warning}")
-    click.echo(f"valid; hooks: {', '.join(report.hooks) or 'none'}")
+    click.echo(f"{report.header.title or file.name}: valid; hooks: {', '.join(report.hooks) or 'none'}")

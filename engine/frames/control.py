@@ -37,6 +37,8 @@ class AttachHost(msgspec.Struct, tag="attach_host"):
     """The script's name: its file name."""
     hooks: list[str]
     pid: int
+    filters: list[str] = []
+    """To the worker: as in ``frames.host.Ready``."""
     taken_over: bool = False
     """To a broker that replaces a dead one: the host lives since before, ask it to resend."""
 
@@ -110,6 +112,8 @@ class HostReady(msgspec.Struct, tag="host_ready"):
     hooks: list[str]
     layers: list[str]
     warnings: list[str]
+    filters: list[str] = []
+    title: str = ""
 
 
 class HostRefused(msgspec.Struct, tag="host_refused"):

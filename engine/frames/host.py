@@ -58,6 +58,10 @@ def host_fds(workers: int) -> tuple[int, ...]:
     return (EVENTS_FD, BROKER_FD, PROGRESS_FD, SOURCE_FD, *events_fds(workers)[1:])
 
 
+MAX_FILTERS, MAX_FILTERS_CHARACTERS = 64, 8192
+"""Of one script: how many, and how long all together; they travel in one message."""
+
+
 class Ready(msgspec.Struct, tag="ready", forbid_unknown_fields=True):
     """The script was compiled and its top level ran."""
 
@@ -65,6 +69,9 @@ class Ready(msgspec.Struct, tag="ready", forbid_unknown_fields=True):
     layers: list[str]
     """Jail layers that this host obtained, such as ``no_new_privs``."""
     warnings: list[str]
+    filters: list[str] = []
+    """KFL: an item that none of them matches is not sent. Empty: each is."""
+    title: str = ""
 
 
 class Refused(msgspec.Struct, tag="refused", forbid_unknown_fields=True):

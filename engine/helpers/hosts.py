@@ -12,7 +12,19 @@ import msgspec
 from engine.errors import ProtocolViolation
 from engine.frames.control import AttachHost, HostReady, HostRefused, KillHost
 from engine.frames.endpoint import Endpoint
-from engine.frames.host import Call, FromHost, JobDone, Log, Ready, Refused, Reply, Resend, ShutdownDone
+from engine.frames.host import (
+    MAX_FILTERS,
+    MAX_FILTERS_CHARACTERS,
+    Call,
+    FromHost,
+    JobDone,
+    Log,
+    Ready,
+    Refused,
+    Reply,
+    Resend,
+    ShutdownDone,
+)
 from engine.helpers.instance import Instance
 from engine.helpers.running import JobRunner
 from engine.helpers.script import Host, Script, open_host, open_script
@@ -147,11 +159,14 @@ class Hosts:
     def _ready(self, host: Host, message: Ready) -> None:
         if (host.ready and not host.taken_over) or host.refused:
             raise ProtocolViolation("a second verdict on the script")
+        if sum(map(len, message.filters)) > MAX_FILTERS_CHARACTERS or len(message.filters) > MAX_FILTERS:
+            raise ProtocolViolation("more filters than a script may have")
         before = host.script.active
         host.ready = True
-        self._tell(
-            HostReady(host.number, *(_short(texts) for texts in (message.hooks, message.layers, message.warnings)))
+        hooks, layers, warnings, (title,) = map(
+            _short, (message.hooks, message.layers, message.warnings, [message.title])
         )
+        self._tell(HostReady(host.number, hooks, layers, warnings, message.filters, title))
         host.script.schedule.activate(host.number, before.number if before not in (None, host) else None)
 
     def _refused(self, host: Host, message: Refused) -> None:

@@ -7,16 +7,17 @@ until the acknowledgement when it is not (measured in prototypes: p50 60-100 µs
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 
-from engine import clock
+from engine import clock, kfl
 from engine.counters import Counters, Drop
-from engine.frames.host import KIND_ITEMS, MAX_FRAME_BYTES, MAX_FRAME_ENTRIES
+from engine.frames.host import KIND_ITEMS, KIND_PACKETS, MAX_FRAME_BYTES, MAX_FRAME_ENTRIES
 from engine.scripting.line import Entry, Line
 from engine.scripting.options import ScriptOptions
+from hooks.items import Item
 
 
 class Leases(Protocol):
@@ -36,6 +37,8 @@ class _Queue:
     script: str
     waiting: deque[Entry] = field(default_factory=deque)
     hooks: frozenset[str] = frozenset()
+    filters: tuple[kfl.Filter, ...] = ()
+    """Which items are for the script; empty: all."""
     line: Line | None = None
     """The host that gets the next frame."""
     draining: list[Line] = field(default_factory=list)
@@ -62,14 +65,27 @@ class Delivery:
 
     # -- hosts come and go ---------------------------------------------------------------------------------------------
 
-    def attach(self, script: str, line: Line, hooks: Iterable[str]) -> None:
+    def attach(self, script: str, line: Line, hooks: Iterable[str], filters: Sequence[str] = ()) -> None:
         """A host is ready; a predecessor finishes its frame and ends, at once if it has none."""
         queue = self._queues.setdefault(script, _Queue(script))
+        try:
+            self._filter_by(queue, tuple(map(kfl.compile, filters)))
+        except kfl.KflError as error:  # an honest host has compiled it before
+            self._stop(line, f"broke the protocol: {error}")
         if queue.line is not None and queue.line.idle:
             queue.line.close()
         elif queue.line is not None:
             queue.draining.append(queue.line)
         queue.line, queue.hooks = line, frozenset(hooks)
+
+    def _filter_by(self, queue: _Queue, filters: tuple[kfl.Filter, ...]) -> None:
+        """From now on; what waits was chosen by those before."""
+        if filters and filters != queue.filters:
+            gone = [entry for entry in queue.waiting if entry.kind == KIND_ITEMS and not _passes(filters, entry)]
+            left = set(map(id, gone))
+            queue.waiting = deque(entry for entry in queue.waiting if id(entry) not in left)
+            self._drop(gone, Drop.SCRIPT_REPLACED)
+        queue.filters = filters
 
     def detach(self, script: str, host: int, *, successor: bool) -> None:
         """A host is gone; without a successor its script's items are dropped, counted and their leases given back."""
@@ -103,11 +119,27 @@ class Delivery:
         return all(len(queue.waiting) < self._options.queue_items for queue in self._queues.values())
 
     def put(self, kind: int, hook: str, entries: Iterable[tuple[int, bytes]]) -> None:
-        """Queue ``(stream, blob)`` entries for every script that has ``hook``; items take a lease on their stream."""
-        fresh = [Entry(kind, stream if kind == KIND_ITEMS else 0, blob) for stream, blob in entries]
+        """Queue ``(stream, blob)`` entries for every script that has ``hook``; those of a stream take a lease on it."""
+        fresh = [Entry(kind, 0 if kind == KIND_PACKETS else stream, blob) for stream, blob in entries]
         for queue in self._queues.values():
             if hook in queue.hooks:
                 self._enqueue(queue, fresh)
+
+    def put_items(self, items: Sequence[tuple[int, bytes, Mapping[str, Any]]]) -> None:
+        """Queue ``(stream, blob, item)`` for every script with ``onItemCaptured`` and a matching filter, or none.
+
+        A filter costs 0.1 to 1 µs here, where the sections it looks at are built already; an item costs 3 in a host.
+        """
+        fresh = [Entry(KIND_ITEMS, stream, blob) for stream, blob, _ in items]
+        for queue in self._queues.values():
+            if "onItemCaptured" in queue.hooks:
+                wanted = fresh
+                if queue.filters:
+                    matches = [filter.matches for filter in queue.filters]
+                    pairs = zip(fresh, items, strict=True)
+                    wanted = [entry for entry, (_, _, item) in pairs if any(match(item) for match in matches)]
+                    self._counters.add("scripts_filtered_total", len(fresh) - len(wanted))
+                self._enqueue(queue, wanted)
 
     def _enqueue(self, queue: _Queue, entries: list[Entry]) -> None:
         self._counters.add("scripts_entries_total", len(entries))
@@ -216,3 +248,8 @@ class Delivery:
         for entry in entries:
             if entry.stream:
                 self._leases.release(entry.stream)
+
+
+def _passes(filters: Iterable[kfl.Filter], entry: Entry) -> bool:
+    item: Any = Item.decode(entry.blob)
+    return any(filter.matches(item) for filter in filters)

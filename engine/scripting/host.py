@@ -46,7 +46,7 @@ from engine.scripting.calls import Calls
 from engine.scripting.complaints import Complaints, describe
 from engine.scripting.facades.kfl import Kfl, take_matched
 from engine.scripting.facades.scope import Scope, build_scope
-from engine.scripting.loading import MAX_SOURCE_BYTES, compile_script, run_top_level
+from engine.scripting.loading import MAX_SOURCE_BYTES, LoadedScript, compile_script, run_top_level
 from hooks.items import Item, PacketInfo
 
 ACKNOWLEDGE_AFTER_S = 0.05
@@ -73,7 +73,7 @@ def main(spawn: SpawnHost, parent: int) -> NoReturn:
     scope = build_scope(spawn.script, spawn.environment, spawn.node, calls, Kfl(spawn.dialect, spawn.macros))
     budget = Budget(scope.names)
     budget.start()
-    hooks = load(spawn, scope, budget, calls, layers)
+    hooks = load(spawn, scope, budget, calls, layers).hooks
     host = Host(spawn, events, calls, progress, scope, budget, hooks)
     host.run()
 
@@ -81,9 +81,7 @@ def main(spawn: SpawnHost, parent: int) -> NoReturn:
 # -- loading -----------------------------------------------------------------------------------------------------------
 
 
-def load(
-    spawn: SpawnHost, scope: Scope, budget: Budget, calls: Calls, layers: list[str]
-) -> dict[str, Callable[..., Any]]:
+def load(spawn: SpawnHost, scope: Scope, budget: Budget, calls: Calls, layers: list[str]) -> LoadedScript:
     """Read, compile and run the top level; tell the broker. Does not return when the script is refused."""
     source = read_source()
     try:
@@ -91,7 +89,7 @@ def load(
             budget.begin(spawn.load_cpu_s, anywhere=True)
             script = compile_script(source, spawn.script)
             budget.begin(spawn.load_cpu_s)
-            hooks = run_top_level(script, scope.names)
+            loaded = run_top_level(script, scope)
         budget.end()
     except ScriptRejected as error:
         budget.end()
@@ -99,8 +97,9 @@ def load(
     except BaseException as error:
         budget.end()
         refuse(calls, [describe(error, spawn.script, budget.cpu_s)])
-    calls.send(Ready(list(hooks), layers, list(script.report.warnings)))
-    return hooks
+    report = script.report
+    calls.send(Ready(list(loaded.hooks), layers, list(report.warnings), loaded.filters, report.header.title))
+    return loaded
 
 
 def read_source() -> bytes:

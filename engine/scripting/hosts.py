@@ -19,7 +19,7 @@ from typing import Protocol
 import msgspec
 
 from engine.counters import Counters
-from engine.frames.control import AttachHost, DetachHost, SpawnHost
+from engine.frames.control import AttachHost, DetachHost, HostReady, SpawnHost
 from engine.frames.endpoint import message_pair
 from engine.jail.layers import wanted
 from engine.jail.memory import resident_bytes
@@ -83,6 +83,8 @@ class Script:
     state: str = "loading"
     """``loading``, ``running``, ``refused``, ``restarting``, ``quarantined``."""
     digest: str = ""
+    title: str = ""
+    """What the script that was loaded last says of itself."""
     host: Host | None = None
     candidate: Host | None = None
     reasons: list[str] = field(default_factory=list)
@@ -223,23 +225,26 @@ class ScriptSet:
         host.introduced = host.known = True
         self._outboxes["broker"].send(attach, (host.broker.fileno(),))
 
-    def ready(self, number: int, hooks: list[str], warnings: list[str], layers: Sequence[str] = ()) -> None:
-        """The host compiled its script: it takes over from its predecessor. ``layers``: of its jail."""
-        host = self._hosts.get(number)
+    def ready(self, message: HostReady) -> None:
+        """The host compiled its script: it takes over from its predecessor."""
+        host = self._hosts.get(message.host)
         if host is None or host.retired:
             return
-        self._say_what_is_missing(layers)
-        script, host.ready, host.hooks = host.script, True, hooks
-        for warning in warnings:
+        self._say_what_is_missing(message.layers)
+        script, host.ready, host.hooks = host.script, True, message.hooks
+        script.title = message.title
+        for warning in message.warnings:
             self._tell(f"script {script.name!r}: {warning}")
-        attach = AttachHost(number, script.name, hooks, host.pid)
+        attach = AttachHost(host.number, script.name, host.hooks, host.pid, message.filters)
         for worker, events in zip(self._workers, host.events, strict=True):
             worker.send(attach, (events.fileno(), host.progress_fd))
             events.close()
         previous, script.host, script.candidate = script.host, host, None
         if previous is not None:
             previous.retired = True  # its events socket closes when its last frame is acknowledged
-        self._tell(f"script {script.name!r} {'replaced' if previous else 'loaded'}: {', '.join(hooks) or 'no hooks'}")
+        self._tell(
+            f"script {script.name!r} {'replaced' if previous else 'loaded'}: {', '.join(host.hooks) or 'no hooks'}"
+        )
         script.state, script.reasons, script.loaded, script.restart_s = "running", [], host.text, None
 
     def _say_what_is_missing(self, layers: Sequence[str]) -> None:

@@ -10,20 +10,25 @@ RestrictedPython is a subset compiler, not a wall: the wall is the process aroun
 from __future__ import annotations
 
 import ast
+from difflib import get_close_matches
 from typing import Any
 
 from RestrictedPython.transformer import IOPERATOR_TO_STR, RestrictingNodeTransformer, copy_locations
 
+from engine.scripting.facades.modules import MODULES, names_in, why_not
 from engine.scripting.guards import RISKY_ATTRIBUTES
 
 STOP_FLAG = "_stop_"
 
-_NO_IMPORT = "import is not available; use the helpers console, env, file, jobs, json, kfl, math, pcap, time, vendor"
+_METHODS = """
+    init str repr bool len iter next contains getitem setitem delitem call enter exit hash eq ne lt le gt ge add radd
+    iadd sub rsub mul rmul truediv neg int float index
+"""
+METHODS = frozenset(f"__{name}__" for name in _METHODS.split())
+"""What a script's class may define of the interpreter's names: none of them changes how a name or a class is found."""
 
 INSTEAD = {
     # kind of syntax -> what its author reads
-    "Import": _NO_IMPORT,
-    "ImportFrom": _NO_IMPORT,
     "Match": "match is not available; use if and elif",
     "AsyncFunctionDef": "async is not available; hooks are plain functions",
     "AsyncFor": "async is not available; hooks are plain functions",
@@ -54,6 +59,11 @@ class Policy(RestrictingNodeTransformer):
 
     def check_name(self, node: Any, name: str | None, allow_magic_methods: bool = False) -> None:
         """Refuse a name that is ours or the interpreter's."""
+        if allow_magic_methods and name in METHODS and node.col_offset != 0:
+            return
+        if name == "super" and not (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)):
+            self.error(node, "'super' cannot be used as a name; it is how a method finds that of its base class")
+            return
         before = len(self.errors)
         super().check_name(node, name, allow_magic_methods)
         if len(self.errors) > before:
@@ -81,6 +91,8 @@ class Policy(RestrictingNodeTransformer):
 
     def visit_Attribute(self, node: ast.Attribute) -> Any:
         """A load is plain unless its name is risky; a store goes through ``_write_``."""
+        if _is_base_init(node):
+            return node
         self._check_attribute(node)
         if not isinstance(node.ctx, ast.Load):
             return self._guard_store(node)
@@ -145,13 +157,38 @@ class Policy(RestrictingNodeTransformer):
             self.check_name(node, name)
         return node
 
-    def visit_Import(self, node: ast.Import) -> None:
-        """Refused: modules lead to ``sys`` within five attributes."""
-        self.not_allowed(node)
+    # -- import ------------------------------------------------------------------------------------------------------
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        """Refused as ``import`` is."""
-        self.not_allowed(node)
+    def visit_Import(self, node: ast.Import) -> Any:
+        """``import json`` becomes the assignment of a facade; everything else is refused."""
+        found: list[ast.stmt] = []
+        for alias in node.names:
+            package = alias.name.partition(".")[0]
+            if alias.name not in MODULES:
+                self.error(node, why_not(alias.name))
+                continue
+            self.check_name(node, alias.asname or package)
+            module = _call("_import_", ast.Constant(alias.name if alias.asname else package))
+            found.append(_assign(alias.asname or package, module, node))
+        return found or _located(ast.Pass(), node)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:
+        """``from json import dumps`` likewise; ``from __future__`` says nothing new here."""
+        module = node.module or ""
+        if module == "__future__" and not node.level:
+            return _located(ast.Pass(), node)
+        if node.level or module not in MODULES:
+            self.error(node, why_not("." * node.level + module))
+            return node
+        found: list[ast.stmt] = []
+        for alias in node.names:
+            if alias.name not in names_in(module):
+                self.error(node, _not_in(module, alias.name))
+                continue
+            self.check_name(node, alias.asname or alias.name)
+            value = ast.Attribute(_call("_import_", ast.Constant(module)), alias.name, ast.Load())
+            found.append(_assign(alias.asname or alias.name, value, node))
+        return found or _located(ast.Pass(), node)
 
     # -- where the budget looks ----------------------------------------------------------------------------------------
 
@@ -201,6 +238,27 @@ class Policy(RestrictingNodeTransformer):
             self.error(node, f"class {node.name}: keyword {keyword.arg!r} is not available")
         node.keywords = []
         return _located(super().visit_ClassDef(node), node)
+
+
+def _is_base_init(node: ast.Attribute) -> bool:
+    """``super().__init__``, the one name with underscores that classes need; ``super`` is never rebound."""
+    value = node.value
+    if node.attr != "__init__" or not isinstance(node.ctx, ast.Load) or not isinstance(value, ast.Call):
+        return False
+    return isinstance(value.func, ast.Name) and value.func.id == "super" and not value.args and not value.keywords
+
+
+def _not_in(module: str, name: str) -> str:
+    if name == "*":
+        return f"import * is not available; name what you need of {module!r}"
+    near = get_close_matches(name, names_in(module), 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names_in(module))}"
+    return f"{name[:100]!r} of {module!r} is not available; {hint}"
+
+
+def _assign(name: str, value: ast.expr, node: ast.stmt) -> ast.stmt:
+    assign: ast.stmt = _located(ast.Assign([ast.Name(name, ast.Store())], value), node)
+    return assign
 
 
 def _why(name: str, otherwise: str) -> str:

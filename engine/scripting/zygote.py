@@ -15,6 +15,7 @@ import select
 import signal
 import socket
 import sys
+import time
 from typing import NoReturn
 
 from engine import kfl
@@ -137,6 +138,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.environ.clear()
+    os.environ["TZ"] = "UTC"
+    time.tzset()  # a host may not read the machine's
     _warm_up()
     gc.set_threshold(50_000, 20, 100)
     gc.collect()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_type_hints
 
 from engine.scripting.calls import Calls, HelperError
 from engine.scripting.facades.console import Console
@@ -13,13 +14,19 @@ from engine.scripting.facades.file import File
 from engine.scripting.facades.jobs import Jobs, Task
 from engine.scripting.facades.kfl import Kfl, KflError
 from engine.scripting.facades.language import Json, Math, Time
+from engine.scripting.facades.modules import MODULES
 from engine.scripting.facades.pcap import Pcap
 from engine.scripting.facades.utilities import Utils
 from engine.scripting.facades.vendor import Vendor
 from engine.scripting.guards import guards, script_builtins
+from engine.scripting.listeners import ItemListeners
+from hooks.items import Item, PacketInfo
+from hooks.records import Record
 
 HELPERS: tuple[type[Facade], ...] = (Console, Env, File, Jobs, Json, Kfl, Math, Pcap, Time, Utils, Vendor)
 ERRORS: tuple[type[Exception], ...] = (HelperError, KflError)
+_TYPES: dict[str, type] = {"Item": Item, "PacketInfo": PacketInfo, "Record": Record}
+"""For ``isinstance``, and for annotations, which editors read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,7 @@ class Scope:
     names: dict[str, Any]
     kfl: Kfl
     tasks: dict[str, Task]
+    listeners: ItemListeners
 
 
 def build_scope(script: str, environment: dict[str, str], node: str, calls: Calls, filters: Kfl | None = None) -> Scope:
@@ -50,10 +58,26 @@ def build_scope(script: str, environment: dict[str, str], node: str, calls: Call
     )
     errors = {error.__name__: error for error in ERRORS}
     names: dict[str, Any] = {"__name__": script, "__builtins__": script_builtins({"print": console.print, **errors})}
-    names |= guards() | {name_of(type(helper)): helper for helper in helpers}
-    return Scope(names, filters, tasks)
+    listeners = ItemListeners()
+    names |= {"on_item": listeners.on_item, "state": {}, **_TYPES}
+    names |= guards() | {"_import_": MODULES.__getitem__} | {name_of(type(helper)): helper for helper in helpers}
+    return Scope(names, filters, tasks, listeners)
 
 
 def helper_names() -> frozenset[str]:
-    """Names of helpers and their errors."""
-    return frozenset(map(name_of, HELPERS)) | {error.__name__ for error in ERRORS}
+    """Names of helpers, their errors, and what stands beside them."""
+    return frozenset(map(name_of, HELPERS)) | {error.__name__ for error in ERRORS} | {"on_item", "state", *_TYPES}
+
+
+def facade_at(path: Sequence[str]) -> type[Facade] | None:
+    """The helper or module that is called ``path`` and has a list of functions; ``env`` answers any name."""
+    first, *inner = path
+    found: type[Facade] | None = next((helper for helper in HELPERS if name_of(helper) == first), None)
+    if first in MODULES:
+        found = type(MODULES[first])
+    for name in inner:
+        value = getattr(found, name, None)
+        kind = get_type_hints(found).get(name) if found is not None else None
+        found = kind if isinstance(kind, type) and issubclass(kind, Facade) else None
+        found = type(value) if isinstance(value, Facade) else found
+    return None if found is Env else found

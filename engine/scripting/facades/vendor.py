@@ -21,7 +21,7 @@ class Gcs(Remote):
         """
         return self._calls.call("vendor.gcs.put", bucket, path, key)
 
-    def clear(self, *_: Any) -> None:
+    def clear(self, *ignored: Any) -> None:  # noqa: ARG002  # whatever Kubeshark's takes
         """Refused: nothing here deletes what is stored remotely. A bucket's lifecycle rules do."""
         raise PermissionError(
             "vendor.gcs.clear: Remora deletes nothing remotely; let a lifecycle rule of the bucket do it"

@@ -59,7 +59,7 @@ def onItemCaptured(data):
     kfl.match('http and request.path == r"^/a+" or dst.name == "x"', data)
     kfl.validate("http and (")
     try:
-        kfl.match("status ==", data)
+        kfl.match("status " + "==", data)
     except KflError as error:
         str(error)
     sorted([3, 1], key=lambda x: -x), 2 ** 200, float("1e3"), int("ff", 16), complex(1, 2), bytes.fromhex("ff")

@@ -9,6 +9,7 @@ import socket
 from collections import Counter
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from engine.counters import Counters
@@ -18,6 +19,7 @@ from engine.scripting.line import Line
 from engine.scripting.options import ScriptOptions
 
 ITEM = "onItemCaptured"
+encode = msgspec.msgpack.encode
 
 
 class Leases:
@@ -96,11 +98,18 @@ class Scene:
         )
         self.hosts: list[RawHost] = []
 
-    def host(self, script: str = "a.py", hooks: tuple[str, ...] = (ITEM,), worker: int = 0) -> RawHost:
+    def host(
+        self, script: str = "a.py", hooks: tuple[str, ...] = (ITEM,), worker: int = 0, filters: tuple[str, ...] = ()
+    ) -> RawHost:
         host = RawHost(worker)
         self.hosts.append(host)
-        self.delivery.attach(script, host.line, hooks)
+        self.delivery.attach(script, host.line, hooks, filters)
         return host
+
+    def put_statuses(self, *statuses: int) -> None:
+        """Items whose stream is their status."""
+        items = [{"protocol": {"name": "http"}, "response": {"status": status}} for status in statuses]
+        self.delivery.put_items([(status, encode(item), item) for status, item in zip(statuses, items, strict=True)])
 
     def put(self, *numbers: int) -> None:
         self.delivery.put(KIND_ITEMS, ITEM, [(number, b"item %d" % number) for number in numbers])
@@ -234,6 +243,44 @@ def test_packets_hold_no_lease_and_never_share_a_frame_with_items(scene: Scene) 
     scene.delivery.flush(0.0)
     assert host.frame() == (KIND_PACKETS, 1, [b"p1", b"p2"])
     assert host.frame() is None
+
+
+def statuses(host: RawHost) -> list[int]:
+    """Of the items in its next frame."""
+    frame = host.frame()
+    return [msgspec.msgpack.decode(entry)["response"]["status"] for entry in frame[2]] if frame else []
+
+
+def test_each_script_gets_what_one_of_its_filters_matches_and_leases_that_alone(scene: Scene) -> None:
+    failures = scene.host("a.py", filters=("response.status >= 500",))
+    either = scene.host("b.py", filters=("response.status == 404", "response.status == 500"))
+    everything, packets = scene.host("c.py"), scene.host("d.py", hooks=("onPacketCaptured",), filters=("http",))
+    scene.put_statuses(200, 404, 500)
+    scene.delivery.flush(0.0)
+    assert [statuses(host) for host in (failures, either, everything, packets)] == [
+        [500], [404, 500], [200, 404, 500], []
+    ]  # fmt: skip
+    assert scene.leases.held == {200: 1, 404: 2, 500: 3}
+    assert scene.counters.get("scripts_filtered_total") == 3
+    assert scene.sums_up()
+
+
+def test_what_waits_for_a_new_version_of_a_script_passes_its_filter_too(scene: Scene) -> None:
+    first = scene.host("a.py")
+    scene.put_statuses(200)
+    scene.delivery.flush(0.0)
+    scene.put_statuses(201, 500, 202, 503)
+    second = scene.host("a.py", filters=("response.status >= 500",))
+    scene.delivery.flush(0.0)
+    assert (statuses(first), statuses(second)) == ([200], [500, 503])
+    assert scene.counters.snapshot()["scripts_dropped_total{reason=script_replaced}"] == 2
+    assert +scene.leases.held == {200: 1, 500: 1, 503: 1}
+    assert scene.sums_up()
+
+
+def test_a_filter_that_no_host_could_have_compiled_ends_the_host(scene: Scene) -> None:
+    host = scene.host("a.py", filters=("http and",))
+    assert [number for number, _ in scene.kills] == [host.line.host]
 
 
 @pytest.mark.parametrize(("sequence", "done"), [(2, 1), (0, 0), (1, 3), (1, 2**32 - 1), (2**64 - 1, 0)], ids=str)

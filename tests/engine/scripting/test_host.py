@@ -373,7 +373,7 @@ def test_a_job_nobody_scheduled_says_so(zygote: Zygote) -> None:
 
 
 def test_a_job_that_was_refused_or_removed_does_not_run(zygote: Zygote) -> None:
-    source = "try:\n    jobs.schedule('t', 'x', print)\nexcept HelperError as error:\n    console.log(error)\n"
+    source = "try:\n    jobs.schedule('t', '*' * 6, print)\nexcept HelperError as error:\n    console.log(error)\n"
     host = loaded(zygote, source, answers={"jobs.schedule": ValueError("bad cron")})
     assert host.lines == ["log: bad cron"]
     assert host.run_job("t").error != ""

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from engine.children import ChildProcess, Mailbox
-from engine.frames.control import AttachHost, DetachHost, FromZygote, HostExited, HostStarted, Quit
+from engine.frames.control import AttachHost, DetachHost, FromZygote, HostExited, HostReady, HostStarted, Quit
 from engine.frames.endpoint import Endpoint
 from engine.frames.host import FromHost, Ready, Refused
 from engine.scripting.hosts import ScriptSet
@@ -85,7 +85,8 @@ class Scene:
                     end.close()
                     del self._ends[number]
                 elif isinstance(received[0], Ready):
-                    self.scripts.ready(number, received[0].hooks, received[0].warnings)
+                    said = received[0]
+                    self.scripts.ready(HostReady(number, said.hooks, [], said.warnings, said.filters, said.title))
                 elif isinstance(received[0], Refused):
                     self.scripts.refused(number, received[0].reasons)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ScriptRejected
+from engine.scripting.facades.modules import INSTEAD
 from engine.scripting.loading import MAX_SOURCE_BYTES, check_script, compile_script
-from engine.scripting.policy import INSTEAD
 from hooks.specs import FIRED, hook_names, parameters_of
 
 
@@ -29,7 +29,7 @@ async def f(): pass
 def onItemCaptured(data, more): pass
 """
     assert reasons(text) == [
-        f"Line 2: {INSTEAD['Import']}",
+        "Line 2: import of 'os' is not available; scripts have no operating system; use file and env",
         "Line 3: 'onItemCapture' is not a hook; did you mean 'onItemCaptured'?",
         "Line 4: '.__class__' is not available; names that start with an underscore belong to the interpreter",
         "Line 5: 'opened' is not available",
@@ -100,7 +100,8 @@ NAMES = {
     "open('x')": "'open' is not available; use file.write, file.append and file.copy",
     "consle.log(1)": "'consle' is not available; did you mean 'console'?",
     "type(1)": "'type' is not available; use isinstance",
-    "requests.get('x')": "'requests' is not available; scripts have no network; vendor.gcs.put uploads",
+    "requests.get('x')": f"'requests' is not available; {INSTEAD['requests']}",
+    "re.search('a', 'b')": "'re' is not available; write import re",
 }
 
 

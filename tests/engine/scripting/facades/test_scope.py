@@ -48,6 +48,12 @@ CALLS: dict[str, tuple[str, list[Any]]] = {
     "jobs.scheduler.stop": ("jobs.scheduler.stop()", []),
     "vendor.gcs.put": ("vendor.gcs.put('bucket', 'a.pcap', env.KEY)", ["bucket", "a.pcap", "secret:KEY"]),
     "vendor.gcs.put with the operator's key": ("vendor.gcs.put('bucket', 'a.pcap')", ["bucket", "a.pcap", None]),
+    "vendor.webhook": (
+        "vendor.webhook('POST', 'http://a/b', 'c', {'d': 'e'})",
+        ["POST", "http://a/b", "c", {"d": "e"}],
+    ),
+    "vendor.webhookForm": ("vendor.webhookForm('POST', 'http://a/b', {'d': 'e'})", ["POST", "http://a/b", {"d": "e"}]),
+    "vendor.slack": ("vendor.slack('http://a', 'b', 'c')", ["http://a", "b", "c", ""]),
     "utils.json2Yaml": ("utils.json2Yaml('{}')", ["{}"]),
 }
 
@@ -69,7 +75,10 @@ def test_a_helper_becomes_a_call(zygote: Zygote, request: Any, source: str, argu
 def test_every_remote_function_has_a_row_here() -> None:
     rows = {row.split()[0] for row in CALLS}
     local = {"console", "env", "json", "kfl", "math", "time"}
-    wanted = {name for name in _all_functions() if name.split(".")[0] not in local} - {"utils.nodeName"}
+    wanted = {name for name in _all_functions() if name.split(".")[0] not in local} - {
+        "utils.nodeName",
+        "vendor.gcs.clear",
+    }
     assert rows == wanted
 
 
@@ -100,7 +109,7 @@ def facade_functions() -> dict[str, dict[str, list[str]]]:
             value = getattr(facade, member)
             if isinstance(value, Facade):
                 visit(f"{path}.{member}", value)
-            elif callable(value):
+            elif callable(value) and not isinstance(value, type):
                 functions[member] = _parameters(value)
 
     for helper in HELPERS:
@@ -192,7 +201,7 @@ def test_a_bad_filter_is_an_error_the_script_can_catch(zygote: Zygote) -> None:
     source = """
 def onItemCaptured(data):
     try:
-        kfl.match("http and", data)
+        kfl.match("http " + "and", data)
     except KflError as error:
         console.log(error)
 """
@@ -222,7 +231,7 @@ def stub_functions() -> dict[str, dict[str, list[str]]]:
                     visit(f"{path}.{member.target.id}", kind)
 
     for node in tree.body:
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id != "state":
             visit(node.target.id, ast.unparse(node.annotation))
     return found
 
@@ -237,9 +246,10 @@ def _stub_parameters(function: ast.FunctionDef) -> list[str]:
 def test_the_stub_and_the_helpers_agree() -> None:
     ours, told = facade_functions(), stub_functions()
     assert set(told) == set(ours)
-    for helper in sorted(set(ours) - {"env", "math"}):
+    for helper in sorted(set(ours) - {"env", "math", "time"}):
         assert told[helper] == ours[helper], helper
-    assert set(told["math"]) == set(ours["math"])
+    for helper in ("math", "time"):  # functions of C, which do not all tell their parameters
+        assert set(told[helper]) == set(ours[helper])
 
 
 def test_the_stub_names_every_error() -> None:
