@@ -7,8 +7,10 @@ a host that breaks the protocol or does not read its replies is given up, never 
 from __future__ import annotations
 
 import selectors
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from engine.clock import monotonic_s, wall_ns
 from engine.cron import zone_of
@@ -24,6 +26,7 @@ from engine.helpers.slow import SlowCalls
 from engine.helpers.streams import Streams
 from engine.process import Child, run
 from engine.recording.journal import KeepJournal
+from engine.resolve.resolver import Resolver
 from engine.resolve.static import open_resolver
 from engine.segments.reader import SegmentReader
 from engine.shipping.outbox import enqueue_file
@@ -102,6 +105,11 @@ def _send(outbox: Path, hosts: list[str], method: str, url: str, headers: dict[s
     return enqueue_request(outbox, checked_request(method, url, headers, hosts), payload, wall_ns())
 
 
+def _history(resolver: Resolver) -> Mapping[str, Mapping[str, Any]]:
+    resolver.refresh(monotonic_s())  # the worker tells what came of it
+    return resolver.history()
+
+
 def body(child: Child) -> None:
     """Open what helpers need, then serve."""
     settings, data = child.settings, child.data
@@ -111,7 +119,7 @@ def body(child: Child) -> None:
         settings.scripts.job_cpu_s,
         settings.scripts.job_wall_s,
     )
-    names = open_resolver(settings.resolve).history
+    resolver = open_resolver(settings.resolve)
     child.up()
     (data / "keep").mkdir(exist_ok=True)
     instance = Instance(
@@ -126,7 +134,7 @@ def body(child: Child) -> None:
         console=Console(data, child.start.node, child.endpoint.send, child.counters),
         enqueue=partial(enqueue_file, data / "outbox"),
         send=partial(_send, data / "outbox", settings.shipping.egress),
-        names=names,
+        names=lambda: _history(resolver),
         zone=zone_of(settings.scripts.timezone),
     )
     Broker(child, instance).run()

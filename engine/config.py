@@ -10,7 +10,7 @@ from engine.capture.options import CaptureOptions
 from engine.dissect.options import DissectOptions
 from engine.options import Key, keys_of, option
 from engine.recording.options import RecordingOptions
-from engine.resolve.options import ResolveOptions
+from engine.resolve.options import ResolveOptions, TargetOptions
 from engine.scripting.options import ScriptOptions
 from engine.segments.options import StorageOptions
 from engine.shipping.options import ShippingOptions
@@ -62,6 +62,7 @@ class Settings:
     dissect: DissectOptions = field(default_factory=DissectOptions)
     resolve: ResolveOptions = field(default_factory=ResolveOptions)
     filters: FilterOptions = field(default_factory=FilterOptions)
+    targets: TargetOptions = field(default_factory=TargetOptions)
     scripts: ScriptOptions = field(default_factory=ScriptOptions)
     recording: RecordingOptions = field(default_factory=RecordingOptions)
     shipping: ShippingOptions = field(default_factory=ShippingOptions)

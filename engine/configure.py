@@ -14,6 +14,7 @@ from engine.cron import zone_of
 from engine.errors import ConfigError
 from engine.kubeshark import known_to_kubeshark
 from engine.options import Key
+from engine.resolve.targets import check_targets, compile_regex
 from engine.units import parse_duration_s, parse_size_bytes
 
 SECRET_ENDINGS = ("KEY", "KEY_JSON", "TOKEN", "SECRET", "PASSWORD")
@@ -87,6 +88,7 @@ def configure(file: Path | None, sets: Sequence[str], environment: Mapping[str, 
     if settings.filters.dialect not in get_args(Dialect):
         origin = f"kfl.dialect ({origins['kfl.dialect']})"
         raise ConfigError(origin, " or ".join(get_args(Dialect)), settings.filters.dialect)
+    check_targets(settings.targets, settings.resolve)
     if not settings.node.name:
         settings = replace(settings, node=replace(settings.node, name=socket.gethostname()))
     passed = {name: environment[name] for name in settings.scripts.pass_env if name in environment}
@@ -162,13 +164,15 @@ def _convert(item: _Given, key: Key) -> Any:
     if key.kind == "number":
         return _number(where, value)
     if key.kind == "list":
-        return [str(part).strip() for part in value] if isinstance(value, list) else _split(str(value))
+        return [str(part).strip() for part in value] if isinstance(value, list) else _split(str(value or ""))
     if key.kind == "map":
         content = _mapping(value) if isinstance(value, str) else value
         if not isinstance(content, dict):
             raise ConfigError(where, "a mapping such as '{name: text}'", value)
         return {str(name): _as_text(part) for name, part in content.items()}
     text = "" if value is None else _as_text(value)
+    if key.kind == "regex":
+        compile_regex(where, text)
     if key.kind == "path" and text and not text.startswith("gs://"):
         return str((item.base / text).absolute())
     return text

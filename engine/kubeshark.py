@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _TAP = """
-    docker proxy regex namespaces excludedNamespaces stopped release persistentStorage
+    docker proxy stopped release persistentStorage
     persistentStorageStatic persistentStoragePvcVolumeMode efsFileSytemIdAndPath secrets storageClass dryRun dns
     resources probes serviceMesh tls disableTlsLog packetCapture labels annotations nodeSelectorTerms tolerations
     auth ingress priorityClass routing ipv6 debug dashboard telemetry resourceGuard watchdog gitops sentry

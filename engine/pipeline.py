@@ -15,11 +15,13 @@ from engine.clock import NS_PER_S
 from engine.counters import Counters, Drop
 from engine.decode.columns import Columns
 from engine.decode.decode import Decoder
+from engine.decode.targeting import Targeting
 from engine.dissect.options import DissectOptions
 from engine.dissect.table import ProtocolRow
 from engine.items.dissection import Dissection
 from engine.items.item import LazyItem
 from engine.resolve.resolver import Resolver
+from engine.resolve.targets import Targets
 from engine.streams.options import StreamOptions
 from engine.streams.reassembly import Reassembler
 from engine.streams.stored import Stored
@@ -64,11 +66,14 @@ class Pipeline:
         node: Node,
         counters: Counters,
         next_id: Callable[[], int],
+        targets: Targets | None = None,
     ) -> None:
+        """``targets``: what the capture filters ask for, where there are any."""
         self.counters = counters
         self.capture_ns = 0
         """The capture clock: the largest timestamp seen."""
         self._decoder = Decoder(counters)
+        self._targeting = Targeting(targets) if targets else None
         self._table = StreamTable(streams, counters, next_id)
         self._reassembler = Reassembler(streams, counters)
         self._dissection = Dissection(rows, dissect, resolver, node.name, node.ip, counters)
@@ -83,6 +88,8 @@ class Pipeline:
     def packets(self, batch: Batch, stored: Callable[[Columns], Stored] | None = None) -> Step:
         """Decode a batch and give each packet its stream; ``stored`` names them where they come from segments."""
         columns, payloads = self._decoder.decode(batch)
+        if self._targeting is not None:
+            self._targeting.mark(columns)
         self._count(columns)
         self.capture_ns = max(self.capture_ns, int(columns.timestamp_ns.max(initial=0)))
         assigned = self._table.assign(columns, stored(columns) if stored else None)

@@ -19,6 +19,7 @@ from engine.errors import CaptureError
 from engine.items.item import LazyItem
 from engine.pipeline import Node, Pipeline, Step
 from engine.resolve.static import open_resolver
+from engine.resolve.targets import Targets
 from engine.segments.replay import Packets, Replay
 from engine.streams.rows import stream_row
 from engine.streams.stored import Stored
@@ -59,8 +60,9 @@ class Query:
         numbers = itertools.count(1)
         rows, resolver = load_rows(), open_resolver(settings.resolve)
         node = Node(settings.node.name, settings.node.ip)
+        targets = Targets(settings.targets, resolver) if settings.targets.chosen else None
         self._new_pipeline: Callable[[], Pipeline] = lambda: Pipeline(
-            settings.streams, settings.dissect, rows, resolver, node, self.counters, lambda: next(numbers)
+            settings.streams, settings.dissect, rows, resolver, node, self.counters, lambda: next(numbers), targets
         )
         self._pipelines: dict[int, Pipeline] = {}
         """By worker whose segments are read; captures need one alone."""

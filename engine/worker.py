@@ -31,6 +31,7 @@ from engine.items.item import LazyItem
 from engine.pipeline import Node, Pipeline, Step
 from engine.process import Child, run
 from engine.resolve.static import open_resolver
+from engine.resolve.targets import Targets, overruled
 from engine.scripting.delivery import Delivery
 from engine.scripting.line import Line
 from engine.segments.copied import Copied, keep_sizes
@@ -61,7 +62,9 @@ class Worker:
         self._resume = _Resume(child.data / "keep" / f"worker-{member.index}.resume", child.start.run_id)
         self._sources = self._open_sources()
         self._lossless = all(source.can_wait for source in self._sources)
-        resolver = open_resolver(self._settings.resolve)
+        resolver = self._resolver = open_resolver(self._settings.resolve)
+        options = self._settings.targets
+        filtered = options.chosen and not overruled(options, self._settings.sources, self._settings.capture.bpf)
         rows = load_rows()
         child.up()
         now_s = clock.monotonic_s()
@@ -78,6 +81,7 @@ class Worker:
             node,
             self._counters,
             StreamIds(child.data, member).next,
+            Targets(options, resolver) if filtered else None,
         )
         self._delivery = Delivery(
             self._settings.scripts, self._counters, self._shelf, lossless=self._lossless, kill=self._ask_to_kill
@@ -241,7 +245,9 @@ class Worker:
         columns = step.columns
         told = (columns.drop == 0) & (columns.flags & FRAGMENT != 0)  # flags of a dropped row mean nothing
         fragments = told | (columns.drop == Drop.FRAGMENT)
-        rows = zip(columns.timestamp_ns, columns.captured_length, columns.wire_length, fragments, strict=True)
+        wanted = columns.drop != Drop.NOT_TARGETED
+        facts = (columns.timestamp_ns, columns.captured_length, columns.wire_length, fragments)
+        rows = zip(*(column[wanted] for column in facts), strict=True)
         blobs = [packet_blob(int(at), int(got), int(sent), fragmented=bool(part)) for at, got, sent, part in rows]
         self._delivery.put(KIND_PACKETS, "onPacketCaptured", [(0, blob) for blob in blobs])
 
@@ -281,6 +287,8 @@ class Worker:
             self._delivery.check_budgets(now_s)
             self._counters.set("scripts_queue", self._delivery.depth())
             self._is_wanted(now_s)
+        if note := self._resolver.refresh(now_s):
+            self._child.report(now_s, note)
         if now_s >= self._due_s["expiry"]:
             self._due_s["expiry"] = now_s + EXPIRY_STEP_S
             self._expire(now_s)

@@ -11,6 +11,7 @@ import click
 
 from engine.cli import arguments
 from engine.cli.progress import LogView, TerminalView
+from engine.resolve.targets import overruled
 from engine.units import parse_duration_s
 
 
@@ -75,6 +76,9 @@ def run(
     try:
         for name in configuration.without_effect:
             view.tell(f"{name}: a key of Kubeshark, without effect here")
+        settings = configuration.settings
+        for name in overruled(settings.targets, settings.sources, settings.capture.bpf):
+            view.tell(f"{name}: without effect, tap.bpfOverride takes its place")
         run_id = new_run_id()
         outcome = Supervisor(configuration, run_id, view).run()
     finally:

@@ -43,6 +43,20 @@ NOBODY = Name()
 class Resolver(Protocol):
     """Names for addresses. Answers from memory; never waits."""
 
+    @property
+    def generation(self) -> int:
+        """Grows whenever a name came, went or changed: what was concluded from the names before holds no longer."""
+
+    @property
+    def by_port(self) -> bool:
+        """There are names that hold for one port of an address alone."""
+
+    def refresh(self, now_s: float) -> str:
+        """Take in what has changed, where that does not come by itself; call some times a second.
+
+        Returns what the operator should be told, most times nothing; ``now_s`` is monotonic.
+        """
+
     def name_of(self, ip: str, port: int, timestamp_ns: int) -> Name:
         """Who had ``ip`` (and listened on ``port``) at ``timestamp_ns``; ``NOBODY`` where that is not known."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,20 @@ _FIELDS = {
     "process": (str, "text"),
     "processId": (int, "a number"),
 }
+REFRESH_S = 1.0
+"""How often it is looked whether the file has changed."""
 _EXAMPLE = "an address such as '10.0.0.7', '10.0.0.7:5432' or '[::1]:80'"
 
 
 class NoNames:
     """Nobody has a name."""
+
+    generation = 0
+    by_port = False
+
+    def refresh(self, now_s: float) -> str:  # noqa: ARG002 - a resolver
+        """Nothing changes."""
+        return ""
 
     def name_of(self, ip: str, port: int, timestamp_ns: int) -> Name:  # noqa: ARG002 - a resolver
         """``NOBODY``."""
@@ -41,7 +51,17 @@ class StaticNames:
 
     def __init__(self, names: Mapping[str, Name]) -> None:
         """Keys: ``ip``, or ``ip:port`` (IPv6 in brackets), which goes first."""
+        self.generation = 0
+        self._take(names)
+
+    def _take(self, names: Mapping[str, Name]) -> None:
         self._names = dict(names)
+        self.by_port = any(where.startswith("[") or where.count(":") == 1 for where in names)
+        self.generation += 1
+
+    def refresh(self, now_s: float) -> str:  # noqa: ARG002 - a resolver
+        """Nothing changes."""
+        return ""
 
     def name_of(self, ip: str, port: int, timestamp_ns: int) -> Name:  # noqa: ARG002 - names hold for all times
         """The name of ``ip:port``, else that of ``ip``."""
@@ -59,11 +79,53 @@ def open_resolver(options: ResolveOptions) -> Resolver:
     Raises:
         ConfigError: the file of names is not there or not right.
     """
-    return StaticNames(read_names(Path(options.names))) if options.names else NoNames()
+    return NamesFile(Path(options.names)) if options.names else NoNames()
 
 
-def read_names(path: Path) -> dict[str, Name]:
-    """The names in a YAML file.
+class NamesFile(StaticNames):
+    """The names in a file, as they are now: when the file changes, they change for all times."""
+
+    def __init__(self, path: Path) -> None:
+        """Read it; its folder stays open, for a process that may not go the whole way any more.
+
+        Raises:
+            ConfigError: as ``read_names``.
+        """
+        self._path, self._due_s = path, 0.0
+        super().__init__(read_names(path))
+        self._folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._state = self._look()
+
+    def _look(self) -> tuple[int, int, int] | None:
+        """Changes when the file does; ``None``: it is not there."""
+        try:
+            found = os.stat(self._path.name, dir_fd=self._folder)
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    def refresh(self, now_s: float) -> str:
+        """Read the file again if it has changed; what cannot be read changes nothing, and is told once."""
+        if now_s < self._due_s:
+            return ""
+        self._due_s = now_s + REFRESH_S
+        state = self._look()
+        if state == self._state:
+            return ""
+        self._state = state
+        try:
+            self._take(read_names(self._path, self._folder))
+        except ConfigError as error:
+            return f"{error}; the names stay as they were"
+        return f"{self._path}: {len(self._names)} names"
+
+    def close(self) -> None:
+        """Give the folder back."""
+        os.close(self._folder)
+
+
+def read_names(path: Path, folder: int | None = None) -> dict[str, Name]:
+    """The names in a YAML file; ``folder`` is a descriptor of its folder, where ``path`` is out of reach.
 
     Raises:
         ConfigError: naming the file, the place in it, what was expected and what was found.
@@ -71,7 +133,7 @@ def read_names(path: Path) -> dict[str, Name]:
     import yaml  # here and not above: it takes 10 ms to load, and most offline commands have no names
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(_text(path, folder))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"resolve.names: {path}", "a readable file", str(error)) from None
     except yaml.YAMLError as error:
@@ -83,6 +145,12 @@ def read_names(path: Path) -> dict[str, Name]:
     if not isinstance(content, dict):
         raise ConfigError(str(path), "a map from addresses to names", content)
     return {_address(path, key): _name(f"{path}: {key}", value) for key, value in content.items()}
+
+
+def _text(path: Path, folder: int | None) -> str:
+    place = path if folder is None else path.name
+    with open(os.open(place, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder), encoding="utf-8") as file:
+        return file.read()
 
 
 def _name(where: str, value: object) -> Name:

@@ -37,10 +37,12 @@ def test_keys_have_no_case_and_every_key_has_its_own_variable() -> None:
 
 def test_a_key_of_kubeshark_is_accepted_and_named(tmp_path: Path) -> None:
     file = write(
-        tmp_path, "tap:\n  docker: {registry: x, tag: y}\n  regex: .*\nheadless: true\nscripting: {enabled: true}\n"
+        tmp_path,
+        "tap:\n  docker: {registry: x, tag: y}\n  regex: .*\n  stopped: false\n"
+        "headless: true\nscripting: {enabled: true}\n",
     )
     named = configure(file, [], {}).without_effect
-    assert named == ("tap.docker.registry", "tap.docker.tag", "tap.regex", "headless", "scripting.enabled")
+    assert named == ("tap.docker.registry", "tap.docker.tag", "tap.stopped", "headless", "scripting.enabled")
 
 
 def test_an_unknown_key_is_an_error_that_names_the_nearest() -> None:
@@ -120,3 +122,26 @@ def test_settings_survive_the_way_to_a_child() -> None:
 
     settings = configure(None, [], {}, sources=("-",), data="/d").settings
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(settings), type=Settings) == settings
+
+
+def test_a_bad_regular_expression_is_pointed_at(tmp_path: Path) -> None:
+    file = write(tmp_path, "tap: {regex: 'front(end'}")
+    with pytest.raises(ConfigError) as caught:
+        configure(file, [], {})
+    assert str(caught.value) == (
+        f"tap.regex (file {file}): expected a regular expression, got 'front(end'; "
+        "missing ), unterminated subpattern at position 5\n  front(end\n       ^"
+    )
+
+
+def test_filters_by_name_need_names() -> None:
+    with pytest.raises(ConfigError, match=r"tap.namespaces: expected names .* set resolve.names"):
+        configure(None, ["tap.namespaces=shop"], {})
+    with pytest.raises(ConfigError, match=r"tap.excludedNamespaces"):
+        configure(None, [], {"EXCLUDED_NAMESPACES": "kube-system"})
+    assert configure(None, ["tap.regex=.*", "tap.namespaces="], {}).settings.targets.chosen == ()
+
+
+@pytest.mark.parametrize("text", ["tap: {namespaces: }", "tap: {namespaces: []}", "tap: {namespaces: ''}"])
+def test_an_empty_list_is_none_at_all(tmp_path: Path, text: str) -> None:
+    assert configure(write(tmp_path, text), [], {}).settings.targets.namespaces == []

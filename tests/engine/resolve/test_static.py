@@ -82,3 +82,43 @@ def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, messag
 def test_a_file_that_is_not_there_is_named() -> None:
     with pytest.raises(ConfigError, match=r"resolve.names: /no/such: expected a readable file"):
         open_resolver(ResolveOptions(names="/no/such"))
+
+
+def test_a_changed_file_changes_the_names_for_all_times(tmp_path: Path) -> None:
+    options = written(tmp_path, "10.0.0.1: one\n")
+    names = open_resolver(options)
+    before = names.generation
+    assert names.refresh(10.0) == ""
+    written(tmp_path, "10.0.0.1: two\n10.0.0.2:80: new\n")
+    assert names.refresh(10.5) == "", "it is looked at once a second"
+    assert names.refresh(11.0) == f"{options.names}: 2 names"
+    assert (names.name_of("10.0.0.1", 1, 0).name, names.name_of("10.0.0.2", 80, 0).name) == ("two", "new")
+    assert names.generation > before
+    assert names.by_port
+    assert names.refresh(12.0) == ""
+
+
+@pytest.mark.parametrize("text", ["a: [", "nonsense: x\n", None], ids=["no YAML", "no address", "no file"])
+def test_a_change_that_cannot_be_read_is_told_once_and_changes_nothing(tmp_path: Path, text: str | None) -> None:
+    options = written(tmp_path, "10.0.0.1: one\n")
+    names = open_resolver(options)
+    if text is None:
+        Path(options.names).unlink()
+    else:
+        written(tmp_path, text)
+    said = names.refresh(10.0)
+    assert "names.yaml" in said
+    assert said.endswith("the names stay as they were")
+    assert names.refresh(20.0) == ""
+    assert names.name_of("10.0.0.1", 1, 0).name == "one"
+    written(tmp_path, "10.0.0.1: back\n")
+    assert names.refresh(30.0) == f"{options.names}: 1 names"
+    assert names.name_of("10.0.0.1", 1, 0).name == "back"
+
+
+def test_a_file_that_is_replaced_by_rename_is_noticed(tmp_path: Path) -> None:
+    names = open_resolver(written(tmp_path, "10.0.0.1: one\n"))
+    (tmp_path / "new.yaml").write_text("10.0.0.1: two\n")
+    (tmp_path / "new.yaml").replace(tmp_path / "names.yaml")
+    assert names.refresh(1.0)
+    assert names.name_of("10.0.0.1", 1, 0).name == "two"
