@@ -396,7 +396,9 @@ class Supervisor:
     def _tell_wanted(self) -> None:
         """Recordings that are due will be named here too."""
         by = ["query"] if self._queries else []
-        self._children["worker"].mailbox.send(Wanted(by))
+        for name, child in self._children.items():
+            if name.partition("-")[0] == "worker":
+                child.mailbox.send(Wanted(by))
 
     # -- phases --------------------------------------------------------------------------------------------------------
 

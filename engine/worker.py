@@ -287,7 +287,8 @@ class Worker:
             self._delivery.check_budgets(now_s)
             self._counters.set("scripts_queue", self._delivery.depth())
             self._is_wanted(now_s)
-        if note := self._resolver.refresh(now_s):
+        note = self._resolver.refresh(now_s)
+        if note and self._member.index == 0:  # the others see the same
             self._child.report(now_s, note)
         if now_s >= self._due_s["expiry"]:
             self._due_s["expiry"] = now_s + EXPIRY_STEP_S
