@@ -9,12 +9,12 @@ from __future__ import annotations
 from engine.dissect.http_bodies import STEPS, by_length, chunk_data, chunk_end, until_close
 from engine.dissect.http_framing import Framing, head_end, request_framing, response_framing
 from engine.dissect.http_half import Half
-from engine.dissect.http_protocol import BLANK, REQUEST_LINE, STATUS_LINE, describe, detect
+from engine.dissect.http_protocol import BLANK, REQUEST_LINE, STATUS_LINE, describe, detect, resumes
 from engine.dissect.http_sections import HttpPayload
 from engine.dissect.http_whole import whole_request, whole_response
 from engine.dissect.message import Message, Problem
 from engine.dissect.options import DissectOptions
-from engine.dissect.table import ProtocolRow, Verdict
+from engine.dissect.table import ProtocolRow
 from engine.streams.chunk import Chunk
 from engine.streams.stream import CLIENT, SERVER, TCP
 
@@ -257,7 +257,7 @@ def head(stream: Http1, half: Half, data: bytes, pos: int) -> int:
 def hunt(stream: Http1, half: Half, data: bytes, pos: int) -> int:  # noqa: ARG001 - a step
     """The step behind a gap: to the first packet that begins like a message."""
     for start in half.starts(pos):
-        if detect(data[start : start + 8192]) is Verdict.SURE:
+        if resumes(data[start : start + 8192]):
             half.step = head
             return start
     return len(data)

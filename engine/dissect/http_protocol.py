@@ -11,6 +11,11 @@ from engine.dissect.table import Verdict, constant
 
 REQUEST_LINE = re.compile(rb"[!-~]{1,32} [^\r\n]*HTTP/1\.[0-9] *\r?\n")
 STATUS_LINE = re.compile(rb"HTTP/1\.[0-9] [1-9][0-9][0-9][ \r\n]")
+_RESUMED = re.compile(
+    rb"(?:GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PROPFIND|PROPPATCH|MKCOL|COPY|MOVE|LOCK|UNLOCK|REPORT|"
+    rb"SEARCH|QUERY) (?:[/*]|[A-Za-z][A-Za-z0-9+.-]*:|[^/ ]+:[0-9]+ )[^\r\n]*HTTP/1\.[0-9] *\r?\n"
+)
+"""A known method (RFC 9110, 9.3; RFC 4918, 9) and a target of a known form (RFC 9112, 3.2)."""
 BLANK = re.compile(rb"[\r\n]*")
 """Empty lines."""
 _REQUEST_START = re.compile(rb"(?:[A-Z][A-Z-]{0,31} [^\r\n]{0,8192}|[A-Z][A-Z-]{0,31})\r?\Z")
@@ -23,6 +28,11 @@ def detect(data: bytes) -> Verdict:
     if len(data) < 13 and b"HTTP/1.".startswith(data[:7]):
         return Verdict.SHORT
     return Verdict.SHORT if _REQUEST_START.match(data) else Verdict.NO
+
+
+def resumes(data: bytes) -> bool:
+    """Whether a message begins here, behind a gap: the rest of a request line looks like one of another method."""
+    return bool(STATUS_LINE.match(data) or _RESUMED.match(data))
 
 
 def _constant(version: str) -> dict[str, Any]:

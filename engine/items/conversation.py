@@ -8,6 +8,8 @@ from engine.dissect.message import Dissector, Message
 from engine.dissect.table import ProtocolRow
 from engine.streams.chunk import Chunk
 
+MAX_EARLY = 8
+
 
 class Conversation:
     """State of one stream. Pairs by key where messages have one, else in the order of arrival.
@@ -18,13 +20,17 @@ class Conversation:
     __slots__ = (
         "by_key",
         "dissector",
+        "early",
+        "gapped",
         "held",
         "held_bytes",
+        "hopeful",
         "in_order",
         "index",
         "pipelined",
         "row",
         "skipped",
+        "told_ns",
         "tries",
     )
 
@@ -43,6 +49,15 @@ class Conversation:
         """Responses still to come whose requests have become items without them."""
         self.pipelined = False
         """A request was seen that did not wait for the response before it."""
+        self.gapped = False
+        """Messages may be missing, so that their order alone does not pair: nobody answers what he has not heard yet.
+        Where nothing is missing the clock is not asked, which may go backwards."""
+        self.hopeful = False
+        """A request may come for a response that has none: one was seen before, and not too many are missing since."""
+        self.early: list[Message] | None = None
+        """Responses before their request: the capture swapped them, or a gap before the request holds it back."""
+        self.told_ns = -1
+        """When the latest response began that was told without a request."""
         self.in_order: list[Message] | None = None
         """Requests that wait; ``maxPending`` bounds them, and None is as good as none."""
         self.by_key: dict[int, Message] | None = None
@@ -51,11 +66,31 @@ class Conversation:
     def restart(self) -> None:
         """Know nothing of the stream but how many items it gave; nothing may wait."""
         self.row = self.dissector = None
-        self.held, self.held_bytes, self.tries, self.skipped, self.pipelined = [], 0, 0, 0, False
+        self.held, self.held_bytes, self.tries, self.skipped = [], 0, 0, 0
+        self.pipelined = self.gapped = self.hopeful = False
+        self.told_ns = -1
+
+    def meet(self, request: Message) -> tuple[list[Message], Message | None]:
+        """``(early responses that have no request, the early one that answers request)``; some are early."""
+        early, lonely = self.early or [], []
+        while (self.gapped or request.after_gap) and early and early[0].start_ns < request.start_ns:
+            lonely.append(early.pop(0))
+        if not early:
+            return lonely, None
+        self.gapped, self.hopeful = False, True
+        return lonely, early.pop(0)
 
     def ask(self, request: Message) -> Message | None:
-        """Let ``request`` wait; returns one with the same key that waits no more."""
+        """Let ``request`` wait; returns one that waits no more.
+
+        That is an earlier one with the same key, or ``request`` itself where its response was told without it.
+        """
         if request.key is None:
+            self.hopeful = True
+            if request.after_gap:
+                self.gapped = True
+                if request.start_ns <= self.told_ns:
+                    return request
             if self.in_order:
                 self.pipelined = True
                 self.in_order.append(request)
@@ -78,7 +113,21 @@ class Conversation:
         if self.skipped:
             self.skipped -= 1
             return None
-        return self.in_order.pop(0) if self.in_order else None
+        if not self.in_order or (self.gapped and self.in_order[0].start_ns > response.start_ns):
+            return None
+        request = self.in_order.pop(0)
+        if not self.in_order:  # nothing is owed: order alone tells again
+            self.gapped = self.pipelined = False
+        return request
+
+    def keep(self, response: Message) -> list[Message]:
+        """Let ``response`` wait for its request, if that may still come; returns those that wait no more."""
+        if response.key is not None or response.after_gap or not self.hopeful:
+            self.told_ns = response.start_ns
+            return [response]
+        self.early = [*(self.early or ()), response]
+        self.hopeful = len(self.early) <= MAX_EARLY
+        return [] if self.hopeful else self.let_go()
 
     def unanswerable(self, response: Message) -> list[Message]:
         """Requests whose responses may lie in the gap before ``response``.
@@ -86,7 +135,7 @@ class Conversation:
         All that were sent before it; but a client that never pipelined has one request out at a time, and the last
         one is then what ``response`` answers.
         """
-        self.skipped = 0
+        self.skipped, self.gapped = 0, True
         waiting: list[Message] = self.in_order or []
         older: list[Message] = []
         while waiting and waiting[0].start_ns <= response.start_ns:
@@ -104,6 +153,16 @@ class Conversation:
         for key in [key for key, request in by_key.items() if request.start_ns < start_ns]:
             yield by_key.pop(key)
 
+    def let_go_before(self, start_ns: int) -> Iterator[Message]:
+        """Early responses older than ``start_ns``: no request will come for them."""
+        while self.early and self.early[0].start_ns < start_ns:
+            yield self.early.pop(0)
+
+    def let_go(self) -> list[Message]:
+        """All early responses."""
+        early, self.early = self.early or [], None
+        return early
+
     def give_up_oldest(self) -> Message:
         """The request that waits longest; there is one."""
         if self.in_order:
@@ -120,5 +179,5 @@ class Conversation:
 
     @property
     def pending(self) -> int:
-        """Requests that wait."""
-        return len(self.in_order or ()) + len(self.by_key or ())
+        """Messages that wait for their other half."""
+        return len(self.in_order or ()) + len(self.by_key or ()) + len(self.early or ())

@@ -104,6 +104,8 @@ class Dissection:
             if conversation.dissector is not None and not conversation.dissector.answering:
                 for request in conversation.give_up_before(capture_ns - self._timeout_ns):
                     items.append(self._item(conversation, stream, request, None, problem))
+            for response in conversation.let_go_before(capture_ns - self._timeout_ns):
+                items.append(self._item(conversation, stream, None, response, _LATE))
             if not conversation.pending:
                 del self._waiting[stream.id]
         return items
@@ -115,6 +117,7 @@ class Dissection:
             conversation: Conversation = stream.conversation
             if conversation.dissector is not None:
                 items += self._pair(conversation, stream, conversation.dissector.close(stream.state))
+            items += self._let_go(conversation, stream)
             items += [self._item(conversation, stream, request, None, _PAUSED) for request in conversation.give_up()]
             conversation.restart()
         self._waiting.clear()
@@ -188,18 +191,32 @@ class Dissection:
             if message.after_gap and message.key is None:
                 for request in conversation.unanswerable(message):
                     items.append(self._item(conversation, stream, request, None, _IN_GAP))
+            given_up = conversation.skipped > 0 and message.key is None
             asked = conversation.answer(message)
-            items.append(self._item(conversation, stream, asked, message, _LATE if asked is None else None))
-        if conversation.in_order or conversation.by_key:
+            if asked is not None:
+                if conversation.early:  # their requests would have come before this one's
+                    items += self._let_go(conversation, stream)
+                items.append(self._item(conversation, stream, asked, message, None))
+                continue
+            for lonely in [message] if given_up else conversation.keep(message):
+                items.append(self._item(conversation, stream, None, lonely, _LATE))
+        if conversation.in_order or conversation.by_key or conversation.early:
             self._waiting[stream.id] = stream
         else:
             self._waiting.pop(stream.id, None)
         return items
 
     def _ask(self, conversation: Conversation, stream: Stream, request: Message, items: list[LazyItem]) -> None:
+        if conversation.early and request.key is None:
+            lonely, answer = conversation.meet(request)
+            items += [self._item(conversation, stream, None, response, _LATE) for response in lonely]
+            if answer is not None:
+                items.append(self._item(conversation, stream, request, answer, None))
+                return
         earlier = conversation.ask(request)
         if earlier is not None:
-            items.append(self._item(conversation, stream, earlier, None, _REPEATED))
+            problem = _IN_GAP if earlier is request else _REPEATED
+            items.append(self._item(conversation, stream, earlier, None, problem))
         in_order, by_key = conversation.in_order, conversation.by_key
         if (len(in_order) if in_order else 0) + (len(by_key) if by_key else 0) > self._max_pending:
             self._counters.drop("dissect", Drop.PENDING_LIMIT)
@@ -209,10 +226,15 @@ class Dissection:
         """Dissect ``stream`` no more; what waits becomes items with ``problem``."""
         stream.conversation = _NOTHING
         self._live.pop(stream.id, None)
-        if not (conversation.in_order or conversation.by_key):
+        if not (conversation.in_order or conversation.by_key or conversation.early):
             return []
         self._waiting.pop(stream.id, None)
-        return [self._item(conversation, stream, request, None, problem) for request in conversation.give_up()]
+        left = [self._item(conversation, stream, request, None, problem) for request in conversation.give_up()]
+        return self._let_go(conversation, stream) + left
+
+    def _let_go(self, conversation: Conversation, stream: Stream) -> list[LazyItem]:
+        """Responses whose request was waited for."""
+        return [self._item(conversation, stream, None, response, _LATE) for response in conversation.let_go()]
 
     def _item(
         self,
