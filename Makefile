@@ -64,6 +64,11 @@ bench-table: $(STAMP) ## the same, written to docs/performance.md
 	@$(BIN)/python -m benchmarks.peers $(BENCH) --write
 	@$(BIN)/python -m benchmarks.growth --write
 
+.PHONY: bench-kfl
+bench-kfl: $(STAMP) ## what a filter costs, beside cel-python and jmespath, which are put into build/peers
+	@[ -d build/peers ] || $(BIN)/python -m pip install -qq --disable-pip-version-check --target build/peers cel-python==0.5.0 jmespath==1.1.0
+	@PYTHONPATH=.:build/peers $(BIN)/python -m benchmarks.kfl $(BENCH)
+
 .PHONY: bench-live
 bench-live: $(STAMP) ## live capture on a veth pair, rate by rate; as root, with tcpreplay
 	@$(BIN)/python -m benchmarks.live

@@ -166,14 +166,30 @@ class _Body:
         """Writes ``node`` as a scope; every way through ends in ``leave`` with True or False."""
         while isinstance(node, Scope):  # what collapses it would collapse its owner's last operand to the same
             node = node.inner
+        test = _field_and_constant(node)
+        if test is not None:
+            name, value, kind = self.short_cut(*test)
+            slow = f"type({name}) is not {kind} and {name} is not MISSING and equal({name}, {value})"
+            self.say(leave.format(f"({name} == {value} or {slow})"))
+            return
         if not isinstance(node, Chain) or not node.logical:
             self.say(leave.format(self.condition(node, leave)))
             return
         for operand, operator in zip(node.operands[:-1], node.operators, strict=True):
             decides = operator == "or"
+            test = None if decides else _field_and_constant(_bare(operand))
+            if test is not None:  # one look at the value where it is the one asked for: 15 ns less
+                name, value, kind = self.short_cut(*test)
+                slow = f"type({name}) is {kind} or {name} is MISSING or not equal({name}, {value})"
+                self.say(f"if {name} != {value} and ({slow}): {leave.format(False)}")
+                continue
             condition = self.condition(operand if decides else _bare(operand), leave)
             self.say(f"if {'' if decides else 'not '}{condition}: {leave.format(decides)}")
         self.finish(node.operands[-1], leave)
+
+    def short_cut(self, path: Path, value: str | float) -> tuple[str, str, str]:
+        """The names of the field's value, of the constant, and of the type for which ``==`` says it all."""
+        return self.load(path), self.writer.bind(value), "str" if isinstance(value, str) else "int"
 
     def condition(self, node: Node, leave: str) -> str:
         """The name of a bool that says whether ``node`` holds; leaves if something in it is missing."""
@@ -313,6 +329,24 @@ class _Body:
         return _Value(code, boolean=True)
 
 
+def _field_and_constant(node: Node) -> tuple[Path, str | int | float] | None:
+    """Of ``field == "constant"`` the two, where the short cut for one type is right."""
+    match node:
+        case Chain(operators=("==",), operands=(Path() as path, Literal(value=value))):
+            pass
+        case Chain(operators=("==",), operands=(Literal(value=value), Path() as path)):
+            pass
+        case _:
+            return None
+    if any(isinstance(step, Call) for step in path.steps) or not _has_short_cut(value):
+        return None
+    return path, value  # type: ignore[return-value] # what has a short cut
+
+
+def _has_short_cut(value: object) -> bool:
+    return isinstance(value, str) or (type(value) in (int, float) and value not in (0, 1))  # True == 1 in Python only
+
+
 def _bare(node: Node) -> Node:
     """A comparison without its parentheses, for where false and missing lead to the same end."""
     while isinstance(node, Scope) and not (isinstance(node.inner, Chain) and node.inner.logical):
@@ -331,7 +365,7 @@ def _same(left: _Value, operator: str, right: _Value) -> str:
         same = f"equal({a}, {b})"
     elif isinstance(right.constant.value, str):
         same = f"{a} == {b} or type({a}) is not str and equal({a}, {b})"
-    elif type(right.constant.value) in (int, float) and right.constant.value not in (0, 1):  # True == 1 in Python only
+    elif _has_short_cut(right.constant.value):
         same = f"{a} == {b} or type({a}) is not int and equal({a}, {b})"
     else:
         same = f"equal({a}, {b})"

@@ -122,3 +122,28 @@ def test_a_data_folder_stands_alone(sources: list[str], tmp_path: Path) -> None:
 def test_what_is_no_data_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="expected a data folder of Remora, got none"):
         Query([f"data:{tmp_path}"], Settings(), print)
+
+
+FILTERS = ("http", "dns", "http or dns", "redis", "http && status_code >= 200", "!http", "udp or http")
+
+
+@pytest.mark.parametrize("trace", sorted(TRACES))
+def test_a_filter_gives_what_it_matches_of_everything(trace: str, tmp_path: Path) -> None:
+    capture = str(write_pcap(tmp_path / "plain.pcap", TRACES[trace]()))
+    everything = items(capture)
+    for text in FILTERS:
+        assert items(capture, text=text) == list(filter(kfl.compile(text).matches, everything)), text
+
+
+@pytest.mark.parametrize(
+    ("text", "dissected"), [("http", {"http"}), ("dns", {"dns"}), ("redis", set()), ("tcp", {"http", "dns"})]
+)
+def test_streams_that_a_filter_cannot_match_are_not_dissected(text: str, dissected: set[str], tmp_path: Path) -> None:
+    packets = in_time_order([*TRACES["http_keep_alive"](), *TRACES["dns_exchanges"]()])
+    query = Query([str(write_pcap(tmp_path / "both.pcap", packets))], Settings(), pytest.fail)
+    list(query.items(kfl.compile(text)))
+    counted = dict(query.counters.snapshot())
+    for name in ("http", "dns"):
+        found = counted.get(f"dissect_streams_total{{protocol={name}}}", 0)
+        unwanted = counted.get(f"dissect_streams_unwanted_total{{protocol={name}}}", 0)
+        assert (found > 0, unwanted > 0) == (name in dissected, name not in dissected)

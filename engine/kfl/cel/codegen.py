@@ -1,8 +1,8 @@
 """Typed KFL2 to a Python function: one expression, in which names are ours and everything of the text is bound.
 
-``http && status_code == 500`` is ``return (c1(item)) and (c2(item) == c3)``. Where an operand can fail before another
-that may decide, ``any_of`` and ``all_of`` get the operands as functions. Python's own limits on nesting are never met:
-every so many levels a function of its own begins.
+``path == "/"`` is ``return (c1(item) == c2)`` with the accessor of ``path`` bound to ``c1``; variables that lie two
+names deep are read in place. Where an operand can fail before another that may decide, ``any_of`` and ``all_of`` get
+the operands as functions. Python's own limits on nesting are never met: every so many levels a function begins.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from engine.kfl.cel import functions
 from engine.kfl.cel.checking import Typed
 from engine.kfl.cel.functions import Failure
+from engine.kfl.cel.variables import INLINE, read_int, text_or_empty
 from engine.kfl.codegen import Module, Predicate, load
 
 LEVELS_AT_ONCE = 12
@@ -26,8 +27,16 @@ _NAMES = (
 )  # fmt: skip
 _RUNTIME: dict[str, object] = {
     "__builtins__": {},
+    "AttributeError": AttributeError,
     "len": len,
+    "type": type,
+    "str": str,
+    "int": int,
+    "EMPTY": {},
+    "MAX_INT": 2**63,
     "Failure": Failure,
+    "text_or_empty": text_or_empty,
+    "read_int": read_int,
     **{name: getattr(functions, name) for name in _NAMES},
 }
 
@@ -41,11 +50,18 @@ def build(typed: Typed, now_ms: Callable[[], int]) -> Predicate:
 def generate(typed: Typed) -> Module:
     """The source for ``typed``; it depends on the filter's shape and not on its words."""
     writer = _Writer()
-    code, _ = writer.render(typed)
-    body = f" return {code}"
-    if typed.fails:
-        body = f" try: return {code}\n except Failure: return False"
-    writer.lines.append(f"def f(item, recordings=()):\n{body}")
+    quick, _ = writer.render(typed)
+    writer.inline = False
+    safe, _ = writer.render(typed)
+    writer.lines += [
+        "def slow(item, recordings=()):",
+        f" try: return {safe}",
+        " except Failure: return False",
+        "def f(item, recordings=()):",
+        f" try: return {quick}",
+        " except AttributeError: return slow(item, recordings)",
+        " except Failure: return False",
+    ]
     return Module("\n".join(writer.lines) + "\n", {name: value for (_, value), name in writer.constants.items()}, "f")
 
 
@@ -53,6 +69,7 @@ class _Writer:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.constants: dict[tuple[type, Any], str] = {}
+        self.inline = True
         self._numbers = itertools.count(1)
 
     def bind(self, value: Any) -> str:
@@ -65,6 +82,9 @@ class _Writer:
         """``(Python, how many levels it has)``; what is no single name or call is in parentheses."""
         if typed.constant:
             return self.bind(typed.bound), 1
+        if typed.variable is not None and self.inline and typed.bound in INLINE:
+            code, constants = INLINE[typed.bound]
+            return code.format(*map(self.bind, constants), v=f"v{next(self._numbers)}"), 2
         parts = [self.render(part) for part in typed.parts]
         codes, levels = [code for code, _ in parts], max((level for _, level in parts), default=0) + 1
         if typed.code in ("&&", "||"):

@@ -28,6 +28,31 @@ class Variable(NamedTuple):
     """Of a flag: the ``protocol.name`` of every item for which it is true; empty: of any."""
 
 
+INLINE: dict[Read, tuple[str, tuple[Any, ...]]] = {}
+"""Accessor -> the same as an expression, and the constants in it: a third of the cost of the call.
+
+Raises ``AttributeError`` where a section is no mapping; then the whole filter is asked again with accessors.
+"""
+_SECOND = "(EMPTY if ({v} := item.get({0})) is None else {v}).get({1})"
+_TEXT = "({v} if type({v} := " + _SECOND + ") is str else text_or_empty({v}))"
+_INT = "({v} if type({v} := " + _SECOND + ") is int and -MAX_INT < {v} < MAX_INT else read_int({v}))"
+
+
+def text_or_empty(value: Any) -> str:
+    """A value that may be absent as a string."""
+    return "" if value is None else value if type(value) is str else as_text(value)
+
+
+def read_int(value: Any) -> int:
+    """A value that may be absent, or text, as a whole number of 64 bits; what is none is 0."""
+    if type(value) is not int:
+        try:
+            value = int(number(value))
+        except (OverflowError, ValueError):
+            return 0
+    return value if -_INT64 < value < _INT64 else 0
+
+
 # -- how an item is read -------------------------------------------------------------------------------------------
 
 
@@ -57,45 +82,29 @@ def text_at(*path: str) -> Read:
                 value = item.get(first).get(second)
             except AttributeError:
                 return ""
-            return value if type(value) is str else as_text(value) if value is not None else ""
+            return value if type(value) is str else text_or_empty(value)
 
+        INLINE[read_two] = (_TEXT, path)
         return read_two
     find = at(*path)
-
-    def read(item: Any) -> str:
-        value = find(item)
-        return value if type(value) is str else as_text(value) if value is not None else ""
-
-    return read
+    return lambda item: text_or_empty(find(item))
 
 
-def int_at(*path: str, scale: int = 1) -> Read:
+def int_at(*path: str) -> Read:
     """A whole number at ``path``, also where an item has it as text."""
-    if len(path) == 2 and scale == 1:  # as above
-        first, second = path
-        slow = int_at(*path, scale=-1)
-
-        def read_two(item: Any) -> int:
-            try:
-                value = item.get(first).get(second)
-            except AttributeError:
-                return 0
-            return value if type(value) is int and -_INT64 < value < _INT64 else -slow(item)
-
-        return read_two
     find = at(*path)
 
     def read(item: Any) -> int:
-        value = find(item)
-        if type(value) is not int:
-            try:
-                value = int(number(value))
-            except (OverflowError, ValueError):
-                return 0
-        value *= scale
-        return value if -_INT64 < value < _INT64 else 0
+        return read_int(find(item))
 
+    if len(path) == 2:
+        INLINE[read] = (_INT, path)
     return read
+
+
+def scaled(read: Read, by: int) -> Read:
+    """A whole number in another unit."""
+    return lambda item: read_int(read(item) * by)
 
 
 def map_at(*path: str) -> Read:
@@ -130,13 +139,19 @@ def flag_at(*path: str) -> Read:
     return lambda item: find(item) is True
 
 
-def named(*names: str) -> Read:
-    """Whether ``protocol.name`` is one of ``names``."""
-    find = at("protocol", "name")
-    if len(names) == 1:
-        only = names[0]
-        return lambda item: find(item) == only
-    return lambda item: find(item) in names
+def named(name: str) -> Read:
+    """Whether ``protocol.name`` is this."""
+    return _is("name", name)
+
+
+def _is(key: str, wanted: str) -> Read:
+    find = at("protocol", key)
+
+    def read(item: Any) -> bool:
+        return bool(find(item) == wanted)
+
+    INLINE[read] = (f"({_SECOND} == {{2}})", ("protocol", key, wanted))
+    return read
 
 
 def abbreviated(*abbrs: str) -> Read:
@@ -148,13 +163,13 @@ def abbreviated(*abbrs: str) -> Read:
         except AttributeError:
             return False
 
+    INLINE[read] = (f"({_SECOND} in {{2}})", ("protocol", "abbr", abbrs))
     return read
 
 
 def over(layer4: str) -> Read:
     """Whether ``protocol.layer4`` is this."""
-    find = at("protocol", "layer4")
-    return lambda item: find(item) == layer4
+    return _is("layer4", layer4)
 
 
 def only(name: str, read: Read, otherwise: Any) -> Read:
@@ -231,8 +246,8 @@ _COMMON = {
     "index": Variable(INT, int_at("index"), "the item's place in its stream"),
     "stream": Variable(STRING, text_at("stream"), "the stream, such as 000000000144.pcap"),
     "worker": Variable(STRING, text_at("worker"), "address of the worker"),
-    "timestamp": Variable(TIMESTAMP, int_at("timestamp", scale=NS_PER_MS), "when the request began"),
-    "elapsed_time": Variable(INT, int_at("elapsedTime", scale=1000), "microseconds from request to response"),
+    "timestamp": Variable(TIMESTAMP, scaled(int_at("timestamp"), NS_PER_MS), "when the request began"),
+    "elapsed_time": Variable(INT, scaled(int_at("elapsedTime"), 1000), "microseconds from request to response"),
     "has_pcap": Variable(BOOL, lambda item: bool(text_at("stream")(item)), "whether there are packets of it"),
     "capture": Variable(MAP, map_at("capture"), "how it was captured"),
     "capture_source": Variable(STRING, text_at("captureSource"), "how it was captured"),
