@@ -27,6 +27,7 @@ from engine.items.encoding import json_lines
 from engine.items.item import LazyItem
 from engine.pipeline import Node, Pipeline
 from engine.resolve.static import open_resolver
+from engine.resolve.targets import Targets
 from engine.segments.folder import StreamIds, open_folder
 from engine.segments.items import ItemShelf
 from engine.segments.records import END, ERROR, SEEN, STATES, StreamRecord
@@ -41,9 +42,16 @@ EXPIRY_STEP_S = 0.5
 class Run:
     """One capture from end to end."""
 
-    def __init__(self, data: Path, output: BinaryIO | None) -> None:
-        """``data``: a folder that is not there yet; without ``output`` items are stored and not written as text."""
-        settings = Settings()
+    def __init__(
+        self, data: Path, output: BinaryIO | None, settings: Settings | None = None, *, wanted: bool = True
+    ) -> None:
+        """``data``: a folder that is not there yet; without ``output`` items are stored and not written as text.
+
+        ``wanted``: somebody wants items; else packets go to segments and nothing behind that runs.
+        """
+        settings = settings or Settings()
+        self._wanted = wanted
+        resolver = open_resolver(settings.resolve)
         storage = replace(settings.storage, pcap_ttl_s=0.0, pcap_error_ttl_s=0.0, json_ttl_s=0.0)
         open_folder(data, "bench", clock.wall_ns())
         self.counters = Counters()
@@ -55,10 +63,11 @@ class Run:
             settings.streams,
             settings.dissect,
             load_rows(),
-            open_resolver(settings.resolve),
+            resolver,
             Node("bench", settings.node.ip),
             self.counters,
             StreamIds(data).next,
+            Targets(settings.targets, resolver) if settings.targets.chosen else None,
         )
 
     def capture(self, path: Path) -> None:
@@ -81,7 +90,7 @@ class Run:
         self._items.close()
 
     def take(self, batch: Batch) -> None:
-        """``Worker._take`` for a worker whose scripts want items."""
+        """``Worker._take``."""
         step = self._pipeline.packets(batch)
         records = {stream.id: stream for stream in step.assigned.streams}
         self._shelf.append(
@@ -91,7 +100,9 @@ class Run:
             lambda number: _record(records[number], SEEN),
             clock.monotonic_s(),
         )
-        for items in self._pipeline.items(batch, step):
+        if not self._wanted:
+            self._pipeline.skip(batch, step)
+        for items in self._pipeline.items(batch, step) if self._wanted else ():
             self._deliver(items)
         self._log_ends(step.assigned.ended)
         ended, items = self._pipeline.expire()
