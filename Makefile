@@ -69,6 +69,10 @@ bench-kfl: $(STAMP) ## what a filter costs, beside cel-python and jmespath, whic
 	@[ -d build/peers ] || $(BIN)/python -m pip install -qq --disable-pip-version-check --target build/peers cel-python==0.5.0 jmespath==1.1.0
 	@PYTHONPATH=.:build/peers $(BIN)/python -m benchmarks.kfl $(BENCH)
 
+.PHONY: bench-items
+bench-items: $(STAMP) ## what an exchange costs from reassembled bytes to the stored item, by stage
+	@$(BIN)/python -m benchmarks.items $(BENCH)
+
 .PHONY: bench-live
 bench-live: $(STAMP) ## live capture on a veth pair, rate by rate; as root, with tcpreplay
 	@$(BIN)/python -m benchmarks.live

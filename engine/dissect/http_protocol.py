@@ -59,6 +59,8 @@ def describe(request: Payload | None, response: Payload | None) -> dict[str, Any
     payload = request or response
     assert isinstance(payload, HttpPayload)
     if payload.is_request:
-        line = payload.head[: payload.head.find(b"\n")].rstrip()
-        return HTTP_1_0 if line.endswith(b"1.0") else HTTP_1_1
+        end = payload.head.find(b"\n")
+        if payload.head[end - 4 : end] == b"1.1\r":
+            return HTTP_1_1
+        return HTTP_1_0 if payload.head[:end].rstrip().endswith(b"1.0") else HTTP_1_1
     return HTTP_1_0 if payload.head[5:8] == b"1.0" else HTTP_1_1

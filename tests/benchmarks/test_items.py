@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.items import ROWS, STAGES, dns, http, least, measured
+from benchmarks.table import PAGE, splice
+from engine.counters import Counters
+from engine.dissect.options import DissectOptions
+from engine.items.dissection import Dissection
+from engine.resolve.static import NoNames
+from engine.streams.chunk import Chunk
+
+
+@pytest.mark.slow
+def test_a_round_times_every_stage_of_every_exchange(tmp_path: Path) -> None:
+    costs, step_ns = measured(dns, tmp_path)
+    assert all(costs[stage] > 0 for stage in STAGES)
+    assert step_ns > 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_least_counts_in_steps_of_its_own_round() -> None:
+    slow_machine = (dict.fromkeys(STAGES, 200.0), 40.0)
+    fast_machine = (dict.fromkeys(STAGES, 120.0), 20.0)
+    assert least([slow_machine, fast_machine]) == (dict.fromkeys(STAGES, 5.0), 20.0)
+
+
+@pytest.mark.parametrize("make", [lambda: http(2, 3), lambda: http(6, 1), lambda: dns()[:12]], ids=range(3))
+def test_every_chunk_is_a_whole_message(make: Callable[[], list[Chunk]]) -> None:
+    chunks = make()
+    dissection = Dissection(ROWS, DissectOptions(), NoNames(), "n", "127.0.0.1", Counters())
+    items = [item for chunk in chunks for item in dissection.feed(chunk)]
+    assert (len(chunks), len(items)) == (12, 6)
+    assert all(item["error"] is None for item in items)
+
+
+def test_the_page_has_a_place_for_the_figures() -> None:
+    assert "| DNS |" in splice(PAGE.read_text(), "items", "| DNS |")
