@@ -115,7 +115,7 @@ class Run:
             entries = [(item.stream.id, item.index, item.timestamp_ns, item.encode()) for item in items]
             self._items.append(entries, clock.monotonic_s())
             if self._output:
-                self._output.write(json_lines([item.as_dict() for item in items]))
+                self._output.write(json_lines([item.whole() for item in items]))
 
     def _log_ends(self, streams: list[Stream]) -> None:
         for stream in streams:

@@ -141,7 +141,7 @@ def run(chunks: Sequence[Chunk], shelf: ItemShelf, costs: Costs) -> None:
         at.append(clock())
         shelf.append(entries, 0.0)
         at.append(clock())
-        json_lines([item.as_dict() for item in items])
+        json_lines([item.whole() for item in items])
         at.append(clock())
         found += len(items)
         for stage, begin, end in zip(STAGES[1:], at, at[1:], strict=False):

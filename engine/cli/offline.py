@@ -114,7 +114,7 @@ def _rows(items: Iterator[LazyItem], wanted: Filter | None) -> Iterator[Mapping[
     """What is printed of ``items``, which ``wanted`` matches: as many as its ``limit()`` says, ``redact()`` obeyed."""
     for item in itertools.islice(items, None if wanted is None else wanted.limit):
         shown = item if wanted is None else wanted.apply(item)[1]
-        yield item.as_dict() if shown is item else shown
+        yield item.whole() if shown is item else shown
 
 
 def _print(rows: Iterable[Mapping[str, Any]]) -> None:

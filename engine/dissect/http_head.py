@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 ABSENT = "\n"
@@ -24,16 +23,10 @@ class Names(NamedTuple):
     """``Cookie`` and ``Set-Cookie``, those that are there, in the order in which they were sent."""
 
 
-@dataclass(slots=True)
-class Head:
-    """A head as an item shows it."""
-
-    line: str
-    headers: dict[str, str]
-    """Fields with their names as sent; repeats joined by a comma, under the first one's name."""
-    names: Names
-    cookies: list[str]
-    """The values of ``Cookie`` and ``Set-Cookie`` fields, which a comma does not separate."""
+Head = tuple[str, dict[str, str], Names, list[str]]
+"""Start line; fields with their names as sent (repeats joined by a comma, under the first one's name); the names that
+matter; the values of ``Cookie`` and ``Set-Cookie`` fields, which a comma does not separate.
+"""
 
 
 ODD = Names("", "", "", "", "", ())
@@ -69,7 +62,7 @@ def plain_head(text: str) -> Head | None:
         known = _learn(names)
     if known is ODD or len(names) != len(lines) or len(lines) != text.count("\n") - 2:
         return None
-    return Head(line, headers, known, [headers[name] for name in known.cookies] if known.cookies else [])
+    return line, headers, known, [headers[name] for name in known.cookies] if known.cookies else []
 
 
 def careful_head(text: str) -> Head:
@@ -86,7 +79,7 @@ def careful_head(text: str) -> Head:
             cookies.append(value)
         first = sent_as.setdefault(key, name)
         headers[first] = f"{headers[first]},{value}" if first in headers else value
-    return Head(lines[0].rstrip("\r "), headers, _names(sent_as), cookies)
+    return lines[0].rstrip("\r "), headers, _names(sent_as), cookies
 
 
 def _unfolded(lines: list[str]) -> list[str]:

@@ -73,7 +73,7 @@ class HttpPayload:
 
 
 def _request(payload: HttpPayload, fields: Head) -> dict[str, Any]:
-    line, headers, names, cookies = fields.line, fields.headers, fields.names, fields.cookies
+    line, headers, names, cookies = fields
     method, _, rest = line.partition(" ")
     target, _, version = rest.rpartition(" ")
     path, _, query = target.partition("?")
@@ -89,21 +89,21 @@ def _request(payload: HttpPayload, fields: Head) -> dict[str, Any]:
         "queryString": _several(query) if query else {},
         "headersSize": len(payload.head),
         "bodySize": payload.body_bytes,
-        "postData": _post_data(payload, headers.get(names.content_type, ""), fields)
+        "postData": _post_data(payload, headers.get(names.content_type, ""), headers.get(names.content_encoding, ""))
         if payload.body_bytes
         else {"mimeType": headers.get(names.content_type, ""), "params": [], "text": ""},
     }
 
 
 def _response(payload: HttpPayload, fields: Head) -> dict[str, Any]:
-    line, headers, names, cookies = fields.line, fields.headers, fields.names, fields.cookies
+    line, headers, names, cookies = fields
     return {
         "status": int(line[9:12]),  # a status line was recognised by these places: HTTP/1.1 200 OK
         "statusText": line[13:],
         "httpVersion": line[:8],
         "headers": headers,
         "cookies": _pairs([cookie.partition(";")[0] for cookie in cookies]) if cookies else {},
-        "content": _content(payload, headers.get(names.content_type, ""), fields)
+        "content": _content(payload, headers.get(names.content_type, ""), headers.get(names.content_encoding, ""))
         if payload.body_bytes
         else {"size": 0, "mimeType": headers.get(names.content_type, ""), "encoding": "", "text": ""},
         "redirectURL": headers.get(names.location, ""),
@@ -143,8 +143,8 @@ def _decoded_pairs(query: str) -> list[tuple[str, str]]:
     return [(name, value) for name, _, value in parts]
 
 
-def _post_data(payload: HttpPayload, mime_type: str, fields: Head) -> dict[str, Any]:
-    data, comment = payload.content(fields.headers.get(fields.names.content_encoding, ""))
+def _post_data(payload: HttpPayload, mime_type: str, codings: str) -> dict[str, Any]:
+    data, comment = payload.content(codings)
     text, encoding = text_of(data, whole=not comment)
     section: dict[str, Any] = {"mimeType": mime_type, "params": [], "text": text}
     if mime_type.lower().startswith("application/x-www-form-urlencoded") and not encoding:
@@ -156,8 +156,8 @@ def _post_data(payload: HttpPayload, mime_type: str, fields: Head) -> dict[str, 
     return section
 
 
-def _content(payload: HttpPayload, mime_type: str, fields: Head) -> dict[str, Any]:
-    data, comment = payload.content(fields.headers.get(fields.names.content_encoding, ""))
+def _content(payload: HttpPayload, mime_type: str, codings: str) -> dict[str, Any]:
+    data, comment = payload.content(codings)
     text, encoding = text_of(data, whole=not comment)
     section = {"size": len(data), "mimeType": mime_type, "encoding": encoding, "text": text}
     if comment:

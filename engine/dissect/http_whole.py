@@ -54,7 +54,7 @@ def whole_response(data: bytes, method: bytes, max_head_bytes: int, limit_bytes:
     if fields is None or method == b"CONNECT":
         return None
     payload = HttpPayload(head, False, limit_bytes, fields)
-    headers, names = fields.headers, fields.names
+    _, headers, names, _ = fields
     if method == b"HEAD" or data[9:12] in (b"204", b"304"):
         return payload if end == len(data) else None
     if names.transfer_encoding in headers:

@@ -108,36 +108,47 @@ class LazyItem(Mapping[str, Any]):
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, a new dict; the sections in it are those of the item itself."""
-        built = self._built
-        if len(built) < len(_KEYS):
-            built = self._built = self._whole()
-        return built.copy()
+        return self.whole().copy()
+
+    def whole(self) -> dict[str, Any]:
+        """All of it, for who reads it and changes nothing."""
+        if len(self._built) < len(_KEYS):
+            self._built = self._whole()
+        return self._built
 
     def encode(self) -> bytes:
         """All of it as msgpack; made once."""
         if self._blob is None:
-            self.as_dict()
-            self._blob = _encode(self._built)
+            self._blob = _encode(self.whole())
         return self._blob
 
     def _whole(self) -> dict[str, Any]:
         """Everything, in one pass: a lookup and a call per key would cost 2 us; what was looked at before is taken."""
         built, request, response = self._built, self._request, self._response
-        whole = self._scalars()
-        whole["protocol"] = self._protocol()
-        whole["src"] = built["src"] if "src" in built else self._end(True)
-        whole["dst"] = built["dst"] if "dst" in built else self._end(False)
-        whole["request"] = built["request"] if "request" in built else request and request.payload.section()
-        whole["response"] = built["response"] if "response" in built else response and response.payload.section()
-        whole["error"] = self._error_section()
-        return whole
+        return self._envelope(
+            built["protocol"] if "protocol" in built else self._protocol(),
+            built["src"] if "src" in built else self._end(True),
+            built["dst"] if "dst" in built else self._end(False),
+            built["request"] if "request" in built else request and request.payload.section(),
+            built["response"] if "response" in built else response and response.payload.section(),
+            self._error_section(),  # behind the sections: they find out what is wrong
+        )
 
     def _scalars(self) -> dict[str, Any]:
         """What is too cheap to be built one by one."""
+        scalars = self._envelope(*[None] * len(_SECTIONS))
+        for key in _SECTIONS:
+            del scalars[key]
+        return scalars
+
+    def _envelope(
+        self, protocol: object, src: object, dst: object, request: object, response: object, error: object
+    ) -> dict[str, Any]:
+        """Sections and what stands around them; one display, because a dict that grows costs 0.4 us more."""
         stream, index, place = self.stream.name, self.index, self._place
-        request, response, timestamp_ns = self._request, self._response, self.timestamp_ns
+        asked, answered, timestamp_ns = self._request, self._response, self.timestamp_ns
         second, ns = divmod(timestamp_ns, NS_PER_S)
-        elapsed_ns = 0 if request is None or response is None else response.end_ns - request.start_ns
+        elapsed_ns = 0 if asked is None or answered is None else answered.end_ns - asked.start_ns
         return {
             "id": f"{place.worker}/{stream}-{index}",
             "index": index,
@@ -146,24 +157,35 @@ class LazyItem(Mapping[str, Any]):
             "node": place.node,
             "tls": False,
             "timestamp": timestamp_ns // 1_000_000,
-            "startTime": f"{_second(second)}{ns:09d}Z",
-            "requestSize": 0 if request is None else request.size_bytes,
-            "responseSize": 0 if response is None else response.size_bytes,
+            "startTime": f"{_second(second)}{str(ns).zfill(9)}Z",  # a format of its own would take twice as long
+            "requestSize": 0 if asked is None else asked.size_bytes,
+            "responseSize": 0 if answered is None else answered.size_bytes,
             "elapsedTime": elapsed_ns // 1_000_000 if elapsed_ns > 0 else 0,  # first byte asked to last byte answered
             "passed": False,
             "failed": False,
             "entryFile": f"{stream.replace('.', '_')}-{index}_entry.json",
             "record": "",
             "outgoing": False,
+            "protocol": protocol,
+            "src": src,
+            "dst": dst,
+            "request": request,
+            "response": response,
+            "error": error,
         }
 
     def _error_section(self) -> dict[str, str] | None:
+        request, response = self._request, self._response
+        if (
+            self._error is None
+            and (request is None or request.payload.problem() is None)
+            and (response is None or response.payload.problem() is None)
+        ):
+            return None  # as nearly all
         problems = [] if self._error is None else [self._error]
-        for message in (self._request, self._response):
+        for message in (request, response):
             if message is not None and (problem := message.payload.problem()) is not None:
                 problems.append(problem)
-        if not problems:
-            return None
         return {"type": problems[0].type, "msg": "; ".join(problem.msg for problem in problems)}
 
     def _end(self, is_source: bool) -> dict[str, Any]:
@@ -175,10 +197,9 @@ class LazyItem(Mapping[str, Any]):
         else:
             ip, port = _address(stream.server_ip), stream.server_port
         name = self._place.resolver.name_of(ip, port, self.timestamp_ns)
-        section = {"ip": ip, "port": str(port), "name": name.name, "namespace": name.namespace}
-        if name is not NOBODY:
-            section.update(name.section())
-        return section
+        if name is NOBODY:
+            return {"ip": ip, "port": str(port), "name": "", "namespace": ""}
+        return {"ip": ip, "port": str(port), **name.section()}
 
     def _protocol(self) -> dict[str, Any]:
         return self._row.describe(_payload(self._request), _payload(self._response))
