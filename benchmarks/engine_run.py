@@ -30,9 +30,8 @@ from engine.resolve.static import open_resolver
 from engine.resolve.targets import Targets
 from engine.segments.folder import StreamIds, open_folder
 from engine.segments.items import ItemShelf
-from engine.segments.records import END, ERROR, SEEN, STATES, StreamRecord
 from engine.segments.shelf import Shelf
-from engine.streams.stream import Stream
+from engine.streamlog import ends_of, seen_by_id
 
 READ_BYTES = 4 << 20
 """More than one batch: what must be free on the shelf before the next is read, as in the worker."""
@@ -85,29 +84,24 @@ class Run:
         """The end of input."""
         left, items = self._pipeline.finish()
         self._deliver(items)
-        self._log_ends(left)
+        self._shelf.log(ends_of(left))
         self._shelf.close()
         self._items.close()
 
     def take(self, batch: Batch) -> None:
         """``Worker._take``."""
         step = self._pipeline.packets(batch)
-        records = {stream.id: stream for stream in step.assigned.streams}
-        self._shelf.append(
-            batch,
-            step.assigned.stream_ids,
-            step.columns.timestamp_ns,
-            lambda number: _record(records[number], SEEN),
-            clock.monotonic_s(),
-        )
+        assigned = step.assigned
+        seen = seen_by_id(assigned.records)
+        self._shelf.append(batch, assigned.stream_ids, step.columns.timestamp_ns, seen, clock.monotonic_s())
         if not self._wanted:
             self._pipeline.skip(batch, step)
         for items in self._pipeline.items(batch, step) if self._wanted else ():
             self._deliver(items)
-        self._log_ends(step.assigned.ended)
+        self._shelf.log(ends_of(assigned.ended.records))
         ended, items = self._pipeline.expire()
         self._deliver(items)
-        self._log_ends(ended)
+        self._shelf.log(ends_of(ended))
 
     def _deliver(self, items: list[LazyItem]) -> None:
         """To the item segment, then as text."""
@@ -117,11 +111,6 @@ class Run:
             if self._output:
                 self._output.write(json_lines([item.whole() for item in items]))
 
-    def _log_ends(self, streams: list[Stream]) -> None:
-        for stream in streams:
-            event = ERROR if stream.error else END
-            self._shelf.log(event, _record(stream, event))
-
     def make_room(self) -> None:
         """Let segments go twice a second, and whenever the next batch would not fit."""
         now_s = clock.monotonic_s()
@@ -130,23 +119,6 @@ class Run:
             wall_ns, packet_bytes = clock.wall_ns(), self._shelf.size_bytes
             self._shelf.expire(now_s, None, {}, wall_ns=wall_ns, extra_bytes=self._items.size_bytes)
             self._items.expire(now_s, wall_ns=wall_ns, extra_bytes=packet_bytes)
-
-
-def _record(stream: Stream, event: int) -> StreamRecord:
-    return StreamRecord(
-        stream.id,
-        stream.start_ns if event == SEEN else stream.end_ns,
-        stream.packets,
-        stream.bytes,
-        stream.payload_bytes,
-        stream.client_ip,
-        stream.server_ip,
-        stream.client_port,
-        stream.server_port,
-        stream.protocol,
-        event,
-        STATES.index(stream.state),
-    )
 
 
 def main() -> None:

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from engine.capture.sources import open_source
 from engine.counters import Counters
 from engine.decode.decode import decode
@@ -59,7 +61,7 @@ def run(path: str) -> Cost:
     """One pass over a capture, everything wanted."""
     source, counters, options = open_source(path, 0), Counters(), StreamOptions()
     table = StreamTable(options, counters, itertools.count(1).__next__)
-    reassembler = Reassembler(options, counters)
+    reassembler = Reassembler(options, counters, table.register)
     assign_ns = feed_ns = capture_ns = 0
     while not source.ended:
         batch = source.read()
@@ -69,7 +71,7 @@ def run(path: str) -> Cost:
         begin_ns = time.process_time_ns()
         assigned = table.assign(columns)
         middle_ns = time.process_time_ns()
-        reassembler.feed(batch, columns, assigned, lambda _: True)
+        reassembler.feed(batch, columns, assigned, np.ones(assigned.rows.size, np.bool_))
         feed_ns += time.process_time_ns() - middle_ns
         capture_ns = max(capture_ns, int(columns.timestamp_ns.max(initial=0)))
         middle_ns -= time.process_time_ns()

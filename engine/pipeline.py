@@ -24,15 +24,16 @@ from engine.resolve.resolver import Resolver
 from engine.resolve.targets import Targets
 from engine.streams.options import StreamOptions
 from engine.streams.reassembly import Reassembler
+from engine.streams.register import ROW, Records
 from engine.streams.stored import Stored
-from engine.streams.stream import Stream
-from engine.streams.table import Assigned, StreamTable
+from engine.streams.stream import UNHEEDED, Stream
+from engine.streams.table import Assigned, Ends, StreamTable
 
 EXPIRY_STEP_NS = NS_PER_S
 """Timeouts are looked at once per second of the capture clock."""
 NEVER_NS = (1 << 63) - 1
 """Later than any packet."""
-
+_NONE: Records = np.zeros(0, ROW)
 
 ITEMS_AT_ONCE = 128
 """As many as stay in the processor's cache with all that is built of them: encoding them costs a fifth less."""
@@ -75,7 +76,10 @@ class Pipeline:
         self._decoder = Decoder(counters)
         self._targeting = Targeting(targets) if targets else None
         self._table = StreamTable(streams, counters, next_id)
-        self._reassembler = Reassembler(streams, counters)
+        self._reassembler = Reassembler(streams, counters, self._table.register)
+        self._dissected = np.zeros(256, np.bool_)
+        """By IP protocol number: somebody may want its payload."""
+        self._dissected[[row.transport for row in rows]] = True
         self._dissection = Dissection(rows, dissect, resolver, node.name, node.ip, counters)
         self._expired_ns = 0
         self._closing: list[Stream] = []
@@ -108,17 +112,22 @@ class Pipeline:
         items: list[LazyItem] = []
         feed = self._dissection.feed
         batch = batch._replace(buffer=step.payloads)
-        for chunk in self._reassembler.feed(batch, step.columns, step.assigned, self._dissection.wants):
+        streams = step.assigned.records
+        wanted = self._dissected[streams["protocol"]] & (streams["dissector"] != UNHEEDED)
+        chunks = self._reassembler.feed(batch, step.columns, step.assigned, wanted)
+        for chunk in chunks:
             items += feed(chunk)
             if len(items) >= ITEMS_AT_ONCE:
                 yield self._counted(items)
                 items = []
-        self._end([*self._closing, *step.assigned.ended], items)
+        self._put_away(chunk.stream for chunk in chunks)
+        self._end(step.assigned.ended, items)
         yield self._counted(items)
 
     def skip(self, batch: Batch, step: Step) -> None:
         """Nobody wants items of this batch: no payload of it is touched, streams are let go of where they are."""
-        self._reassembler.feed(batch, step.columns, step.assigned, lambda _: False)
+        nothing = np.zeros(step.assigned.rows.size, np.bool_)
+        self._reassembler.feed(batch, step.columns, step.assigned, nothing)
         self._end(step.assigned.ended, [])
         self.counters.add("dissect_skipped_packets_total", len(step.assigned.order))
 
@@ -127,39 +136,47 @@ class Pipeline:
         items: list[LazyItem] = []
         for chunk in self._reassembler.expire(NEVER_NS):
             items += self._dissection.feed(chunk)
-        self._end(self._closing, items)
+        self._end(Ends(_NONE, np.zeros(0, np.int64)), items)
         return self._counted(items + self._dissection.pause())
 
-    def expire(self) -> tuple[list[Stream], list[LazyItem]]:
+    def expire(self) -> tuple[Records, list[LazyItem]]:
         """``(streams that timed out, the items that brought)``: cheap to call after every batch."""
         if self.capture_ns - self._expired_ns < EXPIRY_STEP_NS:
-            return [], []
+            return _NONE, []
         self._expired_ns = self.capture_ns
         items: list[LazyItem] = []
         for chunk in self._reassembler.expire(self.capture_ns):
             items += self._dissection.feed(chunk)
         ended = self._table.expire(self.capture_ns)
-        self._end([*self._closing, *ended], items)
-        items += self._dissection.expire(self.capture_ns)
-        return ended, self._counted(items)
+        self._end(ended, items)
+        given_up = self._dissection.expire(self.capture_ns)
+        self._put_away(item.stream for item in given_up)
+        return ended.records, self._counted(items + given_up)
 
-    def finish(self) -> tuple[list[Stream], list[LazyItem]]:
+    def finish(self) -> tuple[Records, list[LazyItem]]:
         """The end of input: what is still open, and the items of its half exchanges."""
         left = self._table.finish()
         items: list[LazyItem] = []
-        for stream in [*self._closing, *left]:
+        for stream in [*self._closing, *self._table.register.ended(left.rows, left.records)]:
             self._close(stream, items)
         items += self._dissection.finish()
-        return left, self._counted(items)
+        return left.records, self._counted(items)
 
-    def _end(self, streams: Iterable[Stream], items: list[LazyItem]) -> None:
+    def _put_away(self, streams: Iterable[Stream]) -> None:
+        """Keep no objects of streams of which dissection remembers nothing but where it was."""
+        put_away = self._dissection.put_away
+        self._table.register.put_away([stream for stream in dict.fromkeys(streams) if put_away(stream)])
+
+    def _end(self, ended: Ends, items: list[LazyItem]) -> None:
         """Close streams that ended, but not while a late packet may still fill a gap of theirs."""
-        self._closing = []
-        for stream in streams:
-            if self._reassembler.holds(stream):
-                self._closing.append(stream)
-            else:
-                self._close(stream, items)
+        streams = [*self._closing, *self._table.register.ended(ended.rows, ended.records)]
+        self._reassembler.close_rows(ended.rows)
+        holds = self._reassembler.holds
+        self._closing = [stream for stream in streams if holds(stream)]
+        over = [stream for stream in streams if not holds(stream)]
+        for stream in over:
+            self._close(stream, items)
+        self._put_away(over)
 
     def _close(self, stream: Stream, items: list[LazyItem]) -> None:
         for chunk in self._reassembler.close(stream):

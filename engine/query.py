@@ -21,9 +21,9 @@ from engine.pipeline import Node, Pipeline, Step
 from engine.resolve.static import open_resolver
 from engine.resolve.targets import Targets
 from engine.segments.replay import Packets, Replay
+from engine.streams.register import Records, by_id
 from engine.streams.rows import stream_row
 from engine.streams.stored import Stored
-from engine.streams.stream import Stream
 
 if TYPE_CHECKING:
     from engine.kfl import Filter
@@ -88,13 +88,11 @@ class Query:
 
     def streams(self) -> Iterator[dict[str, object]]:
         """One row per stream, in the order in which they began; after the end of input, because a row has totals."""
-        seen: list[Stream] = []
+        ended: list[Records] = []
         for pipeline, _, step in self._steps():
-            seen += step.assigned.started
-            pipeline.expire()
-        for pipeline in self._pipelines.values():
-            pipeline.finish()
-        return (stream_row(stream) for stream in seen)
+            ended += [step.assigned.ended.records, pipeline.expire()[0]]
+        ended += [pipeline.finish()[0] for pipeline in self._pipelines.values()]
+        return map(stream_row, by_id(ended))
 
     def _steps(self) -> Iterator[tuple[Pipeline, Batch, Step]]:
         for source in self._sources:

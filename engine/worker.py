@@ -38,9 +38,8 @@ from engine.segments.copied import Copied, keep_sizes
 from engine.segments.folder import StreamIds
 from engine.segments.items import ItemShelf
 from engine.segments.member import Member
-from engine.segments.records import END, ERROR, SEEN, STATES, StreamRecord
 from engine.segments.shelf import Shelf
-from engine.streams.stream import Stream
+from engine.streamlog import ends_of, seen_by_id
 
 IDLE_S = 0.05
 """Longest sleep: also the latency of a budget check."""
@@ -205,14 +204,9 @@ class Worker:
 
     def _take(self, batch: Batch, now_s: float) -> None:
         step = self._pipeline.packets(batch)
-        records = {stream.id: stream for stream in step.assigned.streams}
-        self._shelf.append(
-            batch,
-            step.assigned.stream_ids,
-            step.columns.timestamp_ns,
-            lambda number: _record(records[number], SEEN),
-            now_s,
-        )
+        assigned = step.assigned
+        seen = seen_by_id(assigned.records)
+        self._shelf.append(batch, assigned.stream_ids, step.columns.timestamp_ns, seen, now_s)
         self._resume.write(batch)
         if self._delivery.wanted("onPacketCaptured"):
             self._deliver_packets(step)
@@ -221,10 +215,10 @@ class Worker:
                 self._deliver(items, now_s)
         else:
             self._pipeline.skip(batch, step)
-        self._log_ends(step.assigned.ended)
+        self._shelf.log(ends_of(assigned.ended.records))
         ended, items = self._pipeline.expire()
         self._deliver(items, now_s)
-        self._log_ends(ended)
+        self._shelf.log(ends_of(ended))
 
     def _is_wanted(self, now_s: float) -> bool:
         """Whether to dissect; where that has just ended, its last items are delivered."""
@@ -251,11 +245,6 @@ class Worker:
         blobs = [packet_blob(int(at), int(got), int(sent), fragmented=bool(part)) for at, got, sent, part in rows]
         self._delivery.put(KIND_PACKETS, "onPacketCaptured", [(0, blob) for blob in blobs])
 
-    def _log_ends(self, streams: Sequence[Stream]) -> None:
-        for stream in streams:
-            event = ERROR if stream.error else END
-            self._shelf.log(event, _record(stream, event))
-
     def _wind_up(self, now_s: float) -> None:
         """Live capture: what was in the ring when intake was stopped is read.
 
@@ -277,7 +266,7 @@ class Worker:
             self._count_lost()
         left, items = self._pipeline.finish()
         self._deliver(items, clock.monotonic_s())
-        self._log_ends(left)
+        self._shelf.log(ends_of(left))
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
@@ -391,23 +380,6 @@ class _Resume:
             if self._fd < 0:
                 self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
             os.pwrite(self._fd, RESUME.pack(self._run, batch.source, batch.resume), 0)
-
-
-def _record(stream: Stream, event: int) -> StreamRecord:
-    return StreamRecord(
-        stream.id,
-        stream.start_ns if event == SEEN else stream.end_ns,
-        stream.packets,
-        stream.bytes,
-        stream.payload_bytes,
-        stream.client_ip,
-        stream.server_ip,
-        stream.client_port,
-        stream.server_port,
-        stream.protocol,
-        event,
-        STATES.index(stream.state),
-    )
 
 
 def body(child: Child) -> None:

@@ -63,6 +63,12 @@ class Conversation:
         self.by_key: dict[int, Message] | None = None
         """The same by their key."""
 
+    @property
+    def settled(self) -> bool:
+        """Nothing waits, and nothing that was seen bears on what comes."""
+        waits = self.in_order or self.by_key or self.early
+        return not (waits or self.skipped or self.gapped or self.hopeful) and self.told_ns < 0
+
     def restart(self) -> None:
         """Know nothing of the stream but how many items it gave; nothing may wait."""
         self.row = self.dissector = None

@@ -13,7 +13,7 @@ from engine.items.conversation import Conversation
 from engine.items.item import LazyItem, Place
 from engine.resolve.resolver import Resolver
 from engine.streams.chunk import Chunk
-from engine.streams.stream import UDP, Stream
+from engine.streams.stream import UDP, UNHEEDED, Stream
 
 MAX_TRIES = 4
 """Chunks of a TCP stream that may tell nothing; a capture may begin in the middle of a body."""
@@ -51,6 +51,9 @@ class Dissection:
         node_ip: str,
         counters: Counters,
     ) -> None:
+        self._numbered = list(rows)
+        """By ``Stream.dissector``, which begins with 1."""
+        self._numbers = {id(row): number for number, row in enumerate(self._numbered, 1)}
         self._rows: dict[int, list[ProtocolRow]] = {}
         for row in rows:
             self._rows.setdefault(row.transport, []).append(row)
@@ -68,10 +71,18 @@ class Dissection:
         """Streams with requests that wait for their response."""
         self._expire_again_ns = 0
 
-    def wants(self, stream: Stream) -> bool:
-        """Whether payload of ``stream`` is worth gathering."""
-        conversation = stream.conversation
-        return stream.protocol in self._rows if conversation is None else conversation is not _NOTHING
+    def put_away(self, stream: Stream) -> bool:
+        """Whether ``stream.dissector`` and ``stream.items`` say all that must be remembered of it; sets them."""
+        conversation: Conversation | None = stream.conversation
+        if conversation is _NOTHING:
+            stream.dissector = UNHEEDED
+            return True
+        row = None if conversation is None else conversation.row
+        if conversation is None or row is None or row.remembers or not conversation.settled:
+            return False
+        stream.dissector, stream.items = self._numbers[id(row)], conversation.index
+        stream.conversation = None
+        return True
 
     def feed(self, chunk: Chunk) -> list[LazyItem]:
         """Items that ``chunk`` completes."""
@@ -132,6 +143,9 @@ class Dissection:
             stream.conversation = _NOTHING
             return _NOTHING
         conversation = stream.conversation = Conversation()
+        if stream.dissector:
+            conversation.row = row = self._numbered[stream.dissector - 1]
+            conversation.dissector, conversation.index = row.open(self._options), stream.items
         return conversation
 
     def _find_out(self, conversation: Conversation, chunk: Chunk) -> list[LazyItem]:

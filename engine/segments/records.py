@@ -95,11 +95,6 @@ class StreamRecord(NamedTuple):
         return stream_name(self.stream, self.protocol)
 
 
-def pack_stream_record(record: StreamRecord, event: int) -> bytes:
-    """The 80 bytes of ``record``, as an ``event``."""
-    return _STREAM_RECORD.pack(*record[:10], event, record.state, 0)
-
-
 def unpack_stream_records(data: bytes) -> list[StreamRecord]:
     """The records in ``data``, which holds whole ones only."""
     return [StreamRecord(*fields[:12]) for fields in _STREAM_RECORD.iter_unpack(data)]

@@ -27,10 +27,8 @@ from engine.segments.options import StorageOptions
 from engine.segments.records import (
     ERROR,
     PCAP_HEADER_BYTES,
-    SEEN,
     STREAM_RECORD,
-    StreamRecord,
-    pack_stream_record,
+    Records,
 )
 from engine.segments.recovery import highest_number, recover
 from engine.segments.rescue import Rescued, rescue
@@ -121,7 +119,7 @@ class Shelf:
         batch: Batch,
         stream_ids: npt.NDArray[np.uint64],
         timestamp_ns: npt.NDArray[np.int64],
-        describe: Callable[[int], StreamRecord],
+        describe: Callable[[npt.NDArray[np.uint64]], Records],
         now_s: float,
     ) -> None:
         """Store the packets of a batch before anybody is told of them.
@@ -132,7 +130,7 @@ class Shelf:
             batch: packets in capture order.
             stream_ids: one per packet; 0: belongs to no stream and is not stored.
             timestamp_ns: one per packet.
-            describe: the ``seen`` record of a stream, called once per stream and segment.
+            describe: the ``seen`` records of some streams; asked for each once per segment.
             now_s: monotonic.
         """
         self._now_s, self._link_type = now_s, batch.link_type
@@ -175,7 +173,7 @@ class Shelf:
         return max(last, first + 1)
 
     def _store(
-        self, buffer: memoryview, packets: Packets, describe: Callable[[int], StreamRecord], now_s: float
+        self, buffer: memoryview, packets: Packets, describe: Callable[[npt.NDArray[np.uint64]], Records], now_s: float
     ) -> int:
         """How many of the packets are stored, from the first on."""
         if now_s < self._retry_s:
@@ -192,7 +190,7 @@ class Shelf:
         self._full = wanted > self._room_bytes()
         if self._full or not (writer := self._open_writer(now_s)):
             return 0
-        records = b"".join([pack_stream_record(describe(stream), SEEN) for stream in seen])
+        records = describe(np.array(seen, np.uint64)).tobytes() if seen else b""
         stored = writer.append(gather(buffer, packets), extents, seen, records, now_s)
         if stored < len(extents):
             self._broken(writer.error, now_s)
@@ -244,14 +242,17 @@ class Shelf:
 
     # ---- streams --------------------------------------------------------------------------------------------------
 
-    def log(self, event: int, record: StreamRecord) -> None:
-        """Append ``END`` or ``ERROR`` of a stream to the stream log. What the disk refuses is written later."""
-        if event == ERROR:
-            self._holds.error(record.stream)
-        self._unlogged += pack_stream_record(record, event)
-        if len(self._unlogged) > MAX_UNLOGGED_BYTES:
-            del self._unlogged[: STREAM_RECORD.itemsize]
-            self._counters.drop("stream_log", Drop.STORAGE_FULL)
+    def log(self, records: Records) -> None:
+        """Append ``END`` or ``ERROR`` of streams to the stream log. What the disk refuses is written later."""
+        if not records.size:
+            return
+        for stream in records["stream"][records["event"] == ERROR].tolist():
+            self._holds.error(stream)
+        self._unlogged += records.tobytes()
+        excess = (len(self._unlogged) - MAX_UNLOGGED_BYTES + STREAM_RECORD.itemsize - 1) // STREAM_RECORD.itemsize
+        if excess > 0:
+            del self._unlogged[: excess * STREAM_RECORD.itemsize]
+            self._counters.drop("stream_log", Drop.STORAGE_FULL, excess)
         self._log_waiting(self._now_s)
 
     def _log_waiting(self, now_s: float) -> None:

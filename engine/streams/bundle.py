@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -10,160 +10,43 @@ import numpy.typing as npt
 
 from engine.decode.columns import Columns
 from engine.streams.direction import sender_is_client
-from engine.streams.entry import ACK, FIN_BOTH, RST_ANY, SYN, Entry
-from engine.streams.grouping import U64, group
-from engine.streams.splitting import Packets, find_splits, marks_of
+from engine.streams.grouping import Groups
+from engine.streams.marks import ACK, FIN_BOTH, RST_ANY, SYN
+from engine.streams.register import KEY, ROW, Indices, Records
+from engine.streams.splitting import Known, Packets, find_splits, marks_of
 from engine.streams.stored import Stored, splits_by_id
+from engine.streams.stream import HALF_OPEN, TCP
 
 _FLAG_BITS = np.uint8(0x3F)
 
 
-class Newcomer(NamedTuple):
-    """What the first packet of a new stream says about it."""
+class Bundles(NamedTuple):
+    """Bundles come in the order of their first packets; arrays without another word have one entry per bundle."""
 
-    key: bytes
-    protocol: int
-    client_ip: bytes
-    client_port: int
-    server_ip: bytes
-    server_port: int
-    timestamp_ns: int
-    client_upper: bool
-    """The client is the upper endpoint of the five-tuple."""
-    lower_base: int
-    upper_base: int
-    exact: bool
-    """See ``Entry.bases`` and ``Entry.exact``."""
-    id: int
-    """The number it has in segments, 0 where it is new."""
-
-
-class Sums(NamedTuple):
-    """Totals of each bundle."""
-
-    packets: list[int]
-    bytes: list[int]
-    payload_bytes: list[int]
-    end_ns: list[int]
-    marks: list[int]
-
-
-class Bundles:
-    """Bundles come in the order of their first packets."""
-
-    order: npt.NDArray[np.int64]
-    """Rows, bundle by bundle, in capture order within one."""
-    starts: npt.NDArray[np.int64]
+    order: Indices
+    """Rows of the batch, bundle by bundle, in capture order within one."""
+    starts: Indices
+    """Where each begins in ``order``."""
+    counts: Indices
     upper: npt.NDArray[np.bool_]
     """Per entry of ``order``: the upper endpoint of the five-tuple sent it."""
-    known: list[Entry | None]
-    """The stream that a bundle continues; ``None`` where it begins one."""
-
-    def __init__(
-        self,
-        columns: Columns,
-        rows: npt.NDArray[np.int64],
-        words: U64,
-        entries: Mapping[bytes, Entry],
-        timeout_ns: Callable[[int], int],
-        stored: Stored | None = None,
-    ) -> None:
-        self._columns, self._stored = columns, stored
-        groups = group(columns, rows, words)
-        packets = _packets(columns, groups.order, groups.starts, groups.upper)
-        known = [entries.get(key) for key in groups.keys]
-        keys = groups.keys
-        starts = groups.starts
-        if stored is not None:
-            numbers = [entry.stream.id if entry else 0 for entry in known]
-            splits = splits_by_id(stored.stream_ids[groups.order], starts, numbers)
-        else:
-            splits = find_splits(packets, known, timeout_ns) if rows.size else []
-        if splits:
-            begins = np.zeros(groups.order.size, np.bool_)
-            begins[splits] = True
-            fresh = begins.copy()
-            begins[starts] = True
-            starts = np.flatnonzero(begins)  # not np.union1d: set routines load numpy.ma, which takes 5 ms
-            owners = (np.searchsorted(groups.starts, starts, side="right") - 1).tolist()
-            begun = fresh[starts].tolist()
-            known = [None if new else known[owner] for new, owner in zip(begun, owners, strict=True)]
-            keys = [keys[owner] for owner in owners]
-        self._arrange(groups.order, packets, starts, known, keys)
-
-    def _arrange(
-        self,
-        order: npt.NDArray[np.int64],
-        packets: Packets,
-        starts: npt.NDArray[np.int64],
-        known: list[Entry | None],
-        keys: list[bytes],
-    ) -> None:
-        """Put the bundles in the order of their first packets."""
-        counts = np.diff(starts, append=order.size)
-        rank = np.argsort(order[starts])
-        self._counts = counts[rank]
-        self.starts = np.cumsum(self._counts) - self._counts
-        taken = np.repeat(starts[rank] - self.starts, self._counts) + np.arange(order.size)
-        self.order, self.upper = order[taken], packets.upper[taken]
-        self._marks, self._timestamp_ns = packets.marks[taken], packets.timestamp_ns[taken]
-        ranks = rank.tolist()
-        self.known = [known[index] for index in ranks]
-        self._keys = [keys[index] for index in ranks]
-
-    def sums(self) -> Sums:
-        """Totals of each bundle, in order."""
-        if not self.order.size:
-            return Sums([], [], [], [], [])
-        columns, order, starts = self._columns, self.order, self.starts
-        payload = columns.payload_length[order] + columns.payload_missing[order]
-        return Sums(
-            self._counts.tolist(),
-            np.add.reduceat(columns.captured_length[order], starts).tolist(),
-            np.add.reduceat(payload, starts).tolist(),
-            np.maximum.reduceat(self._timestamp_ns, starts).tolist(),
-            np.bitwise_or.reduceat(self._marks, starts).tolist(),
-        )
-
-    def newcomers(self) -> Iterator[Newcomer]:
-        """One for each ``None`` in ``known``, in order."""
-        fresh = [index for index, entry in enumerate(self.known) if entry is None]
-        if not fresh:
-            return iter(())
-        columns, at = self._columns, self.starts[fresh]
-        rows, sender_upper = self.order[at], self.upper[at]
-        stored = self._stored
-        forward = sender_is_client(columns, rows) if stored is None else stored.from_client[rows]
-        source, target = (
-            _addresses(columns.source_high, columns.source_low, rows),
-            _addresses(columns.target_high, columns.target_low, rows),
-        )
-        source_port, target_port = columns.source_port[rows], columns.target_port[rows]
-        turned = forward[:, None]
-        flags, sequence = columns.flags[rows], columns.sequence[rows].astype(np.int64)
-        syn = (flags & SYN) != 0
-        sender_base = (sequence + syn) & 0xFFFFFFFF
-        other_base = np.where((flags & ACK) != 0, columns.acknowledgement[rows].astype(np.int64), -1)
-        fields = (
-            [self._keys[index] for index in fresh],
-            columns.protocol[rows].tolist(),
-            _texts(np.where(turned, source, target)),
-            np.where(forward, source_port, target_port).tolist(),
-            _texts(np.where(turned, target, source)),
-            np.where(forward, target_port, source_port).tolist(),
-            columns.timestamp_ns[rows].tolist(),
-            (sender_upper == forward).tolist(),
-            np.where(sender_upper, other_base, sender_base).tolist(),
-            np.where(sender_upper, sender_base, other_base).tolist(),
-            syn.tolist(),
-            [0] * rows.size if stored is None else stored.stream_ids[rows].tolist(),
-        )
-        return map(Newcomer._make, zip(*fields, strict=True))  # half the cost of the constructor
+    marks: npt.NDArray[np.uint16]
+    """Per entry of ``order``."""
+    timestamp_ns: npt.NDArray[np.int64]
+    """Per entry of ``order``."""
+    owner: Indices
+    """Its five-tuple, an index into ``Groups.keys``."""
+    known: Indices
+    """Row of the stream that it continues; -1: it begins one."""
+    before: Indices
+    """The bundle of the same five-tuple before it in this batch; -1: none."""
+    last: npt.NDArray[np.bool_]
+    """None of the same five-tuple comes behind it."""
 
     def closes_before_reset(self, index: int, marks: int) -> bool:
         """Whether bundle ``index`` has FIN from both sides before its first reset; ``marks`` are those before it."""
         begin = int(self.starts[index])
-        for mark in self._marks[begin : begin + int(self._counts[index])].tolist():
+        for mark in self.marks[begin : begin + int(self.counts[index])].tolist():
             marks |= mark
             if marks & RST_ANY:
                 return False
@@ -172,30 +55,102 @@ class Bundles:
         return False
 
 
-def _packets(
-    columns: Columns,
-    order: npt.NDArray[np.int64],
-    starts: npt.NDArray[np.int64],
-    upper: npt.NDArray[np.bool_],
-) -> Packets:
+def cut(
+    columns: Columns, groups: Groups, known: Known, timeout_ns: Callable[[int], int], stored: Stored | None
+) -> Bundles:
+    """Cut each five-tuple where a new stream begins."""
+    packets = _packets(columns, groups)
+    starts, owner, rows = groups.starts, np.arange(groups.starts.size), known.rows
+    if stored is not None:
+        numbers = np.where(known.rows >= 0, known.records["id"], 0)
+        splits = splits_by_id(stored.stream_ids[groups.order], starts, numbers)
+    else:
+        splits = find_splits(packets, known, timeout_ns) if starts.size else []
+    if splits:
+        begins = np.zeros(groups.order.size, np.bool_)
+        begins[splits] = True
+        fresh = begins.copy()
+        begins[starts] = True
+        starts = np.flatnonzero(begins)  # not np.union1d: set routines load numpy.ma, which takes 5 ms
+        owner = np.searchsorted(groups.starts, starts, side="right") - 1
+        rows = np.where(fresh[starts], -1, rows[owner])
+    return _arranged(groups.order, packets, starts, owner, rows)
+
+
+def _packets(columns: Columns, groups: Groups) -> Packets:
+    order = groups.order
     flags = columns.flags[order] & _FLAG_BITS
     return Packets(
-        starts,
+        groups.starts,
         columns.timestamp_ns[order],
         columns.protocol[order],
         flags,
         columns.sequence[order],
         columns.acknowledgement[order],
-        upper,
-        marks_of(flags, upper),
+        groups.upper,
+        marks_of(flags, groups.upper),
     )
 
 
-def _addresses(high: U64, low: U64, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
-    return np.stack((high[rows], low[rows]), axis=1).astype(">u8")
+def _arranged(order: Indices, packets: Packets, starts: Indices, owner: Indices, known: Indices) -> Bundles:
+    """Put the bundles in the order of their first packets."""
+    counts = np.diff(starts, append=order.size)
+    rank = np.argsort(order[starts])
+    place = np.empty_like(rank)
+    place[rank] = np.arange(rank.size)
+    follows = np.zeros(rank.size + 1, np.bool_)
+    np.equal(owner[1:], owner[:-1], out=follows[1 : rank.size])
+    before = np.where(follows[:-1], place[np.arange(rank.size) - 1], -1)[rank]
+    counts = counts[rank]
+    begins = np.cumsum(counts) - counts
+    taken = np.repeat(starts[rank] - begins, counts) + np.arange(order.size)
+    return Bundles(
+        order[taken],
+        begins,
+        counts,
+        packets.upper[taken],
+        packets.marks[taken],
+        packets.timestamp_ns[taken],
+        owner[rank],
+        known[rank],
+        before,
+        ~follows[1:][rank],
+    )
 
 
-def _texts(addresses: npt.NDArray[np.uint64]) -> list[bytes]:
-    """The 16 bytes of each address."""
-    texts: list[bytes] = np.ascontiguousarray(addresses, ">u8").view("V16")[:, 0].tolist()
-    return texts
+def add_up(columns: Columns, bundles: Bundles, records: Records) -> npt.NDArray[np.uint16]:
+    """Add each bundle to its record; answers the marks that each record had before."""
+    order, starts = bundles.order, bundles.starts
+    payload = columns.payload_length[order] + columns.payload_missing[order]
+    records["packets"] += bundles.counts
+    records["bytes"] += np.add.reduceat(columns.captured_length[order], starts)
+    records["payload_bytes"] += np.add.reduceat(payload, starts)
+    records["end_ns"] = np.maximum(records["end_ns"], np.maximum.reduceat(bundles.timestamp_ns, starts))
+    marks = records["marks"].copy()
+    records["marks"] |= np.bitwise_or.reduceat(bundles.marks, starts)
+    return marks
+
+
+def first_records(columns: Columns, bundles: Bundles, keys: Records, fresh: Indices, stored: Stored | None) -> Records:
+    """What the first packets of the bundles ``fresh`` say of the streams that begin.
+
+    No timeout and no totals yet, and an id only where it is ``stored``.
+    """
+    at = bundles.starts[fresh]
+    rows, upper, records = bundles.order[at], bundles.upper[at], np.zeros(fresh.size, ROW)
+    taken = keys[bundles.owner[fresh]]
+    for name in (*KEY, "hash"):
+        records[name] = taken[name]
+    flags = columns.flags[rows]
+    syn = (flags & SYN) != 0
+    sender = (columns.sequence[rows].astype(np.int64) + syn) & 0xFFFFFFFF
+    other = np.where((flags & ACK) != 0, columns.acknowledgement[rows].astype(np.int64), -1)
+    records["base"][:, 0], records["base"][:, 1] = np.where(upper, other, sender), np.where(upper, sender, other)
+    records["exact"], records["next"] = syn, -1
+    protocol = records["protocol"] = columns.protocol[rows]
+    records["state"] = np.where(syn & (other < 0) & (protocol == TCP), HALF_OPEN, 0)
+    from_client = sender_is_client(columns, rows) if stored is None else stored.from_client[rows]
+    records["client_upper"] = upper == from_client
+    records["id"] = 0 if stored is None else stored.stream_ids[rows]
+    records["start_ns"] = records["end_ns"] = columns.timestamp_ns[rows]
+    return records

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.decode.columns import ICMP_QUERIES, Columns
-from engine.streams.entry import ACK, SYN
+from engine.streams.marks import ACK, SYN
 from engine.streams.stream import SCTP, TCP, UDP
 
 WELL_KNOWN_END = 1024

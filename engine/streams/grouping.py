@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.decode.columns import Columns
+from engine.streams.register import KEY, Records
 
 U64 = npt.NDArray[np.uint64]
 HASH_WORDS = 6
-KEY_BYTES = 40
+GROUP = np.dtype([*((name, "u8") for name in KEY), ("hash", "u8")])
+"""A five-tuple as it stands in ``engine.streams.register.ROW``."""
 
 
 class Groups(NamedTuple):
@@ -28,8 +30,8 @@ class Groups(NamedTuple):
     """Where each five-tuple begins in ``order``."""
     upper: npt.NDArray[np.bool_]
     """Per entry of ``order``: the upper endpoint sent it."""
-    keys: list[bytes]
-    """Each five-tuple as ``KEY_BYTES`` bytes."""
+    keys: Records
+    """Each five-tuple, as a ``GROUP``."""
 
 
 class _Pairs(NamedTuple):
@@ -46,13 +48,14 @@ class _Pairs(NamedTuple):
 def group(columns: Columns, rows: npt.NDArray[np.int64], words: U64) -> Groups:
     """Group ``rows`` of ``columns``; ``words`` are the ``HASH_WORDS`` odd numbers that key the hash."""
     if not rows.size:
-        return Groups(rows, rows[:0], np.zeros(0, np.bool_), [])
+        return Groups(rows, rows[:0], np.zeros(0, np.bool_), np.zeros(0, GROUP))
     kept: slice | npt.NDArray[np.int64] = slice(None) if rows.size == columns.drop.size else rows
     pairs, upper = _pairs(columns, kept)
-    position, pairs, differs = _sorted(pairs, words)
+    hashes = _hash(pairs, words)
+    position, differs = _sorted(pairs, hashes)
     starts = np.flatnonzero(differs)
     order = position if isinstance(kept, slice) else rows[position]
-    return Groups(order, starts, upper[position], _keys(pairs, starts))
+    return Groups(order, starts, upper[position], _keys(pairs, hashes, position[starts]))
 
 
 def _pairs(columns: Columns, kept: slice | npt.NDArray[np.int64]) -> tuple[_Pairs, npt.NDArray[np.bool_]]:
@@ -78,21 +81,19 @@ def _pairs(columns: Columns, kept: slice | npt.NDArray[np.int64]) -> tuple[_Pair
     )
 
 
-def _sorted(pairs: _Pairs, words: U64) -> tuple[npt.NDArray[np.int64], _Pairs, npt.NDArray[np.bool_]]:
-    """Rows by five-tuple, the sorted pairs, and where a row differs from the one before."""
-    count = pairs.rest.size
+def _sorted(pairs: _Pairs, hashes: U64) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Rows by five-tuple, and where one differs from the one before."""
+    count = hashes.size
     row_bits = np.uint64(max(count - 1, 1).bit_length())
-    mixed = (_hash(pairs, words) >> row_bits << row_bits) | np.arange(count, dtype=np.uint64)
+    mixed = (hashes >> row_bits << row_bits) | np.arange(count, dtype=np.uint64)
     mixed.sort()
     position = (mixed & ((np.uint64(1) << row_bits) - np.uint64(1))).astype(np.int64)
-    hashes = mixed >> row_bits
-    taken = _Pairs(*(column[position] for column in pairs))
-    differs = _differs(taken)
-    if np.any(differs[1:] & (hashes[1:] == hashes[:-1])):
+    mixed >>= row_bits
+    differs = _differs(pairs, position)
+    if np.any(differs[1:] & (mixed[1:] == mixed[:-1])):
         position = np.lexsort(pairs)
-        taken = _Pairs(*(column[position] for column in pairs))
-        differs = _differs(taken)
-    return position, taken, differs
+        differs = _differs(pairs, position)
+    return position, differs
 
 
 def _hash(pairs: _Pairs, words: U64) -> U64:
@@ -106,17 +107,17 @@ def _hash(pairs: _Pairs, words: U64) -> U64:
     return mixed
 
 
-def _differs(pairs: _Pairs) -> npt.NDArray[np.bool_]:
-    differs = np.ones(pairs.rest.size, np.bool_)
-    np.not_equal(pairs.rest[1:], pairs.rest[:-1], out=differs[1:])
-    for column in pairs[:-1]:
-        differs[1:] |= column[1:] != column[:-1]
+def _differs(pairs: _Pairs, position: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    differs = np.zeros(position.size, np.bool_)
+    for column in pairs:
+        sorted_ = column[position]
+        differs[1:] |= sorted_[1:] != sorted_[:-1]
+    differs[0] = True
     return differs
 
 
-def _keys(pairs: _Pairs, starts: npt.NDArray[np.int64]) -> list[bytes]:
-    table = np.empty((starts.size, len(pairs)), np.uint64)
-    for index, column in enumerate(pairs):
-        table[:, index] = column[starts]
-    keys: list[bytes] = table.view(f"V{KEY_BYTES}")[:, 0].tolist()
-    return keys
+def _keys(pairs: _Pairs, hashes: U64, firsts: npt.NDArray[np.int64]) -> Records:
+    table = np.empty(firsts.size, GROUP)
+    for name, column in zip(GROUP.names or (), (*pairs, hashes), strict=True):
+        table[name] = column[firsts]
+    return table

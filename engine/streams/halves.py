@@ -6,8 +6,8 @@ The quick path of ``reassembly`` only moves ``next``; whatever is not plainly in
 from __future__ import annotations
 
 from engine.streams.chunk import Chunk
-from engine.streams.entry import FIN, SYN
 from engine.streams.holding import Hold, Island, Piece
+from engine.streams.marks import FIN, SYN
 from engine.streams.stream import Stream
 
 ACKED_WAIT_NS = 50_000_000
@@ -34,9 +34,6 @@ class Half:
 
 State = tuple[Half, Half]
 """Both directions of a stream; ``CLIENT`` and ``SERVER`` are the indices."""
-
-CLOSED = ()
-"""In place of a ``State``: the stream was closed, and what still comes is late."""
 
 
 class Draft:

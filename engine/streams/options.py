@@ -17,6 +17,11 @@ class StreamOptions:
     udp_timeout_s: float = option(
         1200.0, "tap.misc.udpFlowTimeout", "A UDP stream without packets for this long has ended.", kind="duration"
     )
+    max_streams: int = option(
+        500_000,
+        "streams.max",
+        "Streams that are remembered at a time; beyond it those that were silent for longest end early.",
+    )
     gap_wait_s: float = option(
         2.0, "streams.gapWait", "How long out-of-order data waits for what is missing before it.", kind="duration"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
 
 from engine.clock import NS_PER_S
 from engine.streams.halves import Draft, Half, State, deadline_ns, skip_hole
@@ -26,15 +25,9 @@ class Patience:
         self._due: list[tuple[int, int]] = []
         """Heap of (deadline in nanoseconds, stream id)."""
 
-    def __contains__(self, stream: Stream) -> bool:
+    def __contains__(self, stream: Stream | None) -> bool:
         """Whether ``stream`` waits."""
-        return stream.id in self._waiting
-
-    def among(self, streams: Sequence[Stream]) -> list[bool]:
-        """Which of ``streams`` wait."""
-        if not self._waiting:
-            return [False] * len(streams)
-        return [stream.id in self._waiting for stream in streams]
+        return stream is not None and stream.id in self._waiting
 
     def charge(self, half: Half, sign: int) -> None:
         """Take what ``half`` holds into the account (1) or out of it (-1), around whatever changes it."""

@@ -12,51 +12,47 @@ listened any longer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
-import numpy.typing as npt
 
 from engine.capture.batch import Batch
 from engine.counters import Counters, Drop
 from engine.decode.columns import Columns
 from engine.streams.chunk import Chunk
 from engine.streams.datagrams import cut_datagrams
-from engine.streams.entry import ACK, FIN, RST, SYN
-from engine.streams.halves import CLOSED, Draft, Half, State, accept, flush, note_acknowledgement
-from engine.streams.inorder import advance, cut_runs, segments_of, test_order
+from engine.streams.halves import Draft, Half, State, accept, flush, note_acknowledgement
+from engine.streams.inorder import Cut, Flags, advance, cut_runs, segments_of, test_order
+from engine.streams.marks import ACK, FIN, RST, SYN
 from engine.streams.options import StreamOptions
 from engine.streams.patience import Patience
+from engine.streams.register import CLOSED, IRREGULAR, REGULAR, Indices, Register
 from engine.streams.stream import CLIENT, SERVER, TCP, Stream
 from engine.streams.table import Assigned
 
-Cut = tuple[list[int], list[Chunk]]
-"""Chunks, and for each the index of its stream in ``Assigned.streams``."""
-
 
 class Reassembler:
-    """Owner of ``Stream.reassembly``."""
+    """Owner of ``ROW.next``, ``ROW.order`` and ``Stream.reassembly``."""
 
-    def __init__(self, options: StreamOptions, counters: Counters) -> None:
+    def __init__(self, options: StreamOptions, counters: Counters, register: Register) -> None:
+        """``register`` is that of the stream table."""
         self._patience = Patience(options)
         self._counters = counters
+        self._register = register
 
-    def feed(self, batch: Batch, columns: Columns, assigned: Assigned, wants: Callable[[Stream], bool]) -> list[Chunk]:
-        """What this batch brings of each stream that ``wants`` says yes to, stream by stream.
+    def feed(self, batch: Batch, columns: Columns, assigned: Assigned, wanted: Flags) -> list[Chunk]:
+        """What this batch brings of each stream that is ``wanted`` (one per ``assigned.rows``), stream by stream.
 
         TCP: runs of in-order bytes. Anything else: a chunk for each datagram that has a payload.
         """
-        streams = assigned.streams
-        wanted = np.array([self._is_wanted(stream, wants) for stream in streams], np.bool_)
-        owners = np.repeat(np.arange(len(streams)), np.diff(assigned.starts, append=assigned.order.size))
-        tcp = np.array([stream.protocol == TCP for stream in streams], np.bool_)
+        tcp = assigned.records["protocol"] == TCP
+        self._let_go(assigned.rows[tcp & ~wanted])
+        owners = np.repeat(np.arange(assigned.rows.size), np.diff(assigned.starts, append=assigned.order.size))
         cuts: list[Cut] = []
         at = np.flatnonzero((wanted & tcp)[owners])
         if at.size:
             cuts += self._tcp(batch, columns, assigned, owners, at)
         at = np.flatnonzero((wanted & ~tcp)[owners])
         if at.size:
-            cuts.append(cut_datagrams(batch, columns, assigned, owners, at))
+            cuts.append(cut_datagrams(batch, columns, assigned, self._register, owners, at))
             size = int(columns.payload_length[assigned.order[at]].sum())
             self._add(payload=size, delivered=size)
         return self._told(_by_owner(cuts))
@@ -75,40 +71,43 @@ class Reassembler:
             chunks += self._finish(draft)
         return self._told(chunks)
 
+    def close_rows(self, rows: Indices) -> None:
+        """What comes of these streams later is only counted; one that is irregular must be closed by ``close``."""
+        order = self._register.rows["order"][rows]
+        self._register.rows["order"][rows[order == REGULAR]] = CLOSED
+
     def close(self, stream: Stream) -> list[Chunk]:
         """Everything that is still held of ``stream``, gaps told; what comes for it later is only counted."""
-        if stream.protocol != TCP:
+        if stream.row >= 0:
+            self._register.rows["order"][stream.row] = CLOSED
+        state: State | None = stream.reassembly
+        if state is None:
             return []
-        state: State | None = stream.reassembly or None
-        stream.reassembly = CLOSED
-        if state is None or (state[0].hold is None and state[1].hold is None):
-            return []  # never out of the ordinary, like nearly all: 3 us for each of them
         self._patience.release(stream, state)
+        stream.reassembly = None
         draft = Draft(stream)
         for direction, half in enumerate(state):
             flush(half, direction, stream.end_ns, draft)
         return self._told(self._finish(draft))
 
-    def _is_wanted(self, stream: Stream, wants: Callable[[Stream], bool]) -> bool:
-        if wants(stream):
-            return True
-        if stream.reassembly:
+    def _let_go(self, rows: Indices) -> None:
+        """Nobody wants these: forget how far they were, and what was held."""
+        known = self._register.rows
+        begun = rows[(known["order"][rows] != CLOSED) & (known["next"][rows].max(axis=1, initial=-1) >= 0)]
+        irregular = rows[known["order"][rows] == IRREGULAR].tolist()
+        known["next"][begun] = -1
+        for row in irregular:
+            (stream,) = self._register.streams_at([row])
             self._add(unwanted=self._patience.release(stream, stream.reassembly))
             stream.reassembly = None
-        return False
+            known["order"][row], known["next"][row] = REGULAR, -1
 
-    def _tcp(
-        self,
-        batch: Batch,
-        columns: Columns,
-        assigned: Assigned,
-        owners: npt.NDArray[np.int64],
-        at: npt.NDArray[np.int64],
-    ) -> list[Cut]:
+    def _tcp(self, batch: Batch, columns: Columns, assigned: Assigned, owners: Indices, at: Indices) -> list[Cut]:
         """Quick and careful path; ``at`` are the entries of ``assigned.order`` that are TCP and wanted."""
         rows = assigned.order[at]
         segments = segments_of(columns, rows, owners[at], assigned.from_client[at])
-        odd = advance(assigned.streams, test_order(columns, segments), self._patience.among(assigned.streams))
+        odd = self._waiting(assigned.rows)
+        advance(self._register, assigned.rows, test_order(columns, segments), odd)
         quick = segments.where(~odd[segments.owner]) if odd.any() else segments
         delivered = int(columns.payload_length[quick.rows].sum())
         resets = rows[(columns.flags[rows] & np.uint8(RST) != 0) & ~odd[owners[at]]]
@@ -118,33 +117,34 @@ class Reassembler:
             unwanted=int(columns.payload_length[resets].sum()),
         )
         careful = self._carefully(batch, columns, assigned, np.flatnonzero(odd).tolist())
-        return [cut_runs(batch, columns, quick, assigned.streams), careful]
+        return [cut_runs(batch, columns, quick, self._register, assigned.rows), careful]
+
+    def _waiting(self, rows: Indices) -> Flags:
+        """Which of ``rows`` have streams that wait for something."""
+        waiting: Flags = self._register.rows["order"][rows] == IRREGULAR
+        for at in np.flatnonzero(waiting).tolist():
+            waiting[at] = self._register.objects[rows[at]] in self._patience
+        return waiting
 
     def _carefully(self, batch: Batch, columns: Columns, assigned: Assigned, owners: list[int]) -> Cut:
         tags: list[int] = []
         chunks: list[Chunk] = []
-        bounds = [*assigned.starts.tolist(), assigned.order.size]
+        bounds = [*assigned.starts.tolist(), assigned.order.size] if owners else []
         for owner in owners:
-            stream, entries = assigned.streams[owner], slice(bounds[owner], bounds[owner + 1])
-            rows = assigned.order[entries]
-            if stream.reassembly is CLOSED:
+            entries = slice(bounds[owner], bounds[owner + 1])
+            rows, row = assigned.order[entries], int(assigned.rows[owner])
+            if self._register.rows["order"][row] == CLOSED:
                 self._add(late=int(columns.payload_length[rows].sum()))
                 continue
-            made = self._walk(batch, columns, stream, rows, assigned.from_client[entries])
+            made = self._walk(batch, columns, row, rows, assigned.from_client[entries])
             chunks += made
             tags += [owner] * len(made)
         return tags, chunks
 
-    def _walk(
-        self,
-        batch: Batch,
-        columns: Columns,
-        stream: Stream,
-        rows: npt.NDArray[np.int64],
-        from_client: npt.NDArray[np.bool_],
-    ) -> list[Chunk]:
-        """Every packet of one stream, in capture order."""
-        state: State = stream.reassembly
+    def _walk(self, batch: Batch, columns: Columns, row: int, rows: Indices, from_client: Flags) -> list[Chunk]:
+        """Every packet of the stream in ``row``, in capture order."""
+        (stream,) = self._register.streams_at([row])
+        state = self._opened(stream)
         patience, draft, unwanted = self._patience, Draft(stream), 0
         length = columns.payload_length[rows]
         for direction, flags, sequence, acknowledgement, start, size, span, time_ns in zip(
@@ -172,7 +172,25 @@ class Reassembler:
                 _heed_acknowledgement(state[1 - direction], flags, acknowledgement, time_ns)
         self._add(unwanted=unwanted)
         patience.settle(stream, state)
+        self._shut(stream, state)
         return self._finish(draft)
+
+    def _opened(self, stream: Stream) -> State:
+        """The stream's halves, made from its row where it was regular."""
+        if stream.reassembly is None:
+            client, server = Half(), Half()
+            client.next, server.next = self._register.rows["next"][stream.row].tolist()
+            stream.reassembly = (client, server)
+            self._register.rows["order"][stream.row] = IRREGULAR
+        state: State = stream.reassembly
+        return state
+
+    def _shut(self, stream: Stream, state: State) -> None:
+        """Let the row say all again where nothing out of the ordinary is left to remember."""
+        if state[0].hold is None and state[1].hold is None:
+            self._register.rows["order"][stream.row] = REGULAR
+            self._register.rows["next"][stream.row] = state[0].next, state[1].next
+            stream.reassembly = None
 
     def _finish(self, draft: Draft) -> list[Chunk]:
         chunks = draft.finish()

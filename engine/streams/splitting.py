@@ -6,31 +6,21 @@ the few packets where that could be; Python looks at those alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from engine.streams.entry import (
-    ACK,
-    FIN,
-    LINGER_NS,
-    RST,
-    SPOKE,
-    SYN,
-    UPPER_SHIFT,
-    Entry,
-    has_ended,
-    syn_belongs,
-)
+from engine.streams.marks import ACK, FIN, LINGER_NS, RST, SPOKE, SYN, UPPER_SHIFT, has_ended, syn_belongs
+from engine.streams.register import Indices, Records
 from engine.streams.stream import TCP, UDP
 
 
 class Packets(NamedTuple):
     """The packets of a batch by five-tuple; columns have one row per packet."""
 
-    starts: npt.NDArray[np.int64]
+    starts: Indices
     """Where each five-tuple begins."""
     timestamp_ns: npt.NDArray[np.int64]
     protocol: npt.NDArray[np.uint8]
@@ -42,13 +32,22 @@ class Packets(NamedTuple):
     marks: npt.NDArray[np.uint16]
 
 
+class Known(NamedTuple):
+    """What is there already of each five-tuple."""
+
+    rows: Indices
+    """Row of the stream it had last; -1: none."""
+    records: Records
+    """That row; undefined where there is none."""
+
+
 def marks_of(flags: npt.NDArray[np.uint8], upper: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint16]:
     """Flags of each packet in the byte of the side that sent it."""
     spoken = (flags | np.uint8(SPOKE)).astype(np.uint16)
     return np.where(upper, spoken << np.uint16(UPPER_SHIFT), spoken)
 
 
-def find_splits(packets: Packets, known: Sequence[Entry | None], timeout_ns: Callable[[int], int]) -> list[int]:
+def find_splits(packets: Packets, known: Known, timeout_ns: Callable[[int], int]) -> list[int]:
     """Positions where a new stream begins although its five-tuple is known, from before or within the batch.
 
     ``timeout_ns`` answers for an IP protocol number.
@@ -58,40 +57,37 @@ def find_splits(packets: Packets, known: Sequence[Entry | None], timeout_ns: Cal
         return []
     owners = np.searchsorted(packets.starts, suspects, side="right") - 1
     splits: list[int] = []
-    for owner in owners[np.diff(owners, prepend=-1) > 0].tolist():
-        begin = int(packets.starts[owner])
-        walk = _Walk(packets, begin, known[owner], timeout_ns)
-        splits += [position for position in suspects[owners == owner].tolist() if walk.splits_at(position)]
+    begins = np.flatnonzero(np.diff(owners, prepend=-1)).tolist()
+    for begin, end in zip(begins, [*begins[1:], suspects.size], strict=True):
+        owner = int(owners[begin])
+        record = known.records[owner] if known.rows[owner] >= 0 else None
+        walk = _Walk(packets, int(packets.starts[owner]), record, timeout_ns)
+        splits += [position for position in suspects[begin:end].tolist() if walk.splits_at(position)]
     return splits
 
 
-def _suspects(packets: Packets, known: Sequence[Entry | None], pause_ns: int) -> npt.NDArray[np.int64]:
+def _suspects(packets: Packets, known: Known, pause_ns: int) -> Indices:
     """Every position where ``_Walk`` might split, and few others."""
     suspect = (packets.flags & (SYN | ACK | RST | FIN)) == SYN
+    syn = suspect[packets.starts]
     suspect[1:] |= np.diff(packets.timestamp_ns) > pause_ns
-    suspect[packets.starts] = [
-        entry is not None and (syn or first_ns > entry.forgotten_after_ns)
-        for entry, syn, first_ns in zip(
-            known,
-            ((packets.flags[packets.starts] & (SYN | ACK | RST | FIN)) == SYN).tolist(),
-            packets.timestamp_ns[packets.starts].tolist(),
-            strict=True,
-        )
-    ]
+    late = packets.timestamp_ns[packets.starts] > known.records["end_ns"] + known.records["timeout_ns"]
+    suspect[packets.starts] = (known.rows >= 0) & (syn | late)
     return np.flatnonzero(suspect)
 
 
 class _Walk:
     """Goes through one five-tuple from suspect to suspect, knowing what its stream was up to there."""
 
-    def __init__(self, packets: Packets, begin: int, entry: Entry | None, timeout_ns: Callable[[int], int]) -> None:
+    def __init__(self, packets: Packets, begin: int, record: np.void | None, timeout_ns: Callable[[int], int]) -> None:
         self._packets, self._at = packets, begin
         self._open_timeout_ns = timeout_ns(int(packets.protocol[begin]))
-        if entry is None:
+        if record is None:
             self._start_at(begin)
         else:
-            self._bases, self._exact = entry.bases, entry.exact
-            self._marks, self._end_ns = entry.marks, entry.stream.end_ns
+            lower, upper = record["base"].tolist()
+            self._bases, self._exact = (lower, upper), bool(record["exact"])
+            self._marks, self._end_ns = int(record["marks"]), int(record["end_ns"])
 
     def splits_at(self, position: int) -> bool:
         """Whether a stream begins at ``position``; positions must rise."""
@@ -120,7 +116,7 @@ class _Walk:
 
 
 def first_bases(packets: Packets, position: int) -> tuple[tuple[int, int], bool]:
-    """What the first packet of a stream says about the first byte of each side; see ``Entry.bases``."""
+    """What the first packet of a stream says about the first byte of each side; see ``ROW``."""
     flags, sequence = int(packets.flags[position]), int(packets.sequence[position])
     syn = bool(flags & SYN)
     sender = (sequence + syn) & 0xFFFFFFFF

@@ -21,7 +21,9 @@ class Stored(NamedTuple):
     """The stream's client sent it."""
 
 
-def splits_by_id(ids: npt.NDArray[np.uint64], starts: npt.NDArray[np.int64], known: list[int]) -> list[int]:
+def splits_by_id(
+    ids: npt.NDArray[np.uint64], starts: npt.NDArray[np.int64], known: npt.NDArray[np.uint64]
+) -> list[int]:
     """Positions where another stream begins although the five-tuple is known.
 
     Args:
@@ -31,6 +33,5 @@ def splits_by_id(ids: npt.NDArray[np.uint64], starts: npt.NDArray[np.int64], kno
     """
     differs = np.zeros(ids.size, np.bool_)
     differs[1:] = ids[1:] != ids[:-1]
-    before = np.array(known, np.uint64)
-    differs[starts] = (before != 0) & (ids[starts] != before)
+    differs[starts] = (known != 0) & (ids[starts] != known)
     return np.flatnonzero(differs).tolist()

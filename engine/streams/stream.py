@@ -11,8 +11,15 @@ from engine.naming import stream_name
 TCP, UDP, SCTP, ICMP, ICMPV6 = 6, 17, 132, 1, 58
 PROTOCOL_NAMES = {TCP: "tcp", UDP: "udp", SCTP: "sctp", ICMP: "icmp", ICMPV6: "icmp"}
 
+STATES = ("open", "half_open", "closed", "reset", "idle")
+"""In the order of the stream log (``engine.segments.records``)."""
+OPEN, HALF_OPEN, ENDED_CLOSED, ENDED_RESET, ENDED_IDLE = range(5)
+
 CLIENT, SERVER = 0, 1
 """Directions: ``CLIENT`` is what the client sends."""
+
+UNHEEDED = 255
+"""In ``Stream.dissector``: nobody wants its payload any more."""
 
 
 def format_address(address: bytes) -> str:
@@ -23,7 +30,11 @@ def format_address(address: bytes) -> str:
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """State of one stream, owned by the stream table; identity is ``id``."""
+    """One stream, for who works on its payload; identity is ``id``.
+
+    The stream table has a row for every stream and makes one of these only where it is needed. Times, totals, state and
+    error are those of the moment it was made, and brought up to date when the stream ends.
+    """
 
     id: int
     """Never reused within a data folder; 0 is no stream."""
@@ -48,10 +59,16 @@ class Stream:
     """``open``, ``half_open`` (a SYN without answer), ``closed`` (FIN both ways), ``reset`` or ``idle`` (timed out)."""
     error: str = ""
     """Why the stream counts as one with an error (``pcapErrorTTL``), else empty."""
+    dissector: int = 0
+    """What dissection knew when it put the stream away: 0 nothing yet, ``UNHEEDED``, else a number of its own."""
+    items: int = 0
+    """Items it had by then."""
     reassembly: Any = None
-    """Owned by ``engine.streams.reassembly``; None until TCP payload is wanted."""
+    """Owned by ``engine.streams.reassembly``; None while the row says all."""
     conversation: Any = None
     """Owned by ``engine.items``; None until somebody dissects this stream."""
+    row: int = -1
+    """Its row in the register; -1 once it has none."""
 
     @property
     def name(self) -> str:

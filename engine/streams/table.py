@@ -1,6 +1,6 @@
 """Packets to streams: five-tuples, their reuse, their direction, their end.
 
-Per batch, NumPy groups and sums; Python touches each stream once.
+A batch costs some 200 NumPy calls and no Python loop.
 """
 
 from __future__ import annotations
@@ -15,32 +15,51 @@ import numpy.typing as npt
 from engine.clock import NS_PER_S
 from engine.counters import Counters
 from engine.decode.columns import Columns
-from engine.streams.bundle import Bundles, Newcomer
-from engine.streams.entry import FIN_BOTH, LINGER_NS, RST_ANY, UPPER_SHIFT, Entry
-from engine.streams.grouping import HASH_WORDS
+from engine.streams.bundle import Bundles, add_up, cut, first_records
+from engine.streams.grouping import HASH_WORDS, Groups, group
+from engine.streams.index import Index
+from engine.streams.marks import FIN_BOTH, LINGER_NS, RST_ANY, UPPER_SHIFT
 from engine.streams.options import StreamOptions
+from engine.streams.register import ERRORS, ROW, Indices, Records, Register
+from engine.streams.splitting import Known
 from engine.streams.stored import Stored
-from engine.streams.stream import TCP, Stream
-from engine.streams.timeouts import Timeouts
+from engine.streams.stream import ENDED_CLOSED, ENDED_IDLE, ENDED_RESET, HALF_OPEN, OPEN, TCP
+
+_NEVER = np.iinfo(np.int64).max
+_RESET_ERROR, _HALF_OPEN_ERROR = ERRORS.index("reset"), ERRORS.index("half_open")
+SHED_SHARE = 64
+"""When there are too many streams, so much more of the limit is shed at once: choosing takes 5 ms of 500,000."""
+
+
+class Ends(NamedTuple):
+    """Streams that ended."""
+
+    records: Records
+    """As they are now."""
+    rows: Indices
+    """Where they still stand, until the table is asked again."""
 
 
 class Assigned(NamedTuple):
-    """Which stream each packet of a batch belongs to."""
+    """Which stream each packet of a batch belongs to. Bundle: the packets of one stream."""
 
     stream_ids: npt.NDArray[np.uint64]
     """Per row of the columns; 0 where the row is dropped."""
-    order: npt.NDArray[np.int64]
+    order: Indices
     """Rows that are not dropped, stream by stream, in capture order within one."""
-    starts: npt.NDArray[np.int64]
-    """Where each stream begins in ``order``."""
-    streams: list[Stream]
-    """The stream of each start; by their first packet in this bundles."""
+    starts: Indices
+    """Where each bundle begins in ``order``; bundles come in the order of their first packets."""
+    rows: Indices
+    """Per bundle: its stream's row in the register."""
+    records: Records
+    """Per bundle: its stream as it is behind this batch, a copy."""
+    begun: npt.NDArray[np.bool_]
+    """Per bundle: the stream begins with it."""
     from_client: npt.NDArray[np.bool_]
     """Per entry of ``order``."""
-    started: list[Stream]
-    ended: list[Stream]
-    """Closed or reset in this batch, or displaced by a new stream of the same five-tuple. Late packets of a closed
-    stream still belong to it for a while, so it may come up again in ``streams``, but never in ``ended``."""
+    ended: Ends
+    """Closed or reset in this batch, displaced by a new stream of the same five-tuple, or shed. Late packets of a
+    closed stream still belong to it for a while, so it may come up again in ``rows``, but never in ``ended``."""
 
 
 class StreamTable:
@@ -56,10 +75,15 @@ class StreamTable:
         """``hash_words`` are six odd numbers that key the hash; random unless a test gives them."""
         self._tcp_timeout_ns = int(options.tcp_timeout_s * NS_PER_S)
         self._other_timeout_ns = int(options.udp_timeout_s * NS_PER_S)
+        self._limit = options.max_streams
         self._counters, self._next_id = counters, next_id
         self._words = random_words() if hash_words is None else hash_words
-        self._entries: dict[bytes, Entry] = {}
-        self._timeouts = Timeouts()
+        self.register = Register()
+        self._index = Index(self.register)
+        self._leaving = np.zeros(0, np.int64)
+        """Rows that are in no index, and given back when the table is asked again."""
+        self._look_ns = _NEVER
+        """No stream is due before."""
         self.live = 0
         """Streams that have not ended."""
 
@@ -68,117 +92,181 @@ class StreamTable:
 
         ``stored``: which streams they were, where they come from segments; these keep their numbers and their clients.
         """
-        rows = np.flatnonzero(columns.drop == 0)
-        bundles = Bundles(columns, rows, self._words, self._entries, self._timeout_ns, stored)
-        started: list[Stream] = []
-        ended: list[Stream] = []
-        entries = self._update(bundles, started, ended)
-        streams = [entry.stream for entry in entries]
-        counts = np.diff(bundles.starts, append=rows.size)
+        self._let_go()
+        groups = group(columns, np.flatnonzero(columns.drop == 0), self._words)
+        found = self._index.find(groups.keys)
+        bundles = cut(columns, groups, Known(found, self.register.rows[found]), self._timeout_ns, stored)
+        if not bundles.order.size:
+            return _nothing(columns, bundles)
+        begun = bundles.known < 0
+        fresh = np.flatnonzero(begun)
+        rows = bundles.known.copy()
+        rows[fresh] = self.register.take(fresh.size)
+        records = self.register.rows[rows]
+        if fresh.size:
+            records[fresh] = self._begin(columns, bundles, groups, fresh, stored)
+        closed = self._advance(bundles, records, add_up(columns, bundles, records))
+        self.register.rows[rows] = records
+        displaced, displacing = self._index_fresh(bundles, found, rows, fresh)
+        ended = self._ends(rows, records, closed, displaced, displacing)
+        self._watch(records[begun | closed])
+        self._count(bundles.order.size, fresh.size, ended.rows.size)
         ids = np.zeros(columns.drop.size, np.uint64)
-        ids[bundles.order] = np.repeat(np.array([stream.id for stream in streams], np.uint64), counts)
-        client_upper = np.repeat(np.array([entry.client_upper for entry in entries], np.bool_), counts)
-        self._count(rows.size, len(started), len(ended))
-        return Assigned(ids, bundles.order, bundles.starts, streams, bundles.upper == client_upper, started, ended)
+        ids[bundles.order] = np.repeat(records["id"], bundles.counts)
+        from_client = bundles.upper == np.repeat(records["client_upper"], bundles.counts)
+        return Assigned(ids, bundles.order, bundles.starts, rows, records, begun, from_client, ended)
 
-    def expire(self, capture_ns: int) -> list[Stream]:
+    def expire(self, capture_ns: int) -> Ends:
         """Streams that were idle for longer than their timeout; closed ones that have lingered are forgotten too."""
-        ended: list[Stream] = []
-        for entry in self._timeouts.take_due(capture_ns):
-            del self._entries[entry.key]
-            if not entry.ended:
-                self._end(entry, "idle", ended)
-        self._count(0, 0, len(ended))
-        return sorted(ended, key=lambda stream: stream.id)
+        self._let_go()
+        if capture_ns <= self._look_ns:
+            return self._gone(np.zeros(0, np.int64), ENDED_IDLE)
+        taken = np.flatnonzero(self.register.rows["id"][: self.register.top])
+        deadline = self.register.rows["end_ns"][taken] + self.register.rows["timeout_ns"][taken]
+        due = deadline < capture_ns
+        self._look_ns = int(deadline[~due].min(initial=_NEVER))
+        return self._gone(taken[due], ENDED_IDLE)
 
-    def finish(self) -> list[Stream]:
+    def finish(self) -> Ends:
         """All that are left at the end of input, in the state they are in."""
-        ended: list[Stream] = []
-        for entry in self._entries.values():
-            if not entry.ended:
-                self._end(entry, entry.stream.state, ended)
-        self._entries.clear()
-        self._timeouts = Timeouts()
-        self._count(0, 0, len(ended))
-        return sorted(ended, key=lambda stream: stream.id)
+        self._let_go()
+        return self._gone(np.flatnonzero(self.register.rows["id"][: self.register.top]), None)
 
-    def _update(self, bundles: Bundles, started: list[Stream], ended: list[Stream]) -> list[Entry]:
-        entries: list[Entry] = []
-        newcomers = bundles.newcomers()
-        for index, (known, packets, size, payload, end_ns, marks) in enumerate(
-            zip(bundles.known, *bundles.sums(), strict=True)
-        ):
-            entry = known or self._begin(next(newcomers), ended)
-            if known is None:
-                started.append(entry.stream)
-            entries.append(entry)
-            stream = entry.stream
-            stream.packets += packets
-            stream.bytes += size
-            stream.payload_bytes += payload
-            if end_ns > stream.end_ns:
-                stream.end_ns = end_ns
-            if marks | entry.marks != entry.marks:
-                if not entry.ended and stream.protocol == TCP:
-                    self._advance(entry, entry.marks | marks, bundles, index, ended)
-                entry.marks |= marks
-        return entries
+    def _begin(
+        self, columns: Columns, bundles: Bundles, groups: Groups, fresh: Indices, stored: Stored | None
+    ) -> Records:
+        records = first_records(columns, bundles, groups.keys, fresh, stored)
+        if stored is None:
+            records["id"] = [self._next_id() for _ in range(fresh.size)]
+        records["timeout_ns"] = np.where(records["protocol"] == TCP, self._tcp_timeout_ns, self._other_timeout_ns)
+        return records
 
-    def _begin(self, newcomer: Newcomer, ended: list[Stream]) -> Entry:
-        key, protocol, start_ns = newcomer.key, newcomer.protocol, newcomer.timestamp_ns
-        displaced = self._entries.get(key)
-        if displaced is not None:
-            self._displace(displaced, start_ns, ended)
-        stream = Stream(newcomer.id or self._next_id(), *newcomer[1:7], start_ns)
-        bases, exact = (newcomer.lower_base, newcomer.upper_base), newcomer.exact
-        if exact and min(bases) < 0 and protocol == TCP:
-            stream.state = "half_open"
-        entry = Entry(key, stream, newcomer.client_upper, bases, exact, self._timeout_ns(protocol))
-        self._entries[key] = entry
-        self._timeouts.watch(entry)
-        self.live += 1
-        return entry
+    def _advance(self, bundles: Bundles, records: Records, before: npt.NDArray[np.uint16]) -> npt.NDArray[np.bool_]:
+        """The next state of each TCP stream that has not ended; answers which have now."""
+        marks = records["marks"]
+        going = (records["protocol"] == TCP) & ~records["ended"] & (marks != before)
+        server = marks >> np.where(records["client_upper"], 0, UPPER_SHIFT).astype(np.uint16)
+        records["state"][going & (records["state"] == HALF_OPEN) & ((server & 0xFF) != 0)] = OPEN
+        closed = going & ((marks & FIN_BOTH) == FIN_BOTH)
+        reset = going & ((marks & RST_ANY) != 0)
+        for index in np.flatnonzero(closed & reset).tolist():
+            reset[index] = not bundles.closes_before_reset(index, int(before[index]))
+        closed &= ~reset
+        _end(records, closed, ENDED_CLOSED)
+        _end(records, reset, ENDED_RESET)
+        over: npt.NDArray[np.bool_] = closed | reset
+        records["timeout_ns"][over] = LINGER_NS
+        return over
 
-    def _displace(self, entry: Entry, start_ns: int, ended: list[Stream]) -> None:
-        """End ``entry`` because another stream of its five-tuple begins at ``start_ns``."""
-        self._timeouts.forget(entry)
-        if not entry.ended:
-            self._end(entry, "idle" if start_ns > entry.forgotten_after_ns else entry.stream.state, ended)
+    def _index_fresh(self, bundles: Bundles, found: Indices, rows: Indices, fresh: Indices) -> tuple[Indices, Indices]:
+        """Let five-tuples lead to their newest streams: ``(rows that are displaced, bundles that displace them)``."""
+        before, known = bundles.before[fresh], found[bundles.owner[fresh]]
+        older = np.where(before >= 0, rows[before], known)
+        displaces, newest = older >= 0, bundles.last[fresh]
+        self._index.remove(known[newest & (known >= 0)])
+        self._index.add(rows[fresh[newest]])
+        return older[displaces], fresh[displaces]
 
-    def _advance(self, entry: Entry, marks: int, bundles: Bundles, index: int, ended: list[Stream]) -> None:
-        """The next state of a TCP stream that has not ended; ``marks`` include those of this bundles."""
-        stream = entry.stream
-        if stream.state == "half_open" and marks >> (0 if entry.client_upper else UPPER_SHIFT) & 0xFF:
-            stream.state = "open"
-        closed = marks & FIN_BOTH == FIN_BOTH
-        if marks & RST_ANY and not (closed and bundles.closes_before_reset(index, entry.marks)):
-            stream.error = "reset"
-            self._close(entry, "reset", ended)
-        elif closed:
-            self._close(entry, "closed", ended)
+    def _ends(
+        self,
+        rows: Indices,
+        records: Records,
+        closed: npt.NDArray[np.bool_],
+        displaced: Indices,
+        displacing: Indices,
+    ) -> Ends:
+        """What this batch ended, in the order in which it happened."""
+        ended, at = rows[closed], np.flatnonzero(closed) * 2 + 1
+        if displaced.size:
+            old = self.register.rows[displaced]
+            open_ = ~old["ended"]
+            late = records["start_ns"][displacing] > old["end_ns"] + old["timeout_ns"]
+            _end(old, open_ & late, ENDED_IDLE)
+            _end(old, open_, None)
+            self.register.rows[displaced] = old
+            self._leaving = displaced
+            ended, at = np.concatenate((ended, displaced[open_])), np.concatenate((at, displacing[open_] * 2))
+            ended = ended[np.argsort(at)]
+        shed = self._shed()
+        if shed.size:
+            ended = np.concatenate((ended, shed))
+        return Ends(self.register.rows[ended], ended)
 
-    def _close(self, entry: Entry, state: str, ended: list[Stream]) -> None:
-        self._end(entry, state, ended)
-        entry.timeout_ns = LINGER_NS
-        self._timeouts.watch(entry)
+    def _shed(self) -> Indices:
+        """End the streams that were silent for longest, where there are too many; answers those that were not over."""
+        register = self.register
+        excess = register.used - self._leaving.size - self._limit
+        if excess <= 0:
+            return np.zeros(0, np.int64)
+        taken = register.rows["id"][: register.top] != 0
+        taken[self._leaving] = False
+        left = np.flatnonzero(taken)
+        silence = np.where(register.rows["ended"][left], 0, register.rows["end_ns"][left])
+        count = min(excess + self._limit // SHED_SHARE, left.size)
+        gone = left[np.argpartition(silence, count - 1)[:count]]
+        records = register.rows[gone]
+        alive = ~records["ended"]
+        _end(records, alive, ENDED_IDLE)
+        register.rows[gone] = records
+        self._index.remove(gone)
+        self._leaving = np.concatenate((self._leaving, gone))
+        self._counters.add("streams_shed_total", int(alive.sum()))
+        over: Indices = gone[alive]
+        return over
 
-    def _end(self, entry: Entry, state: str, ended: list[Stream]) -> None:
-        stream = entry.stream
-        if stream.state == "half_open" and state != "reset":
-            stream.error = "half_open"
-        stream.state = state
-        entry.ended = True
-        self.live -= 1
-        ended.append(stream)
+    def _gone(self, rows: Indices, state: int | None) -> Ends:
+        """End ``rows`` and forget them; answers those that had not ended, by their ids."""
+        records = self.register.rows[rows]
+        alive = ~records["ended"]
+        _end(records, alive, state)
+        self.register.rows[rows] = records
+        self._index.remove(rows)
+        self._leaving = rows
+        ended, records = rows[alive], records[alive]
+        rank = np.argsort(records["id"])
+        self._count(0, 0, ended.size)
+        return Ends(records[rank], ended[rank])
+
+    def _let_go(self) -> None:
+        if self._leaving.size:
+            self.register.give_back(self._leaving)
+            self._leaving = self._leaving[:0]
+
+    def _watch(self, records: Records) -> None:
+        """Know when the first of some rows is due."""
+        if records.size:
+            self._look_ns = min(self._look_ns, int((records["end_ns"] + records["timeout_ns"]).min()))
 
     def _timeout_ns(self, protocol: int) -> int:
         return self._tcp_timeout_ns if protocol == TCP else self._other_timeout_ns
 
     def _count(self, packets: int, started: int, ended: int) -> None:
+        self.live += started - ended
         self._counters.add("streams_packets_total", packets)
         self._counters.add("streams_started_total", started)
         self._counters.add("streams_ended_total", ended)
         self._counters.set("streams_live", self.live)
+
+
+def _end(records: Records, chosen: npt.NDArray[np.bool_], state: int | None) -> None:
+    """End the chosen ones in ``state``; ``None``: in the one they are in."""
+    if not chosen.any():
+        return
+    if state == ENDED_RESET:
+        records["error"][chosen] = _RESET_ERROR
+    else:
+        records["error"][chosen & ~records["ended"] & (records["state"] == HALF_OPEN)] = _HALF_OPEN_ERROR
+    if state is not None:
+        records["state"][chosen] = state
+    records["ended"][chosen] = True
+
+
+def _nothing(columns: Columns, bundles: Bundles) -> Assigned:
+    """Of a batch of which no packet belongs to a stream."""
+    none, records = np.zeros(0, np.int64), np.zeros(0, ROW)
+    no = np.zeros(0, np.bool_)
+    ids = np.zeros(columns.drop.size, np.uint64)
+    return Assigned(ids, bundles.order, bundles.starts, none, records, no, no, Ends(records, none))
 
 
 def random_words() -> npt.NDArray[np.uint64]:

@@ -13,11 +13,14 @@ from engine.items.item import LazyItem
 from engine.pipeline import Node, Pipeline
 from engine.resolve.static import NoNames
 from engine.streams.options import StreamOptions
-from tests.support.packets import Packet, batch_of, fragments_of, in_time_order, write_pcap
+from tests.support.packets import EPOCH_NS, Packet, batch_of, fragments_of, in_time_order, udp_frame, write_pcap
 from tests.support.traces import TRACES, answer, get, items_of, talk
 from tests.support.tunnels import as_frame, carried_in, gtp, vxlan
 
 Carry = Callable[[bytes, int], list[bytes]]
+
+QUERY = b"\0\7\1\0\0\1\0\0\0\0\0\0\3www\0\0\1\0\1"
+ANSWER = b"\0\7\x81\x80" + QUERY[4:]
 
 CARRIED: dict[str, Carry] = {
     "in a tunnel": lambda frame, _: [as_frame(gtp(carried_in(frame)))],
@@ -26,6 +29,25 @@ CARRIED: dict[str, Carry] = {
     "in fragments, the last one first": lambda frame, ident: fragments_of(frame, 24, ident=ident)[::-1],
     "in fragments of a tunnel": lambda frame, ident: fragments_of(as_frame(vxlan(carried_in(frame))), 48, ident=ident),
 }
+
+
+def test_streams_that_wait_for_nothing_have_no_objects_and_their_items_count_on() -> None:
+    """Three lookups from one port, one per batch."""
+    counters, ids = Counters(), itertools.count(1)
+    pipeline = Pipeline(
+        StreamOptions(), DissectOptions(), load_rows(installed=False), NoNames(), Node("n1", ""), counters,
+        lambda: next(ids),
+    )  # fmt: skip
+    names = []
+    for number in range(3):
+        at_ns = EPOCH_NS + number * 1000
+        query = Packet(at_ns, udp_frame(("10.0.0.1", 5000), ("10.0.0.2", 53), QUERY))
+        answer = Packet(at_ns + 1, udp_frame(("10.0.0.2", 53), ("10.0.0.1", 5000), ANSWER))
+        batch = batch_of([query, answer])
+        names += [item["id"] for items in pipeline.items(batch, pipeline.packets(batch)) for item in items]
+        assert [stream for stream in pipeline._table.register.objects if stream] == []
+    assert [name.rpartition("/")[2] for name in names] == [f"000000000001_udp.pcap-{number}" for number in range(3)]
+    assert pipeline.finish()[0]["packets"].tolist() == [6]
 
 
 @pytest.mark.parametrize("carry", CARRIED.values(), ids=CARRIED.keys())

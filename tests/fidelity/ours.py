@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from engine.capture.sources import open_source
 from engine.configure import configure
 from engine.counters import Counters
@@ -17,6 +19,7 @@ from engine.query import Query
 from engine.streams.chunk import Chunk
 from engine.streams.options import StreamOptions
 from engine.streams.reassembly import Reassembler
+from engine.streams.register import Records, streams_of
 from engine.streams.rows import format_endpoint
 from engine.streams.stream import CLIENT, ICMP, ICMPV6, SCTP, SERVER, TCP, UDP, Stream, format_address
 from engine.streams.table import StreamTable
@@ -85,9 +88,11 @@ class _Line:
         )
         source, decoder = open_source(str(capture), 0), Decoder(counters)
         table = StreamTable(options, counters, lambda: next(numbers))
-        reassembler = Reassembler(options, counters)
+        reassembler, register = Reassembler(options, counters, table.register), table.register
         self._seen: list[bytes] = []
-        self.streams: list[Stream] = []
+        self.streams: list[Stream]
+        ended: list[Records] = []
+        over: list[Stream] = []
         self.chunks: list[Chunk] = []
         self.held: Counter[int] = Counter()
         self.packets_read = 0
@@ -99,11 +104,15 @@ class _Line:
                 self.packets_read += len(columns.drop)
                 rows = zip(columns.timestamp_ns, columns.captured_length, columns.wire_length, strict=True)
                 self._seen += [seen_of(int(at), int(captured), int(wire)) for at, captured, wire in rows]
-                self.streams += assigned.started
+                ended.append(assigned.ended.records)
+                wanted = np.ones(assigned.rows.size, np.bool_)
                 self.held.update(assigned.stream_ids[columns.flags & HELD != 0].tolist())
-                self._hear(reassembler.feed(batch._replace(buffer=payloads), columns, assigned, lambda _: True))
-        for stream in self.streams:
+                self._hear(reassembler.feed(batch._replace(buffer=payloads), columns, assigned, wanted))
+                over += register.ended(assigned.ended.rows, assigned.ended.records)
+        left = table.finish()
+        for stream in [*over, *register.ended(left.rows, left.records)]:
             self._hear(reassembler.close(stream))
+        self.streams = streams_of(np.concatenate([*ended, left.records]))
         self.warned = bool(source.warning)
         source.close()
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from engine.config import NodeOptions, Settings
 from engine.counters import Counters
@@ -22,9 +23,10 @@ from engine.frames.endpoint import Endpoint, message_pair
 from engine.frames.host import Call, Reply, ToHost
 from engine.scripting.options import ScriptOptions
 from engine.segments.options import StorageOptions
-from engine.segments.records import SEEN, StreamRecord
+from engine.segments.records import SEEN, Records, StreamRecord
 from engine.segments.shelf import Shelf
 from tests.support.packets import Packet, batch_of
+from tests.support.segments import records_of
 
 PATIENCE_S = 20.0
 """When a test gives up on a process; no test waits for this."""
@@ -43,10 +45,12 @@ def store_streams(data: Path, streams: dict[int, Sequence[Packet]], protocol: in
     packets = sorted((p.timestamp_ns, number, p) for number, ps in streams.items() for p in ps)
     shelf = Shelf(data, StorageOptions(), Counters(), 0.0)
 
-    def describe(number: int) -> StreamRecord:
-        first = streams[number][0].timestamp_ns
+    def describe(numbers: npt.NDArray[np.uint64]) -> Records:
         ip = bytes(10) + b"\xff\xff\x0a\0\0\x01"
-        return StreamRecord(number, first, 1, 60, 0, ip, ip, 1, 2, protocol, SEEN, 0)
+        return records_of(
+            StreamRecord(number, streams[number][0].timestamp_ns, 1, 60, 0, ip, ip, 1, 2, protocol, SEEN, 0)
+            for number in numbers.tolist()
+        )
 
     numbers = np.array([number for _, number, _ in packets], np.uint64)
     times = np.array([time for time, _, _ in packets], np.int64)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from engine.capture.batch import PAD_BYTES, Batch
 from engine.counters import Counters
@@ -15,8 +16,9 @@ from engine.recording.journal import KeepJournal
 from engine.segments.copied import Copied, keep_sizes
 from engine.segments.items import ItemShelf
 from engine.segments.options import StorageOptions
-from engine.segments.records import END, StreamRecord
+from engine.segments.records import END, Records, StreamRecord
 from engine.segments.shelf import Shelf
+from tests.support.segments import records_of
 
 NS = 1_000_000_000
 START_NS = 1_700_000_000 * NS
@@ -65,7 +67,7 @@ class DataFolder:
         batch = Batch(memoryview(buffer + bytes(PAD_BYTES)), np.array(offsets), end, True, link_type, 0, -1)
         streams = np.array([stream for stream, _, _ in packets], np.uint64)
         times = np.array([time_ns for _, time_ns, _ in packets], np.int64)
-        self._shelf.append(batch, streams, times, self._describe, self.now_s)
+        self._shelf.append(batch, streams, times, self._describe_all, self.now_s)
 
     def item(self, stream: int, time_ns: int, damaged: bytes = b"") -> None:
         """One item of a stream; ``damaged``: what lies in its place."""
@@ -77,7 +79,7 @@ class DataFolder:
 
     def end(self, stream: int) -> None:
         """The stream is over."""
-        self._shelf.log(END, self._describe(stream)._replace(state=2))
+        self._shelf.log(records_of([self._describe(stream)._replace(event=END, state=2)]))
 
     def expire(self, wall_ns: int = START_NS) -> None:
         """Let the worker delete what it may."""
@@ -114,6 +116,9 @@ class DataFolder:
     def wanted_items(self, kept: dict[int, int]) -> list[str]:
         """The ids of the items that it must hold, sorted."""
         return sorted(i for stream, from_ns in kept.items() for t, i in self.items.get(stream, []) if t >= from_ns)
+
+    def _describe_all(self, streams: npt.NDArray[np.uint64]) -> Records:
+        return records_of(map(self._describe, streams.tolist()))
 
     def _describe(self, stream: int) -> StreamRecord:
         packets = self.packets.get(stream, [(START_NS, b"")])

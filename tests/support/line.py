@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
 from pathlib import Path
 
 from engine.capture.batch import Batch
@@ -15,10 +14,9 @@ from engine.pipeline import Node, Pipeline, Step
 from engine.resolve.static import NoNames
 from engine.segments.folder import open_folder
 from engine.segments.options import StorageOptions
-from engine.segments.records import END, ERROR, SEEN, STATES, StreamRecord
 from engine.segments.shelf import Shelf
+from engine.streamlog import ends_of, seen_by_id
 from engine.streams.options import StreamOptions
-from engine.streams.stream import Stream
 from tests.support.packets import EPOCH_NS
 
 STEP_S = 0.1
@@ -49,13 +47,12 @@ class Line:
         """One batch, as the worker takes it."""
         self._now_s += STEP_S
         step = self._pipeline.packets(batch)
-        streams = {stream.id: stream for stream in step.assigned.streams}
         ids, times = step.assigned.stream_ids, step.columns.timestamp_ns
-        self._shelf.append(batch, ids, times, lambda number: _record(streams[number], SEEN), self._now_s)
+        self._shelf.append(batch, ids, times, seen_by_id(step.assigned.records), self._now_s)
         items = list(itertools.chain.from_iterable(self._pipeline.items(batch, step)))
-        self._log(step.assigned.ended)
+        self._shelf.log(ends_of(step.assigned.ended.records))
         ended, late = self._pipeline.expire()
-        self._log(ended)
+        self._shelf.log(ends_of(ended))
         return step, [*items, *late]
 
     def expire(self) -> None:
@@ -65,7 +62,7 @@ class Line:
     def finish(self) -> list[LazyItem]:
         """The end of input."""
         left, items = self._pipeline.finish()
-        self._log(left)
+        self._shelf.log(ends_of(left))
         self._shelf.close()
         return items
 
@@ -79,25 +76,3 @@ class Line:
         held = get("streams_held_bytes")
         assert get("streams_payload_bytes_total") == kept + held + dropped("reassembly"), self.counters.snapshot()
         assert get("streams_started_total") == get("streams_ended_total") + get("streams_live")
-
-    def _log(self, streams: Iterable[Stream]) -> None:
-        for stream in streams:
-            event = ERROR if stream.error else END
-            self._shelf.log(event, _record(stream, event))
-
-
-def _record(stream: Stream, event: int) -> StreamRecord:
-    return StreamRecord(
-        stream.id,
-        stream.start_ns if event == SEEN else stream.end_ns,
-        stream.packets,
-        stream.bytes,
-        stream.payload_bytes,
-        stream.client_ip,
-        stream.server_ip,
-        stream.client_port,
-        stream.server_port,
-        stream.protocol,
-        event,
-        STATES.index(stream.state),
-    )

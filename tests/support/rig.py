@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from engine.counters import Counters
 from engine.streams.chunk import Chunk
 from engine.streams.options import StreamOptions
@@ -47,14 +49,16 @@ class Rig:
         settings = StreamOptions(**options)  # type: ignore[arg-type]
         self.counters = Counters()
         self.table = StreamTable(settings, self.counters, itertools.count(1).__next__)
-        self.reassembler = Reassembler(settings, self.counters)
+        self.reassembler = Reassembler(settings, self.counters, self.table.register)
         self.streams: list[Stream] = []
 
     def feed(self, rows: Sequence[Row], wants: Callable[[Stream], bool] = everything) -> list[Chunk]:
         batch, columns = batch_of(rows)
         assigned = self.table.assign(columns)
-        self.streams += assigned.started
-        return self.reassembler.feed(batch, columns, assigned, wants)
+        streams = self.table.register.streams_at(assigned.rows.tolist())
+        self.streams += [stream for stream, begun in zip(streams, assigned.begun.tolist(), strict=True) if begun]
+        wanted = np.array([wants(stream) for stream in streams], np.bool_)
+        return self.reassembler.feed(batch, columns, assigned, wanted)
 
     def close(self) -> list[Chunk]:
         return [chunk for stream in self.streams for chunk in self.reassembler.close(stream)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from engine.capture.batch import PAD_BYTES, Batch
 from engine.segments.folder import open_folder
-from engine.segments.records import SEEN, StreamRecord
+from engine.segments.records import SEEN, STREAM_RECORD, Records, StreamRecord
 
+PACKED_STREAM_RECORD = struct.Struct("<QqQQQ16s16sHHBBBB")
 EPOCH_NS = 1_700_000_000_000_000_000
 Owned = tuple[int, bytes]
 """A stream and one pcap record of it; stream 0: of none."""
@@ -67,6 +68,17 @@ def describe(stream: int) -> StreamRecord:
     server = bytes(10) + b"\xff\xff\x0a\x00\x00\x02"
     protocol = 6 if stream % 2 else 17
     return StreamRecord(stream, EPOCH_NS, 1, 60, 20, address, server, 40_000, 80, protocol, SEEN, 0)
+
+
+def described(streams: npt.NDArray[np.uint64]) -> Records:
+    """``describe`` of several, as a shelf asks for them."""
+    return records_of(describe(stream) for stream in streams.tolist())
+
+
+def records_of(records: Iterable[StreamRecord]) -> Records:
+    """The same as an array."""
+    packed = [PACKED_STREAM_RECORD.pack(*one, 0) for one in records]
+    return np.frombuffer(b"".join(packed), STREAM_RECORD)
 
 
 def data_folder(tmp_path: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from engine.streams.entry import LINGER_NS, REORDER_BYTES
+from engine.streams.marks import LINGER_NS, REORDER_BYTES
 from tests.support.columns import ACK, FIN, RST, SYN, Row
 
 Endpoint = tuple[str, int]

@@ -10,9 +10,10 @@ from engine.decode.decode import Decoder
 from engine.segments.folder import StreamIds, open_folder
 from engine.segments.member import ALONE, Member
 from engine.segments.options import StorageOptions
-from engine.segments.records import SEEN, STATES, StreamRecord
 from engine.segments.shelf import Shelf
+from engine.streamlog import seen_by_id
 from engine.streams.options import StreamOptions
+from engine.streams.register import streams_of
 from engine.streams.stream import Stream
 from engine.streams.table import StreamTable
 from tests.support.packets import Packet, batch_of
@@ -36,17 +37,9 @@ def store(
             batch = batch_of(packets)
             columns, _ = decoder.decode(batch)
             assigned = table.assign(columns)
-            streams += assigned.started
-            records = {stream.id: seen(stream) for stream in assigned.streams}
-            now_s = number * segment_s
-            shelf.append(batch, assigned.stream_ids, columns.timestamp_ns, records.__getitem__, now_s)
+            streams += streams_of(assigned.records[assigned.begun])
+            seen = seen_by_id(assigned.records)
+            shelf.append(batch, assigned.stream_ids, columns.timestamp_ns, seen, number * segment_s)
         shelf.close()
         ids.close()
     return streams
-
-
-def seen(stream: Stream) -> StreamRecord:
-    """Its record in the stream log."""
-    facts = stream.packets, stream.bytes, stream.payload_bytes, stream.client_ip, stream.server_ip
-    ends = stream.client_port, stream.server_port, stream.protocol
-    return StreamRecord(stream.id, stream.start_ns, *facts, *ends, SEEN, STATES.index(stream.state))

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from engine.counters import Counters
+from engine.items.dissection import Dissection
 from engine.items.item import LazyItem
-from engine.streams.stream import CLIENT, ICMP, SERVER, TCP, UDP, Stream
+from engine.streams.stream import CLIENT, ICMP, SERVER, TCP, UDP, UNHEEDED, Stream
 from tests.support.dissecting import GET, OK, dissection, feed
 from tests.support.streams import START_NS, Said, a_stream, chunks_of, damage, datagram, split_anywhere
 
@@ -19,6 +20,10 @@ NS_PER_S = 1_000_000_000
 def ended(stream: Stream, state: str) -> Stream:
     stream.state = state
     return stream
+
+
+def heeded(into: Dissection, stream: Stream) -> bool:
+    return not (into.put_away(stream) and stream.dissector == UNHEEDED)
 
 
 def row(item: LazyItem) -> tuple[Any, ...]:
@@ -79,7 +84,7 @@ def test_a_request_without_response_becomes_an_item_when_its_stream_ends(state: 
     assert row(item) == (0, "/1", None, kind)
     assert item["response"] is None
     assert item["elapsedTime"] == item["responseSize"] == 0
-    assert not into.wants(stream)
+    assert not heeded(into, stream)
     assert into.ended(stream) == into.finish() == []
 
 
@@ -133,7 +138,7 @@ def test_dns_queries_expire_too() -> None:
     feed(into, [datagram(stream, CLIENT, QUERY)])
     (item,) = into.expire(START_NS + 31 * NS_PER_S)
     assert item["error"]["type"] == "timeout"
-    assert into.wants(stream)
+    assert heeded(into, stream)
 
 
 def test_requests_beyond_the_limit_become_items_and_are_counted() -> None:
@@ -167,24 +172,47 @@ def test_a_lost_response_does_not_shift_the_ones_behind_it() -> None:
 )
 def test_a_stream_of_something_else_is_given_up_after_a_few_chunks(data: bytes) -> None:
     into, stream = dissection(), a_stream(port=22)
-    assert into.wants(stream)
+    assert heeded(into, stream)
     for chunk in chunks_of([(CLIENT, data), (SERVER, data)] * 2, stream):
-        assert into.wants(stream)
+        assert heeded(into, stream)
         assert into.feed(chunk) == []
-    assert not into.wants(stream)
+    assert not heeded(into, stream)
     assert into.feed(chunks_of([(CLIENT, GET % 1)], stream)[0]) == []
     assert into.finish() == into.ended(stream) == []
 
 
 def test_one_datagram_is_enough_to_give_up() -> None:
     into, stream = dissection(), a_stream(UDP, 4789)
-    assert into.wants(stream)
+    assert heeded(into, stream)
     into.feed(datagram(stream, CLIENT, b"no dns at all"))
-    assert not into.wants(stream)
+    assert not heeded(into, stream)
 
 
-def test_other_transports_are_not_wanted() -> None:
-    assert not dissection().wants(a_stream(ICMP))
+def test_other_transports_are_not_heeded() -> None:
+    into, stream = dissection(), a_stream(ICMP)
+    assert into.feed(chunks_of([(CLIENT, b"ping")], stream)[0]) == []
+    assert not heeded(into, stream)
+
+
+def test_a_stream_that_waits_for_nothing_is_put_away_and_goes_on_where_it_was() -> None:
+    counters = Counters()
+    into, stream = dissection(counters=counters), a_stream(UDP, 53)
+    assert into.feed(datagram(stream, CLIENT, QUERY)) == []
+    assert not into.put_away(stream)
+    assert [item.index for item in into.feed(datagram(stream, SERVER, ANSWER))] == [0]
+    assert into.put_away(stream)
+    assert into.finish() == []
+    later = a_stream(UDP, 53)
+    later.dissector, later.items = stream.dissector, stream.items
+    (item,) = feed(into, [datagram(later, CLIENT, QUERY), datagram(later, SERVER, ANSWER)])
+    assert (item.index, item["protocol"]["name"], item["error"]) == (1, "dns", None)
+    assert counters.get("dissect_streams_total{protocol=dns}") == 1
+
+
+def test_a_stream_whose_dissector_remembers_something_is_not_put_away() -> None:
+    into, stream = dissection(), a_stream()
+    assert len(feed(into, chunks_of([(CLIENT, GET % 1), (SERVER, OK % 200)], stream))) == 1
+    assert not into.put_away(stream)
 
 
 def test_a_capture_that_begins_inside_a_body_finds_the_next_exchange() -> None:
@@ -196,7 +224,7 @@ def test_what_only_looks_like_a_beginning_is_held_up_to_a_limit() -> None:
     into, stream = dissection(), a_stream()
     for _ in range(40):
         into.feed(chunks_of([(CLIENT, b"G" * 10_000)], stream)[0])
-    assert not into.wants(stream)
+    assert not heeded(into, stream)
 
 
 def test_a_stream_that_leaves_http_is_wanted_no_more() -> None:
@@ -206,7 +234,7 @@ def test_a_stream_that_leaves_http_is_wanted_no_more() -> None:
         (SERVER, b"HTTP/1.1 101 Switching\r\n\r\n\x81"),
     ]
     assert [row(item) for item in feed(into, chunks_of(talk, stream))] == [(0, "/ws", 101, None)]
-    assert not into.wants(stream)
+    assert not heeded(into, stream)
 
 
 def test_requests_that_wait_when_dissection_gives_up_say_why() -> None:
@@ -238,4 +266,4 @@ def test_damage_raises_nothing_and_items_count_from_zero(seed: int) -> None:
         assert item["request"] is not None or item["response"] is not None
         assert (item["request"] and item["response"]) or item["error"]
     assert stream.protocol == TCP
-    assert not into.wants(stream) or stream.conversation is None
+    assert not heeded(into, stream) or stream.conversation is None

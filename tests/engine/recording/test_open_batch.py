@@ -11,13 +11,14 @@ import pytest
 from engine.recording.batch_state import BatchState
 from engine.recording.open_batch import OpenBatch, read_index, read_items, read_stream_records
 from engine.recording.packets import packets_in
-from engine.segments.records import SEEN, StreamRecord, pack_stream_record
+from engine.segments.records import SEEN, StreamRecord
+from tests.support.segments import records_of
 
 STATE = BatchState("b-00000001", "r", 1, 0)
 
 
 def record(stream: int, packets: int) -> bytes:
-    return pack_stream_record(StreamRecord(stream, 1, packets, 0, 0, bytes(16), bytes(16), 1, 2, 6, 0, 0), SEEN)
+    return records_of([StreamRecord(stream, 1, packets, 0, 0, bytes(16), bytes(16), 1, 2, 6, SEEN, 0)]).tobytes()
 
 
 def fill(batch: OpenBatch, chance: random.Random, rounds: int) -> None:

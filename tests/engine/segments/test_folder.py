@@ -16,7 +16,7 @@ from engine.segments.folder import FOLDERS, StreamIds, clean, lock_instance, ope
 from engine.segments.member import Member
 from engine.segments.options import StorageOptions
 from engine.segments.shelf import Shelf
-from tests.support.segments import EPOCH_NS, batch_for, data_folder, describe, record, streams_of, times_of
+from tests.support.segments import EPOCH_NS, batch_for, data_folder, described, record, streams_of, times_of
 
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="needs root")
 
@@ -168,7 +168,7 @@ def test_stream_ids_go_on_behind_what_is_stored(tmp_path: Path) -> None:
     data = data_folder(tmp_path)
     shelf = Shelf(data, StorageOptions(), Counters(), 0.0)
     packets = [(9_000_000, record(EPOCH_NS, b"frame"))]
-    shelf.append(batch_for(packets), streams_of(packets), times_of(packets), describe, 0.0)
+    shelf.append(batch_for(packets), streams_of(packets), times_of(packets), described, 0.0)
     assert StreamIds(data).next() == 9_000_001
 
 

@@ -18,7 +18,7 @@ from engine.errors import NoSuchStream, PcapExpired
 from engine.segments.options import StorageOptions
 from engine.segments.reader import SegmentReader
 from engine.segments.shelf import Shelf
-from tests.support.segments import EPOCH_NS, Owned, batch_for, data_folder, describe, record, streams_of, times_of
+from tests.support.segments import EPOCH_NS, Owned, batch_for, data_folder, described, record, streams_of, times_of
 
 OPTIONS = StorageOptions(storage_limit_bytes=1 << 20, pcap_ttl_s=10.0)
 STREAMS_AT_A_TIME = 20
@@ -33,7 +33,7 @@ def write_for_ever(data: Path, expiring: bool) -> None:
             stream = 1 + number // 400 * STREAMS_AT_A_TIME + number % STREAMS_AT_A_TIME
             packets.append((stream, record(EPOCH_NS + number, struct.pack("<QQ", stream, number) + bytes(number % 50))))
             number += 1
-        shelf.append(batch_for(packets), streams_of(packets), times_of(packets), describe, float(now_s))
+        shelf.append(batch_for(packets), streams_of(packets), times_of(packets), described, float(now_s))
         if expiring:
             shelf.expire(float(now_s), None, {}, wall_ns=EPOCH_NS)
 

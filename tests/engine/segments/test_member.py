@@ -17,13 +17,13 @@ from engine.segments.options import StorageOptions
 from engine.segments.reader import SegmentReader
 from engine.segments.records import EXTENT
 from engine.segments.shelf import Shelf
-from tests.support.segments import EPOCH_NS, Owned, batch_for, data_folder, describe, packets_for, streams_of, times_of
+from tests.support.segments import EPOCH_NS, Owned, batch_for, data_folder, described, packets_for, streams_of, times_of
 
 OPTIONS = StorageOptions(storage_limit_bytes=64 << 10)
 
 
 def put(shelf: Shelf, packets: list[Owned], now_s: float) -> None:
-    shelf.append(batch_for(packets), streams_of(packets), times_of(packets), describe, now_s)
+    shelf.append(batch_for(packets), streams_of(packets), times_of(packets), described, now_s)
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -25,8 +25,10 @@ from tests.support.segments import (
     batch_for,
     data_folder,
     describe,
+    described,
     packets_for,
     record,
+    records_of,
     streams_of,
     time_of,
     times_of,
@@ -36,7 +38,7 @@ OPTIONS = StorageOptions(storage_limit_bytes=1 << 20)
 
 
 def put(shelf: Shelf, packets: list[Owned], now_s: float = 0.0) -> None:
-    shelf.append(batch_for(packets), streams_of(packets), times_of(packets), describe, now_s)
+    shelf.append(batch_for(packets), streams_of(packets), times_of(packets), described, now_s)
 
 
 def expire(shelf: Shelf, now_s: float) -> None:
@@ -102,7 +104,7 @@ def test_wireshark_reads_a_materialised_pcap(tmp_path: Path, tool: str) -> None:
     owned: list[Owned] = [
         (1 if packet in exchanges[0] else 2, record(packet.timestamp_ns, packet.frame)) for packet in packets
     ]
-    shelf.append(batch, streams_of(owned), times_of(owned), describe, 0.0)
+    shelf.append(batch, streams_of(owned), times_of(owned), described, 0.0)
     path = tmp_path / "000000000001.pcap"
     count = SegmentReader(data).materialise(1, path)
     assert count == len(exchanges[0])
@@ -136,7 +138,7 @@ def test_an_expired_stream_says_when_and_what_to_raise(tmp_path: Path) -> None:
 def test_a_stream_with_an_error_names_the_other_ttl(tmp_path: Path) -> None:
     data, shelf = shelf_in(tmp_path)
     put(shelf, packets_for(random.Random(1), [1], 5, EPOCH_NS))
-    shelf.log(3, describe(1)._replace(event=3))
+    shelf.log(records_of([describe(1)._replace(event=3)]))
     expire(shelf, 59.0)
     assert SegmentReader(data).materialise(1, tmp_path / "x") == 5
     expire(shelf, 70.0)
@@ -168,7 +170,7 @@ def test_the_latest_record_of_a_stream_holds_its_sums(tmp_path: Path) -> None:
     reader = SegmentReader(data)
     put(shelf, packets_for(random.Random(1), [1, 2], 20, EPOCH_NS), 6.0)
     end = describe(1)._replace(event=END, packets=40, bytes=4000, timestamp_ns=EPOCH_NS + 5, state=2)
-    shelf.log(END, end)
+    shelf.log(records_of([end]))
     assert list(reader.streams()) == [end, describe(2)]
     assert reader.stream(1) == end
     assert reader.start_ns(1) == EPOCH_NS

@@ -23,8 +23,10 @@ from tests.support.segments import (
     batch_for,
     data_folder,
     describe,
+    described,
     packets_for,
     record,
+    records_of,
     streams_of,
     times_of,
 )
@@ -43,7 +45,7 @@ class Scene:
         self.leased: list[int] = []
 
     def put(self, packets: list[Owned]) -> None:
-        self.shelf.append(batch_for(packets), streams_of(packets), times_of(packets), describe, self.now_s)
+        self.shelf.append(batch_for(packets), streams_of(packets), times_of(packets), described, self.now_s)
         assert not self.counters.dropped("segments")
         for stream, packet in packets:
             self.stored[stream] = self.stored.get(stream, b"") + packet
@@ -127,7 +129,7 @@ def test_originals_beside_their_copies_count_once(tmp_path: Path) -> None:
 
 def test_the_end_of_a_stream_is_not_forgotten(tmp_path: Path) -> None:
     scene = crowded(tmp_path)
-    scene.shelf.log(END, describe(1)._replace(state=2))
+    scene.shelf.log(records_of([describe(1)._replace(event=END, state=2)]))
     scene.put(packets_for(random.Random(2), [2000], 1, EPOCH_NS))
     reader = SegmentReader(scene.data)
     scene.expire()

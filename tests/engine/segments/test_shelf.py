@@ -23,7 +23,9 @@ from tests.support.segments import (
     batch_for,
     data_folder,
     describe,
+    described,
     packets_for,
+    records_of,
     streams_of,
     times_of,
 )
@@ -120,7 +122,7 @@ class Replay:
         self.time_ns += 10**6
         sizes = {number: self.size(number, "idx") for number in numbers_in(self.folder, "idx")}
         batch = batch_for(packets, gap=self.rng.choice([0, 5]))
-        self.shelf.append(batch, streams_of(packets), times_of(packets), describe, self.now_s)
+        self.shelf.append(batch, streams_of(packets), times_of(packets), described, self.now_s)
         kept = [packet for packet in packets if packet[0]]
         for number in numbers_in(self.folder, "idx"):
             new = read_records(numbered(self.folder, number, "idx"), EXTENT, sizes.get(number, 0))
@@ -136,7 +138,7 @@ class Replay:
 
     def log(self) -> None:
         stream, event = self.rng.choice(STREAMS), self.rng.choice([END, ERROR])
-        self.shelf.log(event, describe(stream)._replace(event=event))
+        self.shelf.log(records_of([describe(stream)._replace(event=event)]))
         newest = numbers_in(self.folder, "pcap")[-1]
         self.model.segments.setdefault(newest, [])
         self.model.written_s[newest] = self.now_s
@@ -248,7 +250,7 @@ def test_numbers_go_on_when_nothing_is_left(tmp_path: Path) -> None:
     for round_ in range(3):
         shelf = Shelf(data, OPTIONS, Counters(), 0.0)
         packets = packets_for(random.Random(round_), [1], 3, EPOCH_NS)
-        shelf.append(batch_for(packets), streams_of(packets), times_of(packets), describe, 0.0)
+        shelf.append(batch_for(packets), streams_of(packets), times_of(packets), described, 0.0)
         assert numbers_in(data / "segments", "pcap") == [round_ + 1]
         shelf.expire(100.0, None, {}, wall_ns=EPOCH_NS)
         assert numbers_in(data / "segments", "pcap") == []

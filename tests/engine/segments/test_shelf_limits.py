@@ -27,8 +27,10 @@ from tests.support.segments import (
     batch_for,
     data_folder,
     describe,
+    described,
     packets_for,
     record,
+    records_of,
     streams_of,
     times_of,
 )
@@ -38,7 +40,7 @@ OPTIONS = StorageOptions(storage_limit_bytes=64 << 10)
 
 def put(shelf: Shelf, packets: list[Owned], now_s: float, link_type: int = 1) -> None:
     batch = batch_for(packets, link_type=link_type)
-    shelf.append(batch, streams_of(packets), times_of(packets), describe, now_s)
+    shelf.append(batch, streams_of(packets), times_of(packets), described, now_s)
 
 
 def expire(shelf: Shelf, now_s: float, extra_bytes: int = 0) -> None:
@@ -271,7 +273,7 @@ def test_a_disk_that_became_read_only_is_counted_and_survived(tmp_path: Path, ca
     with mounted(data / "segments", "--bind", str(data / "segments")):
         subprocess.run(["mount", "-o", "remount,bind,ro", str(data / "segments")], check=True)
         put(shelf, packets, 0.0)
-        shelf.log(END, describe(1)._replace(event=END))
+        shelf.log(records_of([describe(1)._replace(event=END)]))
         expire(shelf, 1.0)
         assert counters.dropped("segments") == 10
         assert any("Read-only file system" in message for message in caplog.messages)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from engine.streams.chunk import Chunk
 from tests.support.columns import MS, START_NS, Row, batch_of
-from tests.support.rig import CLIENT, PATIENT, SHAKE, Rig, everything, packed, says, told
+from tests.support.rig import CLIENT, PATIENT, SHAKE, Rig, packed, says, told
 from tests.support.traffic import account, cut_anywhere, interleaved, random_conversation
 
 
@@ -71,6 +72,7 @@ def test_streams_that_nobody_wants_cost_nothing_and_begin_in_the_middle_when_wan
     rig = Rig()
     assert rig.feed([*SHAKE, says(CLIENT, 0, b"ab"), says(CLIENT, 9, b"z")], wants=lambda _: False) == []
     assert rig.streams[0].reassembly is None
+    assert rig.table.register.rows["next"][rig.streams[0].row].tolist() == [-1, -1]
     assert packed(rig.feed([says(CLIENT, 2, b"cd")])) == [(0, b"cd", 0)]
 
 
@@ -101,8 +103,8 @@ def test_chunks_come_stream_by_stream() -> None:
     udp = [[replace(datagram, source_port=50000 + index)] * 3 for index in range(6)]
     batch, columns = batch_of(interleaved(chance, tcp + udp))
     assigned = rig.table.assign(columns)
-    chunks = rig.reassembler.feed(batch, columns, assigned, everything)
-    place = {stream.id: index for index, stream in enumerate(assigned.streams)}
+    chunks = rig.reassembler.feed(batch, columns, assigned, np.ones(assigned.rows.size, np.bool_))
+    place = {number: index for index, number in enumerate(assigned.records["id"].tolist())}
     places = [place[chunk.stream.id] for chunk in chunks]
     assert places == sorted(places)
     assert len(set(places)) > 8
@@ -111,7 +113,7 @@ def test_chunks_come_stream_by_stream() -> None:
 def test_chunks_do_not_share_the_buffer_of_the_batch() -> None:
     rig = Rig()
     batch, columns = batch_of([*SHAKE, says(CLIENT, 0, b"ab"), says(CLIENT, 2, b"cd"), says(CLIENT, 5, b"held")])
-    chunks = rig.reassembler.feed(batch, columns, rig.table.assign(columns), everything)
+    chunks = rig.reassembler.feed(batch, columns, rig.table.assign(columns), np.ones(1, np.bool_))
     batch.buffer[:] = bytes(len(batch.buffer))
     chunks += rig.feed([says(CLIENT, 4, b"e")])
     assert [chunk.data for chunk in chunks] == [b"abcd", b"eheld"]
@@ -136,7 +138,8 @@ def test_whatever_the_packets_say_nothing_is_raised_and_totals_balance(seed: int
             rows.append(nonsense(chance, now_ns))
         rig.feed(rows, wants=lambda stream: stream.id % 5 > 0 or chance.random() < 0.5)
         rig.reassembler.expire(now_ns)
-        for stream in rig.table.expire(now_ns):
+        ended = rig.table.expire(now_ns)
+        for stream in rig.table.register.ended(ended.rows, ended.records):
             rig.reassembler.close(stream)
         assert len(set(rig.balance())) == 1
     rig.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,19 +12,19 @@ import pytest
 from engine.counters import Counters
 from engine.streams.options import StreamOptions
 from engine.streams.stored import Stored
-from engine.streams.table import Assigned, StreamTable
 from tests.support.columns import SYN, Row, batch_of
+from tests.support.tabling import Followed, Table
 from tests.support.traffic import cut_anywhere, interleaved, random_conversation
 
 CLIENT = Row(source="10.0.0.1", source_port=80, target="10.0.0.2", target_port=40000)
 SERVER = Row(source="10.0.0.2", source_port=40000, target="10.0.0.1", target_port=80)
 
 
-def table() -> StreamTable:
-    return StreamTable(StreamOptions(), Counters(), itertools.count(1).__next__)
+def table() -> Table:
+    return Table(StreamOptions(), Counters())
 
 
-def assign(streams: StreamTable, rows: Sequence[Row], ids: Sequence[int], clients: Sequence[bool]) -> Assigned:
+def assign(streams: Table, rows: Sequence[Row], ids: Sequence[int], clients: Sequence[bool]) -> Followed:
     stored = Stored(np.array(ids, np.uint64), np.array(clients, np.bool_))
     return streams.assign(batch_of(rows)[1], stored)
 

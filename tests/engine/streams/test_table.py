@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,13 +10,13 @@ import numpy as np
 import pytest
 
 from engine.counters import Counters, Drop
-from engine.streams.entry import LINGER_NS
 from engine.streams.grouping import HASH_WORDS
+from engine.streams.marks import LINGER_NS
 from engine.streams.options import StreamOptions
 from engine.streams.stream import Stream, format_address
-from engine.streams.table import Assigned, StreamTable
 from tests.support.columns import ACK, FIN, RST, START_NS, SYN, Row, batch_of
 from tests.support.slowtable import SlowStream, SlowTable
+from tests.support.tabling import Followed, Table
 from tests.support.traffic import cut_anywhere
 
 S = 1_000_000_000
@@ -38,12 +37,12 @@ LAST_ACK = replace(CLIENT, sequence=110, acknowledgement=908)
 WHOLE = [*SHAKE, REQUEST, RESPONSE, CLIENT_FIN, SERVER_FIN, LAST_ACK]
 
 
-def table(**options: float) -> tuple[StreamTable, Counters]:
+def table(**options: float) -> tuple[Table, Counters]:
     counters = Counters()
-    return StreamTable(StreamOptions(**options), counters, itertools.count(1).__next__), counters  # type: ignore[arg-type]
+    return Table(StreamOptions(**options), counters), counters  # type: ignore[arg-type]
 
 
-def assign(rows: Sequence[Row], **options: float) -> Assigned:
+def assign(rows: Sequence[Row], **options: float) -> Followed:
     return table(**options)[0].assign(batch_of(rows)[1])
 
 
@@ -213,9 +212,9 @@ def test_a_collision_of_hashes_separates_streams_all_the_same() -> None:
     rows = timed([replace(CLIENT, source_port=40000 + index * 7 % 50) for index in range(500)])
     columns = batch_of(rows)[1]
     options, counters = StreamOptions(), Counters()
-    honest = StreamTable(options, counters, itertools.count(1).__next__).assign(columns)
+    honest = Table(options, counters).assign(columns)
     useless = np.zeros(HASH_WORDS, np.uint64)
-    collided = StreamTable(options, counters, itertools.count(1).__next__, useless).assign(columns)
+    collided = Table(options, counters, useless).assign(columns)
     assert collided.order.tolist() == honest.order.tolist()
     assert collided.stream_ids.tolist() == honest.stream_ids.tolist()
 
@@ -291,6 +290,55 @@ def test_a_syn_without_answer_is_an_error(rows: list[Row], finished: tuple[str, 
         assert (stream.state, stream.error) == expected
 
 
+def opened(ports: range, at_ns: int = START_NS) -> list[Row]:
+    return timed([replace(REQUEST, source_port=50_000 + port) for port in ports], at_ns)
+
+
+def test_too_many_streams_shed_those_that_were_silent_for_longest() -> None:
+    streams, counters = table(max_streams=100)
+    streams.assign(batch_of(opened(range(100)))[1])
+    spoke = streams.assign(batch_of(opened(range(20), START_NS + S))[1])
+    assert spoke.ended == []
+    assigned = streams.assign(batch_of(opened(range(100, 130), START_NS + 2 * S))[1])
+    shed = assigned.ended
+    assert sorted(stream.client_port for stream in shed) == list(range(50_020, 50_051))  # 30, and one in advance
+    assert {stream.state for stream in shed} == {"idle"}
+    assert counters.get("streams_shed_total") == 31
+    assert streams.live == counters.get("streams_live") == 99
+    assert len(streams.finish()) == 99
+    assert counters.get("streams_started_total") == counters.get("streams_ended_total") == 130
+
+
+def test_a_shed_stream_that_goes_on_is_a_new_one_and_lingering_ones_go_first() -> None:
+    streams, counters = table(max_streams=100)
+    streams.assign(batch_of(timed(WHOLE))[1])
+    streams.assign(batch_of(opened(range(100), START_NS + S))[1])
+    assert counters.get("streams_shed_total") == 1  # besides the closed one, one in advance
+    assigned = streams.assign(batch_of(opened(range(1), START_NS + 2 * S))[1])
+    assert assigned.started == assigned.streams
+    assert [stream.client_port for stream in assigned.ended] == []
+
+
+def test_a_batch_of_more_streams_than_there_may_be_is_taken_whole() -> None:
+    streams, counters = table(max_streams=10)
+    assigned = streams.assign(batch_of(opened(range(500)))[1])
+    assert len(assigned.started) == 500
+    assert len(assigned.ended) == counters.get("streams_shed_total") == 490
+    assert all(assigned.stream_ids)
+
+
+def test_looking_for_idle_streams_is_put_off_until_one_can_be_due() -> None:
+    streams, _ = table(tcp_timeout_s=30.0)
+    streams.assign(batch_of([REQUEST])[1])
+    looked = streams.table._look_ns
+    assert looked == START_NS + 30 * S
+    streams.assign(batch_of([replace(RESPONSE, timestamp_ns=START_NS + 20 * S)])[1])
+    assert streams.expire(looked + 1) == []
+    assert streams.table._look_ns == START_NS + 50 * S
+    streams.assign(batch_of(timed(WHOLE[-3:], START_NS + 21 * S))[1])
+    assert streams.table._look_ns == START_NS + 21 * S + LINGER_NS + 2000
+
+
 def random_rows(chance: random.Random) -> list[Row]:
     """Packets of a few five-tuples that are used again and again, with every mixture of flags."""
     clients = [("10.0.0.1", 40000), ("10.0.0.1", 40001), ("10.0.0.9", 80), ("fd00::1", 5000)]
@@ -343,7 +391,7 @@ def test_the_table_agrees_with_the_slow_one_wherever_batches_are_cut(seed: int) 
         assert counters.get("streams_packets_total") == len(rows)
 
 
-def check_bundles(assigned: Assigned, rows: Sequence[Row]) -> None:
+def check_bundles(assigned: Followed, rows: Sequence[Row]) -> None:
     """Bundles are whole, in order, and each packet has its direction."""
     bounds = [*assigned.starts.tolist(), len(rows)]
     assert sorted(assigned.order.tolist()) == list(range(len(rows)))
