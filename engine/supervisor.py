@@ -555,6 +555,7 @@ class Supervisor:
             {"process": child.name, "pid": child.pid, "up": child.alive, "deaths": child.deaths}
             for child in self._children.values()
         ]
+        totals = self._totals()
         scripts = [
             {
                 "script": script.name,
@@ -562,11 +563,25 @@ class Supervisor:
                 "state": script.state,
                 "digest": script.digest,
                 "memory_bytes": script.host.memory_bytes if script.host else 0,
+                "hooks": script.host.hooks if script.host else [],
+                **_deliveries(script.name, totals),
                 "reasons": script.reasons,
             }
             for script in self._scripts.scripts.values()
         ]
-        return rows + scripts, {"phase": self._phase, "run_id": self._run_id, "counters": self._totals()}
+        return rows + scripts, {"phase": self._phase, "run_id": self._run_id, "counters": totals}
+
+
+def _deliveries(script: str, totals: Mapping[str, int]) -> dict[str, int]:
+    """What became of the entries for one script."""
+    drops = [
+        count
+        for name, count in totals.items()
+        if name.startswith("script_dropped_total{") and name.endswith(f",script={script}}}")
+    ]
+    names = ("delivered", "errors", "matched")
+    found = {name: totals.get(f"script_{name}_total{{script={script}}}", 0) for name in names}
+    return {**found, "dropped": sum(drops), "waiting": totals.get(f"script_queue{{script={script}}}", 0)}
 
 
 def _check_environment(environment: Mapping[str, str]) -> None:

@@ -24,7 +24,7 @@ from engine.errors import ConfigError, RemoraError
 POLL_S = 0.2
 MAX_WIDTH = 10_000
 """Of lines for other programs, which are not to be folded."""
-COLUMNS = ("script", "state", "title", "hooks", "delivered", "dropped", "errors", "reasons")
+COLUMNS = ("script", "state", "title", "hooks", "delivered", "waiting", "dropped", "errors", "reasons")
 
 
 @click.command(name="list")

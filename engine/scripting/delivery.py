@@ -43,6 +43,19 @@ class _Queue:
     """The host that gets the next frame."""
     draining: list[Line] = field(default_factory=list)
     """Predecessors that still work on their last frame."""
+    taken: int = 0
+    """Entries that were ever put into ``waiting``."""
+    done: int = 0
+    """Of these, those that were acknowledged or dropped."""
+    marked: int = 0
+    marks: deque[tuple[int, float]] = field(default_factory=deque)
+    """``taken`` and the time, whenever it had grown: so that the age of the oldest entry is known."""
+
+    def lag_s(self, now_s: float) -> float:
+        """How long the oldest entry that is not done has been here."""
+        while self.marks and self.marks[0][0] <= self.done:
+            self.marks.popleft()
+        return now_s - self.marks[0][1] if self.marks else 0.0
 
 
 class Delivery:
@@ -84,7 +97,7 @@ class Delivery:
             gone = [entry for entry in queue.waiting if entry.kind == KIND_ITEMS and not _passes(filters, entry)]
             left = set(map(id, gone))
             queue.waiting = deque(entry for entry in queue.waiting if id(entry) not in left)
-            self._drop(gone, Drop.SCRIPT_REPLACED)
+            self._drop(queue, gone, Drop.SCRIPT_REPLACED)
         queue.filters = filters
 
     def detach(self, script: str, host: int, *, successor: bool) -> None:
@@ -96,7 +109,9 @@ class Delivery:
             if line.host == host:
                 self._lose(queue, line)
         if not successor and queue.line is None and not queue.draining:
-            self._drop(queue.waiting, Drop.SCRIPT_GONE)
+            self._drop(queue, queue.waiting, Drop.SCRIPT_GONE)
+            queue.waiting.clear()
+            self._tell_levels(queue, 0.0)
             del self._queues[script]
 
     def lines(self) -> Iterator[Line]:
@@ -142,12 +157,13 @@ class Delivery:
                 self._enqueue(queue, wanted)
 
     def _enqueue(self, queue: _Queue, entries: list[Entry]) -> None:
-        self._counters.add("scripts_entries_total", len(entries))
+        self._count(queue, "entries", len(entries))
         if not self._lossless:
             space = max(self._options.queue_items - len(queue.waiting), 0)
             if len(entries) > space:
-                self._counters.drop("scripts", Drop.SCRIPT_QUEUE_FULL, len(entries) - space)
+                self._count_dropped(queue, Drop.SCRIPT_QUEUE_FULL, len(entries) - space)
                 entries = entries[:space]
+        queue.taken += len(entries)
         for entry in entries:
             if entry.stream:
                 self._leases.lease(entry.stream)
@@ -158,6 +174,9 @@ class Delivery:
     def flush(self, now_s: float) -> None:
         """Begin a frame for every idle host that has something waiting."""
         for queue in self._queues.values():
+            if queue.taken != queue.marked:
+                queue.marked = queue.taken
+                queue.marks.append((queue.taken, now_s))
             if queue.line is not None and queue.line.idle and queue.waiting and queue.line.host not in self._killed:
                 queue.line.send(self._next_frame(queue.waiting), now_s)
 
@@ -180,9 +199,9 @@ class Delivery:
         if acknowledged is None:
             self._lose(queue, line)
             return
-        self._finish(acknowledged.entries)
-        self._counters.add("scripts_errors_total", acknowledged.errors)
-        self._counters.add("scripts_matched_total", acknowledged.matched)
+        self._finish(queue, acknowledged.entries)
+        self._count(queue, "errors", acknowledged.errors)
+        self._count(queue, "matched", acknowledged.matched)
         if acknowledged.violation:
             self._counters.add("scripts_violations_total")
             self._stop(line, f"broke the protocol: {acknowledged.violation}")
@@ -191,18 +210,24 @@ class Delivery:
             line.close()
 
     def check_budgets(self, now_s: float) -> None:
-        """Ask for the end of every host whose running hook call is over its budget."""
+        """Ask for the end of every host whose running hook call is over its budget; say how far scripts are behind."""
         budget = self._options
+        for queue in self._queues.values():
+            self._tell_levels(queue, now_s)
         for line in self.lines():
             if line.host not in self._killed:
                 reason = line.overdue(now_s, budget.hook_cpu_s, budget.hook_wall_s, budget.job_wall_s, clock.cpu_ns_of)
                 if reason:
                     self._stop(line, reason)
 
+    def _tell_levels(self, queue: _Queue, now_s: float) -> None:
+        self._counters.set(f"script_queue{{script={queue.script}}}", len(queue.waiting))
+        self._counters.set(f"script_lag_ms{{script={queue.script}}}", round(queue.lag_s(now_s) * 1000))
+
     def give_up(self) -> None:
         """Nothing more is delivered: what waits is dropped and counted."""
         for queue in self._queues.values():
-            self._drop(queue.waiting, Drop.NOT_DELIVERED)
+            self._drop(queue, queue.waiting, Drop.NOT_DELIVERED)
             queue.waiting.clear()
 
     def idle(self) -> bool:
@@ -226,7 +251,7 @@ class Delivery:
         """The host died: what was running is abandoned, what was behind it goes to the successor, first."""
         running, behind = line.unfinished()
         if running is not None:
-            self._drop([running], Drop.ABANDONED)
+            self._drop(queue, [running], Drop.ABANDONED)
         queue.waiting.extendleft(reversed(behind))
         if line in queue.draining:
             queue.draining.remove(line)
@@ -235,14 +260,24 @@ class Delivery:
         self._killed.discard(line.host)
         line.close()
 
-    def _finish(self, entries: list[Entry]) -> None:
+    def _finish(self, queue: _Queue, entries: list[Entry]) -> None:
         self._release(entries)
-        self._counters.add("scripts_delivered_total", len(entries))
+        self._count(queue, "delivered", len(entries))
+        queue.done += len(entries)
 
-    def _drop(self, entries: Iterable[Entry], reason: Drop) -> None:
+    def _drop(self, queue: _Queue, entries: Iterable[Entry], reason: Drop) -> None:
         gone = list(entries)
         self._release(gone)
-        self._counters.drop("scripts", reason, len(gone))
+        self._count_dropped(queue, reason, len(gone))
+        queue.done += len(gone)
+
+    def _count(self, queue: _Queue, name: str, count: int) -> None:
+        self._counters.add(f"scripts_{name}_total", count)
+        self._counters.add(f"script_{name}_total{{script={queue.script}}}", count)
+
+    def _count_dropped(self, queue: _Queue, reason: Drop, count: int) -> None:
+        self._counters.drop("scripts", reason, count)
+        self._counters.add(f"script_dropped_total{{reason={reason.name.lower()},script={queue.script}}}", count)
 
     def _release(self, entries: list[Entry]) -> None:
         for entry in entries:

@@ -118,7 +118,14 @@ class Scene:
         """In = out + dropped + still here."""
         total = self.counters.get("scripts_entries_total")
         here = self.delivery.depth() + sum(len(line.under_way) - line._done for line in self.delivery.lines())
-        return total == self.counters.get("scripts_delivered_total") + self.counters.dropped("scripts") + here
+        said = self.counters.get("scripts_delivered_total") + self.counters.dropped("scripts") + here
+        return total == said and all(self._adds_up(name) for name in ("entries", "delivered", "errors", "dropped"))
+
+    def _adds_up(self, name: str) -> bool:
+        """The parts of the scripts are what all of them say together."""
+        totals = self.counters.snapshot().items()
+        parts = sum(count for counter, count in totals if counter.startswith(f"script_{name}_total{{"))
+        return parts == sum(count for counter, count in totals if counter.startswith(f"scripts_{name}_total"))
 
 
 @pytest.fixture
@@ -452,3 +459,37 @@ def test_what_is_given_up_is_counted_and_its_leases_returned(scene: Scene) -> No
     scene.delivery.readable(host.line, 0.0)
     assert scene.delivery.idle()
     assert scene.sums_up()
+
+
+def test_how_far_a_script_is_behind_is_the_age_of_its_oldest_item(scene: Scene) -> None:
+    host = scene.host("slow.py")
+    lags = []
+    for now_s, done in ((1.0, 0), (2.0, 0), (4.0, 1), (5.0, 2), (9.0, 4)):
+        if now_s < 3.0:
+            scene.put(1, 2)
+            scene.delivery.flush(now_s)
+            host.frame()
+        elif done < 4:
+            host.acknowledge(1, done)
+            scene.delivery.readable(host.line, now_s)
+            scene.delivery.flush(now_s)
+        else:
+            host.frame()
+            host.acknowledge(2, 2)
+            scene.delivery.readable(host.line, now_s)
+        scene.delivery.check_budgets(now_s)
+        lags.append(scene.counters.get("script_lag_ms{script=slow.py}"))
+    assert lags == [0, 1000, 3000, 3000, 0]
+
+
+def test_a_script_that_is_gone_waits_for_nothing(scene: Scene) -> None:
+    host = scene.host("a.py")
+    scene.put(1)
+    scene.delivery.flush(0.0)
+    scene.put(2, 3)
+    scene.delivery.flush(0.0)
+    scene.delivery.check_budgets(5.0)
+    levels = {name: scene.counters.get(f"script_{name}{{script=a.py}}") for name in ("queue", "lag_ms")}
+    assert levels == {"queue": 2, "lag_ms": 5000}
+    scene.delivery.detach("a.py", host.line.host, successor=False)
+    assert not any(scene.counters.get(f"script_{name}{{script=a.py}}") for name in levels)
