@@ -11,7 +11,7 @@ SEED   ?= 1
 FRAMES ?= 10000000
 FILES  ?= 100000
 
-.PHONY: help demo test check format lint types bench clean fidelity fuzz
+.PHONY: help demo test check format lint types bench clean fidelity fuzz hostile
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,10 @@ fuzz: $(STAMP) ## mutated frames and capture files, SEED=1 FRAMES=10000000 FILES
 
 fidelity: $(STAMP) ## the captures of REMORA_CORPUS beside tshark, Zeek and Arkime; writes docs/fidelity.md
 	@$(BIN)/python -m tests.fidelity
+
+hostile: $(STAMP) ## every attempt to get out of a script; the tables of docs/security.md (as root)
+	@$(BIN)/python -m tests.hostile.page
+	@$(BIN)/python -m pytest -q -n 2 tests/hostile
 
 .PHONY: bench-table
 bench-table: $(STAMP) ## the same, written to docs/performance.md

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from engine.frames.control import ConsoleLine, DetachHost, Finish, Finished, Hos
 from engine.frames.host import Call, JobDone, Log, Ready, Refused, Reply, Resend, RunJob, Shutdown, ShutdownDone
 from engine.recording.journal import Keep, read_journal
 from engine.shipping.outbox import Upload
+from tests.hostile.messages import TO_THE_BROKER
 from tests.support.broker import CallFailed, Hosting, RunningBroker, give_to_a_user, running_broker, store_streams
 from tests.support.packets import TcpConversation
 
@@ -231,43 +232,12 @@ def test_a_job_over_its_budget_costs_the_host(data: Path, budget: str) -> None:
 
 # ---- hostile hosts ------------------------------------------------------------------------------------------------
 
-DEEP = b"\x84\xa4type\xa4call\xa3seq\x01\xa6helper\xa1x\xa4args\x91" + b"\x91" * 60_000 + b"\xc0"
-CALL = pack(Call(1, "file.write", [msgspec.Raw(pack("AAAA"))]))
 
-HOSTILE: dict[str, bytes | Sequence[msgspec.Struct]] = {
-    "garbage": b"\xc1\xff\x00garbage",
-    "nothing but a number": pack(7),
-    "not a number": pack(float("nan")),
-    "an unknown type": pack({"type": "reboot"}),
-    "a message of the other direction": [RunJob(1, "x")],
-    "an unknown field": pack({"type": "log", "level": "log", "text": "", "more": 1}),
-    "a field of another type": pack({"type": "log", "level": 5, "text": ""}),
-    "oversize": b"\x00" * 100_000,
-    "an honest form, oversize": pack({"type": "log", "level": "log", "text": "x" * 100_000}),
-    "a list 60,000 deep": DEEP,
-    "a list 100,000 deep": DEEP + b"\x91" * 40_000,
-    "a length without content": b"\xdd\xff\xff\xff\xff",
-    "a lone surrogate in a log": pack(Log("log", "AAA")).replace(b"AAA", b"\xed\xa0\x80"),
-    "a lone surrogate in a name": CALL.replace(b"file", b"\xed\xa0\x80e"),
-    "a lone surrogate in an argument": CALL.replace(b"file.write", b"file.mkdir").replace(b"AAAA", b"\xed\xa0\x80A"),
-    "an unknown log level": [Log("fatal", "x")],
-    "ready twice": [READY, READY],
-    "ready after refused": [Refused(["x"]), READY],
-    "the end of a job that never ran": [JobDone(1, "", 0)],
-    "a farewell nobody asked for": [ShutdownDone("")],
-    "a call out of order": [Call(1, "utils.nodeName", []), Call(3, "utils.nodeName", [])],
-    "a negative call": [Call(-1, "file.append", [msgspec.Raw(pack("a")), msgspec.Raw(pack("a"))])],
-    "a call beyond all numbers": [Call((1 << 64) - 1, "file.append", [msgspec.Raw(pack("a")), msgspec.Raw(pack("a"))])],
-    "a call from the past": [Call(n, "utils.nodeName", []) for n in (1, 2, 1)],
-    "a second call before the reply": [Call(1, "file.delete", [msgspec.Raw(pack("x"))]), Call(2, "utils.nodeName", [])],
-}
-
-
-@pytest.mark.parametrize("what", HOSTILE)
+@pytest.mark.parametrize("what", TO_THE_BROKER)
 def test_what_no_honest_host_sends_costs_the_host_and_nobody_else(shared: RunningBroker, what: str) -> None:
     neighbour = shared.attach(next(NUMBERS), "neighbour.py")
     hostile = shared.attach(next(NUMBERS), "hostile.py")
-    messages = HOSTILE[what]
+    messages = TO_THE_BROKER[what]
     for message in [messages] if isinstance(messages, bytes) else map(pack, messages):
         hostile.socket.send(message)
     kill = shared.hear(KillHost)
