@@ -10,10 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.instance import PATIENCE_S, SHOP, clean, command, remora
+from tests.fuzz.line import hostile_packets
+from tests.support.instance import PATIENCE_S, SHOP, Recording, clean, command, remora
+from tests.support.packets import write_pcap
 
 pytestmark = pytest.mark.slow
 
+KEEP_ANSWERED = """\
+def onItemCaptured(data):
+    if data.response and data.response.status == 200:
+        pcap.record(data.stream, "answered")
+"""
 GOOD = gzip.decompress((SHOP / "shop.pcap.gz").read_bytes())
 
 
@@ -81,6 +88,21 @@ def test_a_pipe_that_pauses_is_read_to_its_end(tmp_path: Path, verb: str) -> Non
     assert code == 0, told
     whole = len(remora("query", str(SHOP)).stdout.splitlines())
     assert len(told.splitlines()) == whole if verb == "query" else b"in 1,955 streams" in told
+
+
+def test_a_hostile_capture_is_recorded_packet_by_packet(tmp_path: Path) -> None:
+    path = write_pcap(tmp_path / "hostile.pcap", hostile_packets(6000, seed=1))
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts/keep.py").write_text(KEEP_ANSWERED)
+    run = remora("run", str(path), "--scripts", str(tmp_path / "scripts"), "--data", str(tmp_path / "d"))
+    assert run.returncode == 0, run.stderr
+    items = [json.loads(line) for line in remora("query", str(path)).stdout.splitlines()]
+    rows = [json.loads(line) for line in remora("streams", str(path)).stdout.splitlines()]
+    kept = {item["stream"] for item in items if (item["response"] or {}).get("status") == 200}
+    recorded = Recording(tmp_path / "d/recordings", "answered").frames()
+    assert len(kept) > 20
+    assert len(recorded) == sum(row["packets"] for row in rows if row["stream"] in kept)
+    assert recorded == sorted(recorded, key=lambda packet: packet[0])
 
 
 def test_a_path_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.capture.batch import Batch
-from engine.capture.links import LINKS
+from engine.capture.links import ETHERNET, LINKS
 from engine.items.item import LazyItem
 from engine.segments.options import StorageOptions
 from engine.segments.reader import SegmentReader
@@ -30,6 +30,7 @@ from tests.fuzz.decode import mutated, sound_frames
 from tests.support.frames_at_random import damaged, relinked
 from tests.support.line import Line
 from tests.support.packets import EPOCH_NS, Packet, TcpConversation, batch_of, udp_frame
+from tests.support.reading import packets_of
 from tests.support.traces import answer, get
 
 BATCH_CPU_S = 30.0
@@ -41,15 +42,12 @@ _NAME = b"\4shop\4test\0\0\1\0\1"
 
 def fuzz(count: int, seed: int, data: Path) -> Counter[str]:
     """Put at least ``count`` mutated frames through a line in ``data``; what became of them."""
-    chance = random.Random(f"line {seed}")
-    pool, line, seen = sound_frames(seed, chance), Line(data, STORAGE, STREAMS), 0
+    line, seen = Line(data, STORAGE, STREAMS), 0
     reader = SegmentReader(data)
     outcomes: Counter[str] = Counter()
-    now_ns, number = EPOCH_NS, 0
-    while seen < count:
-        number += 1
-        now_ns += chance.choice([1000, 50_000_000, 50_000_000, 3_000_000_000, 20_000_000_000])
-        batch = _batch(pool, now_ns, chance)
+    for number, batch in enumerate(_batches(seed), 1):
+        if seen >= count:
+            break
         with _named(f"seed {seed}, batch {number}"):
             outcomes["items"] += _looked_at(line.take(batch)[1])
             line.expire()
@@ -75,6 +73,25 @@ def _look_back(reader: SegmentReader) -> None:
         stored = reader.stored(stream).packets
         with tempfile.TemporaryFile() as target:
             assert sum(reader.materialise(stream, target.fileno(), link) for link in LINKS) == stored
+
+
+def hostile_packets(count: int, seed: int) -> list[Packet]:
+    """At least ``count`` of the same frames, those of Ethernet, for a file."""
+    packets: list[Packet] = []
+    for batch in _batches(seed):
+        packets += packets_of(batch) if batch.link_type == ETHERNET else []
+        if len(packets) >= count:
+            break
+    return packets
+
+
+def _batches(seed: int) -> Iterator[Batch]:
+    """Without end."""
+    chance = random.Random(f"line {seed}")
+    pool, now_ns = sound_frames(seed, chance), EPOCH_NS
+    while True:
+        now_ns += chance.choice([1000, 50_000_000, 50_000_000, 3_000_000_000, 20_000_000_000])
+        yield _batch(pool, now_ns, chance)
 
 
 def _batch(pool: list[list[bytes]], now_ns: int, chance: random.Random) -> Batch:
