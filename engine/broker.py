@@ -87,6 +87,7 @@ class Broker:
     def _tick(self, now_s: float) -> None:
         for host in self._hosts.all:
             self._hosts.runner.check(host)
+            self._hosts.hearing.step(host, now_s)
         for script in self._hosts.scripts:
             script.console.say_suppressed(now_s, self._instance.wall_ns())
             self._hosts.runner.start_due(script)

@@ -22,6 +22,8 @@ MAX_REQUEST_BYTES = 64 * 1024
 PATIENCE_S, ASKER_PATIENCE_S = 1.0, 5.0
 """How long a whole exchange may take: the supervisor waits for one asker at a time."""
 
+QUERIED = "queried"
+"""Says that an item was fetched: ``stream`` and ``index``."""
 HELD = "query"
 """The operation that lasts until the asker closes its connection."""
 MAX_HELD = 16

@@ -85,6 +85,10 @@ class Pipeline:
         self._closing: list[Stream] = []
         """Streams that ended while bytes of theirs wait for what is missing before them."""
 
+    def closing(self) -> list[Stream]:
+        """Streams that ended and may still bring items."""
+        return self._closing
+
     def want(self, protocols: frozenset[str] | None) -> None:
         """Dissect only streams of these protocols; None: all of them."""
         self._dissection.protocols = protocols
@@ -159,6 +163,7 @@ class Pipeline:
         items: list[LazyItem] = []
         for stream in [*self._closing, *self._table.register.ended(left.rows, left.records)]:
             self._close(stream, items)
+        self._closing = []
         items += self._dissection.finish()
         return left.records, self._counted(items)
 

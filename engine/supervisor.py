@@ -24,7 +24,7 @@ from engine import clock
 from engine.capture.packetsocket import open_packet_socket
 from engine.children import HOPELESS, ChildProcess
 from engine.configure import Configuration
-from engine.controlsocket import HELD, ControlSocket
+from engine.controlsocket import HELD, QUERIED, ControlSocket
 from engine.counters import Drop
 from engine.errors import CaptureError, ConfigError, RemoraError
 from engine.frames.control import (
@@ -42,6 +42,7 @@ from engine.frames.control import (
     HostRefused,
     HostStarted,
     KillHost,
+    Queried,
     Quit,
     Report,
     Seal,
@@ -545,10 +546,13 @@ class Supervisor:
             raise RemoraError(f"the instance is {self._phase}: expected one that still reads packets")
         return {HELD: True}
 
-    def _answer(self, operation: str, _: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    def _answer(self, operation: str, given: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """Rows and closing of a request on the control socket."""
         if operation == HELD:
             return [], self._accept_query()
+        if operation == QUERIED:
+            self._children["worker"].mailbox.send(_queried(given))
+            return [], {}
         if operation != "status":
             raise RemoraError(f"control socket: expected the operation 'status' or {HELD!r}, got {operation!r}")
         rows = [
@@ -594,6 +598,13 @@ def _check_environment(environment: Mapping[str, str]) -> None:
     if size > MAX_ENVIRONMENT_BYTES:
         limit = f"at most {MAX_ENVIRONMENT_BYTES} bytes in all, with what scripting.passEnv names"
         raise ConfigError("scripting.env", limit, size)
+
+
+def _queried(given: Mapping[str, Any]) -> Queried:
+    try:
+        return msgspec.convert(dict(given), Queried)
+    except msgspec.ValidationError as error:
+        raise RemoraError(f"control socket: {QUERIED}: {error}") from None
 
 
 def _as_file(data: bytes) -> int:

@@ -23,8 +23,19 @@ from engine.counters import Drop
 from engine.decode.columns import FRAGMENT
 from engine.dissect.registry import load_rows
 from engine.errors import CaptureError
-from engine.frames.control import AttachHost, Begin, DetachHost, Drained, Failed, KillHost, Quit, StopIntake, Wanted
-from engine.frames.host import KIND_PACKETS
+from engine.frames.control import (
+    AttachHost,
+    Begin,
+    DetachHost,
+    Drained,
+    Failed,
+    KillHost,
+    Queried,
+    Quit,
+    StopIntake,
+    Wanted,
+)
+from engine.frames.host import KIND_PACKETS, KIND_QUERIED, KIND_STREAMS
 from engine.items.encoding import packet_blob
 from engine.items.interest import Interest
 from engine.items.item import LazyItem
@@ -33,13 +44,16 @@ from engine.process import Child, run
 from engine.resolve.static import open_resolver
 from engine.resolve.targets import Targets, overruled
 from engine.scripting.delivery import Delivery
+from engine.scripting.ended import EndedStreams
 from engine.scripting.line import Line
 from engine.segments.copied import Copied, keep_sizes
 from engine.segments.folder import StreamIds
+from engine.segments.itemreader import ItemReader
 from engine.segments.items import ItemShelf
 from engine.segments.member import Member
 from engine.segments.shelf import Shelf
 from engine.streamlog import ends_of, seen_by_id
+from engine.streams.register import Records
 
 IDLE_S = 0.05
 """Longest sleep: also the latency of a budget check."""
@@ -85,6 +99,7 @@ class Worker:
         self._delivery = Delivery(
             self._settings.scripts, self._counters, self._shelf, lossless=self._lossless, kill=self._ask_to_kill
         )
+        self._ended = EndedStreams()
         self._interest, self._dissecting = Interest(self._settings.dissect), False
         self._selector = selectors.DefaultSelector()
         self._selector.register(child.endpoint, selectors.EVENT_READ)
@@ -219,6 +234,8 @@ class Worker:
         ended, items = self._pipeline.expire()
         self._deliver(items, now_s)
         self._shelf.log(ends_of(ended))
+        self._tell_ends(assigned.ended.records)
+        self._tell_ends(ended)
 
     def _is_wanted(self, now_s: float) -> bool:
         """Whether to dissect; where that has just ended, its last items are delivered."""
@@ -245,6 +262,24 @@ class Worker:
         blobs = [packet_blob(int(at), int(got), int(sent), fragmented=bool(part)) for at, got, sent, part in rows]
         self._delivery.put(KIND_PACKETS, "onPacketCaptured", [(0, blob) for blob in blobs])
 
+    def _tell_ends(self, streams: Records) -> None:
+        """``onStreamClosed``, once no item of the stream can come any more."""
+        if self._delivery.wanted("onStreamClosed"):
+            closing = {stream.id for stream in self._pipeline.closing()}
+            self._delivery.put(KIND_STREAMS, "onStreamClosed", self._ended.take(streams, closing))
+        else:
+            self._ended.forget()
+
+    def _tell_queried(self, stream_id: int, index: int) -> None:
+        """``onItemQueried``, for an item that is still stored."""
+        if not self._delivery.wanted("onItemQueried"):
+            return
+        reader = ItemReader(self._child.data)
+        blob = reader.item(stream_id, index)
+        reader.close()
+        if blob is not None:
+            self._delivery.put(KIND_QUERIED, "onItemQueried", [(stream_id, blob)])
+
     def _wind_up(self, now_s: float) -> None:
         """Live capture: what was in the ring when intake was stopped is read.
 
@@ -267,6 +302,7 @@ class Worker:
         left, items = self._pipeline.finish()
         self._deliver(items, clock.monotonic_s())
         self._shelf.log(ends_of(left))
+        self._tell_ends(left)
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
@@ -316,6 +352,8 @@ class Worker:
         elif isinstance(message, Begin):
             self._reading = not self._stopped
             self._register_sources()
+        elif isinstance(message, Queried):
+            self._tell_queried(message.stream, message.index)
         elif isinstance(message, Wanted):
             self._interest.tell(message.by)
             self._shelf.hold(clock.monotonic_s() if self._interest.queried else None)

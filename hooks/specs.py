@@ -42,9 +42,9 @@ def onItemCaptured(data: Item) -> None:
 
 @hookspec
 def onItemQueried(data: Item) -> None:
-    """Called when somebody fetches a stored item.
+    """Called when somebody fetches a stored item: ``remora show ID`` on the data folder of a running instance.
 
-    When:   before the item is shown. Nothing fires it yet.
+    When:   soon after the item was found; nobody waits for it.
     Where:  in the script's own child; jobs and hooks of one script never overlap.
     Budget: 200 ms of CPU, then the call is abandoned; 1 s of CPU or 60 s of wall time, then the child is replaced.
     """
@@ -54,9 +54,9 @@ def onItemQueried(data: Item) -> None:
 def onJobPassed(tag: str, cron: str, limit: int) -> None:
     """Called after a job of this script returned.
 
-    When:   after the job, before the next hook. Nothing fires it yet.
+    When:   after the job, before the next hook; not where the job cost the child its life.
     Where:  in the script's own child; jobs and hooks of one script never overlap.
-    Budget: 200 ms of CPU, then the call is abandoned; 1 s of CPU or 60 s of wall time, then the child is replaced.
+    Budget: 200 ms of CPU, then the call is abandoned; beyond that the budget of the job.
     """
 
 
@@ -64,9 +64,9 @@ def onJobPassed(tag: str, cron: str, limit: int) -> None:
 def onJobFailed(tag: str, cron: str, limit: int, err: str) -> None:
     """Called after a job of this script raised or was abandoned; ``err`` says why.
 
-    When:   after the job, before the next hook. Nothing fires it yet.
+    When:   after the job, before the next hook; not where the job cost the child its life.
     Where:  in the script's own child; jobs and hooks of one script never overlap.
-    Budget: 200 ms of CPU, then the call is abandoned; 1 s of CPU or 60 s of wall time, then the child is replaced.
+    Budget: 200 ms of CPU, then the call is abandoned; beyond that the budget of the job.
     """
 
 
@@ -74,9 +74,10 @@ def onJobFailed(tag: str, cron: str, limit: int, err: str) -> None:
 def onLogCall(level: str, msg: str) -> None:
     """Called for each line that any script writes to the console.
 
-    When:   after the line was written. Nothing fires it yet.
+    When:   within about 100 ms after the line was written; lines that an ``onLogCall`` writes are told to nobody. Where
+            512 lines wait for a script, further ones are dropped and counted.
     Where:  in the script's own child; jobs and hooks of one script never overlap.
-    Budget: 200 ms of CPU, then the call is abandoned; 1 s of CPU or 60 s of wall time, then the child is replaced.
+    Budget: 200 ms of CPU, then the call is abandoned; for some lines together, the budget of a job.
     """
 
 
@@ -84,9 +85,10 @@ def onLogCall(level: str, msg: str) -> None:
 def onStreamClosed(stream: str) -> None:
     """Called when a stream ended: closed, reset or idle.
 
-    When:   after the last item of the stream. Nothing fires it yet.
+    When:   after the last item of the stream.
     Where:  in the script's own child; jobs and hooks of one script never overlap.
     Budget: 200 ms of CPU, then the call is abandoned; 1 s of CPU or 60 s of wall time, then the child is replaced.
+            The stream's PCAP is promised until the call is acknowledged, and for its TTL after.
     """
 
 
@@ -120,7 +122,18 @@ def onPodEvent(event: str, pod: Any) -> None:
     """
 
 
-FIRED = frozenset({"onPacketCaptured", "onItemCaptured", "onShutdown"})
+FIRED = frozenset(
+    {
+        "onPacketCaptured",
+        "onItemCaptured",
+        "onItemQueried",
+        "onJobPassed",
+        "onJobFailed",
+        "onLogCall",
+        "onStreamClosed",
+        "onShutdown",
+    }
+)
 """Hooks that something fires in this version; a script that defines another is loaded with a warning."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ def show(name: str, as_json: bool, pcap: Path | None, data: Path) -> None:
         blob = reader.item(stream_id, index)
         if blob is None:
             raise NoSuchStream(name)
+        _tell_queried(data, stream_id, index)
         sys.stdout.buffer.write(json_line(unpack(blob)))
         return
     if as_json:
@@ -55,6 +57,12 @@ def show(name: str, as_json: bool, pcap: Path | None, data: Path) -> None:
     if record is None:
         raise reader.why_missing(stream_id)
     sys.stdout.buffer.write(json_line(_row(record, reader.stored(stream_id))))
+
+
+def _tell_queried(data: Path, stream_id: int, index: int) -> None:
+    """For ``onItemQueried``, where an instance runs; the item is shown all the same where none does."""
+    with contextlib.suppress(OSError):
+        controlsocket.ask(data / "control.sock", controlsocket.QUERIED, {"stream": stream_id, "index": index})
 
 
 def _parse(name: str) -> tuple[int, int | None]:

@@ -56,6 +56,13 @@ class Begin(msgspec.Struct, tag="begin"):
     """To the worker: the scripts are loaded, start reading."""
 
 
+class Queried(msgspec.Struct, tag="queried"):
+    """To the worker: somebody fetched a stored item."""
+
+    stream: int
+    index: int
+
+
 class Wanted(msgspec.Struct, tag="wanted"):
     """To the worker: who wants items besides scripts, which it knows itself."""
 
@@ -91,7 +98,7 @@ class Quit(msgspec.Struct, tag="quit"):
     """Exit now; nothing is left to say."""
 
 
-ToChild = Start | AttachHost | DetachHost | Begin | Wanted | StopIntake | Finish | Seal | Flush | Quit
+ToChild = Start | AttachHost | DetachHost | Begin | Wanted | StopIntake | Finish | Seal | Flush | Quit | Queried
 
 
 class Up(msgspec.Struct, tag="up"):

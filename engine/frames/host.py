@@ -38,6 +38,10 @@ PROGRESS = struct.Struct("<Q")
 KIND_ITEMS = 1
 KIND_PACKETS = 2
 """Entries are ``PacketInfo`` arrays: timestamp_ns, captureLength, length, truncated, fragmented."""
+KIND_STREAMS = 3
+"""Entries are names of streams that ended."""
+KIND_QUERIED = 4
+"""Entries are items that somebody fetched."""
 
 MAX_FRAME_ENTRIES = 256
 MAX_FRAME_BYTES = 16 * 1024 * 1024
@@ -60,6 +64,9 @@ def host_fds(workers: int) -> tuple[int, ...]:
 
 MAX_FILTERS, MAX_FILTERS_CHARACTERS = 64, 8192
 """Of one script: how many, and how long all together; they travel in one message."""
+
+MAX_STATE_BYTES = 56 * 1024
+"""Of a script's ``state`` as msgpack; it travels in one message."""
 
 
 class Ready(msgspec.Struct, tag="ready", forbid_unknown_fields=True):
@@ -95,6 +102,8 @@ class Log(msgspec.Struct, tag="log", forbid_unknown_fields=True):
     level: str
     """``log`` or ``error``."""
     text: str
+    quiet: bool = False
+    """Written while the script listened to another line: nobody is told of it, or two scripts could echo for ever."""
 
 
 class JobDone(msgspec.Struct, tag="job_done", forbid_unknown_fields=True):
@@ -112,7 +121,13 @@ class ShutdownDone(msgspec.Struct, tag="shutdown_done", forbid_unknown_fields=Tr
     error: str
 
 
-FromHost = Ready | Refused | Call | Log | JobDone | ShutdownDone
+class LinesHeard(msgspec.Struct, tag="lines_heard", forbid_unknown_fields=True):
+    """The answer to ``Lines``."""
+
+    number: int
+
+
+FromHost = Ready | Refused | Call | Log | JobDone | ShutdownDone | LinesHeard
 
 
 class Reply(msgspec.Struct, tag="reply", forbid_unknown_fields=True):
@@ -135,8 +150,15 @@ class Shutdown(msgspec.Struct, tag="shutdown", forbid_unknown_fields=True):
     """Run ``onShutdown``, answer, exit."""
 
 
+class Lines(msgspec.Struct, tag="lines", forbid_unknown_fields=True):
+    """Call ``onLogCall`` for each ``(level, text)``, between two hooks."""
+
+    number: int
+    lines: list[tuple[str, str]]
+
+
 class Resend(msgspec.Struct, tag="resend", forbid_unknown_fields=True):
     """A new broker took over: send the call that still waits for a reply again, and an unanswered ``JobDone``."""
 
 
-ToHost = Reply | RunJob | Shutdown | Resend
+ToHost = Reply | RunJob | Shutdown | Resend | Lines

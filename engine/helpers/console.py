@@ -40,8 +40,10 @@ class Console:
     def __init__(self, data: Path, node: str, tell: Callable[[ConsoleLine], None], counters: Counters) -> None:
         self._path, self._node, self._tell, self._counters = data / "console.log", node, tell, counters
         self._descriptor = self._open()
+        self.listener: Callable[[str, str], None] = lambda _level, _text: None
+        """Told of each line, unless it is quiet."""
 
-    def write(self, script: str, level: str, text: str, wall_ns: int) -> None:
+    def write(self, script: str, level: str, text: str, wall_ns: int, *, quiet: bool = False) -> None:
         """One line, in Kubeshark's form."""
         line = printable(text)
         mark = ":ERROR" if level == "error" else ""
@@ -49,6 +51,8 @@ class Console:
         self._append(f"[{self._node}-{printable(script, 300)}{mark}] {date}: {line}\n".encode())
         self._counters.add("broker_log_lines_total")
         self._tell(ConsoleLine(script, level, line))
+        if not quiet:
+            self.listener(level, line)
 
     def _append(self, line: bytes) -> None:
         size = os.fstat(self._descriptor).st_size
@@ -77,11 +81,11 @@ class ScriptConsole:
         self._console, self._script, self._counters = console, script, counters
         self._bucket, self._suppressed, self._since_s = TokenBucket(max(lines_per_s, 1)), 0, 0.0
 
-    def write(self, level: str, text: str, now_s: float, wall_ns: int) -> None:
-        """A line of the script; dropped and counted when it writes too many."""
+    def write(self, level: str, text: str, now_s: float, wall_ns: int, *, quiet: bool = False) -> None:
+        """A line of the script; dropped and counted when it writes too many. ``quiet``: no script is told."""
         self.say_suppressed(now_s, wall_ns)
         if self._bucket.take(now_s):
-            self._console.write(self._script, level, text, wall_ns)
+            self._console.write(self._script, level, text, wall_ns, quiet=quiet)
             return
         self._since_s = self._since_s if self._suppressed else now_s
         self._suppressed += 1
@@ -94,5 +98,5 @@ class ScriptConsole:
     def say_suppressed(self, now_s: float, wall_ns: int, *, at_once: bool = False) -> None:
         """Say how many lines were dropped in the second that is over."""
         if self._suppressed and (at_once or now_s - self._since_s >= 1):
-            self._console.write(self._script, "error", f"suppressed {self._suppressed} lines", wall_ns)
+            self._console.write(self._script, "error", f"suppressed {self._suppressed} lines", wall_ns, quiet=True)
             self._suppressed = 0

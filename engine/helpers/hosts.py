@@ -18,6 +18,7 @@ from engine.frames.host import (
     Call,
     FromHost,
     JobDone,
+    LinesHeard,
     Log,
     Ready,
     Refused,
@@ -25,6 +26,7 @@ from engine.frames.host import (
     Resend,
     ShutdownDone,
 )
+from engine.helpers.hearing import Hearing
 from engine.helpers.instance import Instance
 from engine.helpers.running import JobRunner
 from engine.helpers.script import Host, Script, open_host, open_script
@@ -48,6 +50,8 @@ class Hosts:
         self._hosts: dict[int, Host] = {}
         self._scripts: dict[str, Script] = {}
         self.runner = JobRunner(instance, self.kill)
+        self.hearing = Hearing(instance, lambda: self.all, self.kill)
+        instance.console.listener = self.hearing.tell
         self._serving = Serving(instance.counters, slow, self.runner, self._send)
 
     @property
@@ -74,6 +78,7 @@ class Hosts:
             endpoint.close()
             self._tell(HostRefused(message.host, [f"its work folder cannot be used: {printable(str(error), 500)}"]))
             return
+        host.hooks = frozenset(message.hooks)
         self._hosts[host.number] = host
         script.hosts.append(host)
         self.runner.attach(host)
@@ -93,6 +98,7 @@ class Hosts:
         if host is None:
             return
         self._ignore(host)
+        self.hearing.forget(host)
         host.endpoint.close()
         host.last_call.forget()
         host.script.hosts.remove(host)
@@ -147,6 +153,9 @@ class Hosts:
                 self._serving.take(host, message)
             case Log():
                 self._log(host, message)
+            case LinesHeard():
+                self.hearing.heard(host, message)
+                self.hearing.step(host, self._instance.monotonic_s())
             case JobDone():
                 self.runner.done(host, message)
             case Ready():
@@ -162,7 +171,7 @@ class Hosts:
         if sum(map(len, message.filters)) > MAX_FILTERS_CHARACTERS or len(message.filters) > MAX_FILTERS:
             raise ProtocolViolation("more filters than a script may have")
         before = host.script.active
-        host.ready = True
+        host.ready, host.hooks = True, frozenset(message.hooks)
         hooks, layers, warnings, (title,) = map(
             _short, (message.hooks, message.layers, message.warnings, [message.title])
         )
@@ -178,7 +187,8 @@ class Hosts:
     def _log(self, host: Host, message: Log) -> None:
         if message.level not in ("log", "error"):
             raise ProtocolViolation(f"a log level {message.level[:20]!r}")
-        host.script.console.write(message.level, message.text, self._instance.monotonic_s(), self._instance.wall_ns())
+        now_s, wall_ns = self._instance.monotonic_s(), self._instance.wall_ns()
+        host.script.console.write(message.level, message.text, now_s, wall_ns, quiet=message.quiet)
 
     def _shut_down(self, host: Host, message: ShutdownDone) -> None:
         if host.shut_down or not (host.asked_to_shut_down or host.taken_over):

@@ -29,7 +29,7 @@ class JobRunner:
     def start_due(self, script: Script) -> None:
         """Begin the job that waits longest, if there is one and none is running."""
         host = script.active
-        if self.ending or host is None or any(other.job for other in script.hosts):
+        if self.ending or host is None or host.listening or any(other.job for other in script.hosts):
             return
         tag = script.schedule.due(host.number, self._instance.wall_ns())
         if tag is not None:

@@ -18,6 +18,7 @@ from engine.helpers.jobs import Jobs
 from engine.helpers.pcap import Pcap
 from engine.helpers.replies import LastCall
 from engine.helpers.schedule import Schedule
+from engine.helpers.state import State
 from engine.helpers.utils import Utils
 from engine.helpers.vendor import Gcs, Web
 from engine.helpers.view import Reading
@@ -36,6 +37,17 @@ class RunningJob:
 
 
 @dataclass(slots=True, eq=False)
+class Listening:
+    """Console lines that wait for their ``LinesHeard``."""
+
+    number: int
+    since_s: float
+    """Monotonic."""
+    cpu_ns: int
+    """The host's CPU clock when they were sent."""
+
+
+@dataclass(slots=True, eq=False)
 class Host:
     """One attached host."""
 
@@ -47,6 +59,12 @@ class Host:
     methods: Methods
     last_call: LastCall
     ready: bool = False
+    hooks: frozenset[str] = frozenset()
+    lines: deque[tuple[str, str]] = field(default_factory=deque)
+    """``(level, text)`` of console lines that it is to be told."""
+    heard: int = 0
+    """The number of the last lines it was sent."""
+    listening: Listening | None = None
     refused: bool = False
     gone: bool = False
     """Its socket is not read any more: it is to be killed, or closed its end."""
@@ -113,6 +131,7 @@ def open_host(
             Gcs(reading, instance.enqueue, prefix),
             Web(instance.send),
             Utils(instance.node),
+            State(home, lambda: all(host.number <= number for host in script.hosts if host.ready and not host.gone)),
         )
     )
     return Host(number, script, endpoint, pid, taken_over, methods, last_call, replied=last_call.reply)

@@ -10,7 +10,7 @@ import msgspec
 
 from engine.errors import ProtocolViolation
 from engine.frames.endpoint import MAX_MESSAGE_BYTES, Endpoint
-from engine.frames.host import Call, JobDone, Log, Reply, Resend, RunJob, Shutdown, ToHost
+from engine.frames.host import Call, JobDone, Lines, Log, Reply, Resend, RunJob, Shutdown, ToHost
 from engine.scripting.plain import NotPlain, plain
 
 MAX_ARGUMENT_BYTES = MAX_MESSAGE_BYTES - 1024
@@ -30,8 +30,10 @@ class Calls:
         self._sequence = 0
         self._waiting: Call | None = None
         self._job_done: JobDone | None = None
-        self.requests: deque[RunJob | Shutdown] = deque()
+        self.requests: deque[RunJob | Shutdown | Lines] = deque()
         """What the broker asked for; served between hooks."""
+        self.quiet = False
+        """Console lines that are written now are told to no script."""
 
     def fileno(self) -> int:
         """For ``poll``."""
@@ -95,7 +97,7 @@ class Calls:
     def log(self, level: str, text: str) -> None:
         """Write a console line; not answered."""
         short = text if len(text) <= MAX_LINE_CHARACTERS else text[:MAX_LINE_CHARACTERS] + "…"
-        self._endpoint.send(Log(level, short.encode(errors="backslashreplace").decode()))
+        self._endpoint.send(Log(level, short.encode(errors="backslashreplace").decode(), self.quiet))
 
     def send(self, message: msgspec.Struct) -> None:
         """Send one of the other messages; the last ``JobDone`` is kept, in case a new broker asks for it."""

@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn
 
 import msgspec
@@ -27,10 +28,14 @@ from engine.frames.host import (
     FRAME_HEADER,
     KIND_ITEMS,
     KIND_PACKETS,
+    KIND_QUERIED,
+    KIND_STREAMS,
     PROGRESS,
     PROGRESS_FD,
     SOURCE_FD,
     JobDone,
+    Lines,
+    LinesHeard,
     Ready,
     Refused,
     RunJob,
@@ -42,11 +47,13 @@ from engine.frames.host import (
 from engine.jail.confine import JailBroken, confine
 from engine.jail.layers import Jail
 from engine.scripting.budget import Budget, killed_after
-from engine.scripting.calls import Calls
-from engine.scripting.complaints import Complaints, describe
+from engine.scripting.calling import Caller
+from engine.scripting.calls import Calls, HelperError
+from engine.scripting.complaints import describe
 from engine.scripting.facades.kfl import Kfl, take_matched
 from engine.scripting.facades.scope import Scope, build_scope
 from engine.scripting.loading import MAX_SOURCE_BYTES, LoadedScript, compile_script, run_top_level
+from engine.scripting.state import State
 from hooks.items import Item, PacketInfo
 
 ACKNOWLEDGE_AFTER_S = 0.05
@@ -54,10 +61,17 @@ HARD_LOAD_FACTOR = 2
 REFUSED_LINGER_S = 5.0
 LOAD_WALL_S = 60.0
 
-_HOOKS = {KIND_ITEMS: "onItemCaptured", KIND_PACKETS: "onPacketCaptured"}
+_HOOKS = {
+    KIND_ITEMS: "onItemCaptured",
+    KIND_PACKETS: "onPacketCaptured",
+    KIND_STREAMS: "onStreamClosed",
+    KIND_QUERIED: "onItemQueried",
+}
 _DECODERS: dict[int, Callable[[bytes], Any]] = {
     KIND_ITEMS: Item.decode,
     KIND_PACKETS: msgspec.msgpack.Decoder(PacketInfo).decode,
+    KIND_STREAMS: msgspec.msgpack.Decoder(str).decode,
+    KIND_QUERIED: Item.decode,
 }
 
 
@@ -73,21 +87,26 @@ def main(spawn: SpawnHost, parent: int) -> NoReturn:
     scope = build_scope(spawn.script, spawn.environment, spawn.node, calls, Kfl(spawn.dialect, spawn.macros))
     budget = Budget(scope.names)
     budget.start()
-    hooks = load(spawn, scope, budget, calls, layers).hooks
-    host = Host(spawn, events, calls, progress, scope, budget, hooks)
+    state = State(calls, scope.names["state"])
+    hooks = load(spawn, scope, budget, calls, layers, state).hooks
+    caller = Caller(spawn.script, hooks, calls, budget, spawn.soft_cpu_s, spawn.job_cpu_s)
+    scope.listeners.complain = partial(caller.complain, "onItemCaptured")
+    host = Host(events, calls, progress, scope, budget, caller, state)
     host.run()
 
 
 # -- loading -----------------------------------------------------------------------------------------------------------
 
 
-def load(spawn: SpawnHost, scope: Scope, budget: Budget, calls: Calls, layers: list[str]) -> LoadedScript:
+def load(spawn: SpawnHost, scope: Scope, budget: Budget, calls: Calls, layers: list[str], state: State) -> LoadedScript:
     """Read, compile and run the top level; tell the broker. Does not return when the script is refused."""
     source = read_source()
     try:
         with killed_after(HARD_LOAD_FACTOR * spawn.load_cpu_s, LOAD_WALL_S):
             budget.begin(spawn.load_cpu_s, anywhere=True)
             script = compile_script(source, spawn.script)
+            if script.report.keeps_state:
+                state.load()
             budget.begin(spawn.load_cpu_s)
             loaded = run_top_level(script, scope)
         budget.end()
@@ -159,19 +178,18 @@ class Host:
 
     def __init__(
         self,
-        spawn: SpawnHost,
         events: list[EventsLine],
         calls: Calls,
         progress: mmap.mmap,
         scope: Scope,
         budget: Budget,
-        hooks: dict[str, Callable[..., Any]],
+        caller: Caller,
+        state: State,
     ) -> None:
-        self._name, self._calls, self._progress = spawn.script, calls, progress
+        self._calls, self._progress = calls, progress
         self._lines = {line.socket.fileno(): line for line in events}
-        self._soft_cpu_s, self._job_cpu_s = spawn.soft_cpu_s, spawn.job_cpu_s
-        self._scope, self._budget, self._hooks = scope, budget, hooks
-        self._complaints = Complaints()
+        self._scope, self._budget, self._caller, self._state = scope, budget, caller, state
+        self._state.touch(time.monotonic())
         self._poll = select.poll()
         self._poll.register(
             calls.fileno(), select.POLLIN
@@ -183,7 +201,8 @@ class Host:
         """Until every events socket has ended, or after ``Shutdown``."""
         while True:
             self._serve_requests()
-            for descriptor, _ in self._poll.poll():
+            self._keep_state()
+            for descriptor, _ in self._poll.poll(self._state.wait_ms(time.monotonic())):
                 if descriptor == self._calls.fileno():
                     self._calls.receive()
                 elif not self._calls.requests:
@@ -205,38 +224,45 @@ class Host:
     def _serve_frame(self, line: EventsLine) -> None:
         size, kind, count, sequence = FRAME_HEADER.unpack(_read(line.socket, FRAME_HEADER.size))
         body = memoryview(_read(line.socket, size + 4 - FRAME_HEADER.size))
-        hook, decode = self._hooks.get(_HOOKS[kind], _ignore), _DECODERS[kind]
+        name, decode = _HOOKS[kind], _DECODERS[kind]
+        hook = self._caller.hooks.get(name, _ignore)
         tally = Tally(sent_s=time.monotonic())
+        self._state.touch(tally.sent_s)
         for blob in _entries(body, count):
             line.started += 1
             PROGRESS.pack_into(self._progress, PROGRESS.size * line.index, line.started)
-            self._call(hook, decode, blob, tally)
+            self._call(name, hook, decode, blob, tally)
             tally.done += 1
             if tally.done < count and time.monotonic() - tally.sent_s > ACKNOWLEDGE_AFTER_S:
                 _acknowledge(line.socket, sequence, tally)
                 self._serve_waiting_requests()
         _acknowledge(line.socket, sequence, tally)
 
-    def _call(self, hook: Callable[[Any], Any], decode: Callable[[bytes], Any], blob: bytes, tally: Tally) -> None:
+    def _call(
+        self, name: str, hook: Callable[[Any], Any], decode: Callable[[bytes], Any], blob: bytes, tally: Tally
+    ) -> None:
         budget = self._budget
         try:
             value = decode(blob)
-            budget.begin(self._soft_cpu_s)
+            budget.begin(self._caller.soft_cpu_s)
             hook(value)
             budget.end()
         except BaseException as error:
             budget.end()
             tally.errors += 1
-            self._complain(hook, error)
+            self._caller.complain(name, error)
         if take_matched(self._scope.kfl):
             tally.matched += 1
 
-    def _complain(self, hook: Callable[[Any], Any], error: BaseException) -> None:
-        hook_name = next(name for name, function in self._hooks.items() if function is hook)
-        text = f"{hook_name}: {describe(error, self._name, self._budget.cpu_s)}"
-        line = self._complaints.line(text, time.monotonic())
-        if line is not None:
-            self._calls.log("error", line)
+    def _keep_state(self, *, at_once: bool = False) -> None:
+        now_s = time.monotonic()
+        try:
+            if at_once:
+                self._state.save(now_s)
+            else:
+                self._state.save_if_due(now_s)
+        except HelperError as error:
+            self._caller.say(str(error))
 
     # -- what the broker asks for ----------------------------------------------------------------------------------
 
@@ -252,32 +278,39 @@ class Host:
             request = self._calls.requests.popleft()
             if isinstance(request, Shutdown):
                 self._shut_down()
-            self._run_job(request)
+            elif isinstance(request, Lines):
+                self._hear(request)
+            else:
+                self._run_job(request)
 
     def _run_job(self, request: RunJob) -> None:
         before_ns = time.thread_time_ns()
-        task, arguments = self._scope.tasks.get(request.tag, (None, ()))
+        task = self._scope.tasks.get(request.tag)
         if task is None:
             error = f"expected the tag of a job that this script has scheduled, got {request.tag[:100]!r}"
         else:
-            error = self._attempt(lambda: task(*arguments))
+            error = self._caller.attempt(lambda: task.function(*task.arguments))
+            if error:
+                self._caller.call("onJobFailed", request.tag, task.cron, task.limit, error)
+            else:
+                self._caller.call("onJobPassed", request.tag, task.cron, task.limit)
+            self._keep_state(at_once=True)
         self._calls.send(JobDone(request.run, error, time.thread_time_ns() - before_ns))
 
-    def _shut_down(self) -> NoReturn:
-        hook = self._hooks.get("onShutdown", _nothing)
-        self._calls.send(ShutdownDone(self._attempt(hook)))
-        os._exit(0)
+    def _hear(self, request: Lines) -> None:
+        """``onLogCall`` for each line; what is written meanwhile is told to nobody."""
+        self._calls.quiet = True
+        for level, text in request.lines:
+            self._caller.call("onLogCall", level, text)
+        self._calls.quiet = False
+        self._state.touch(time.monotonic())
+        self._calls.send(LinesHeard(request.number))
 
-    def _attempt(self, function: Callable[[], Any]) -> str:
-        """Call ``function`` under the budget of a job; what went wrong, or nothing."""
-        try:
-            self._budget.begin(self._job_cpu_s)
-            function()
-            self._budget.end()
-        except BaseException as error:
-            self._budget.end()
-            return describe(error, self._name, self._budget.cpu_s)
-        return ""
+    def _shut_down(self) -> NoReturn:
+        error = self._caller.attempt(self._caller.hooks.get("onShutdown", _nothing))
+        self._keep_state(at_once=True)
+        self._calls.send(ShutdownDone(error))
+        os._exit(0)
 
 
 def _acknowledge(events: socket.socket, sequence: int, tally: Tally) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from hooks.items import Item
@@ -16,21 +16,21 @@ class NotPlain(Exception):
     """A value that cannot leave the script; the text says which and why."""
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, *, number_keys: bool = False) -> Any:
     """A copy of ``value`` made of None, bool, int, float, str, bytes, list and dict with text keys.
 
     Objects of a script's own classes do not come through, so that none of its methods runs in our frames. Mappings of
-    ours (items, records, ``env``) become dicts.
+    ours (items, records, ``env``) become dicts. ``number_keys``: keys that are integers stay integers.
 
     Raises:
         NotPlain: another type, nesting deeper than 32, more than 100,000 values, text with lone surrogates.
     """
-    return _Copy().copy(value, 0)
+    return _Copy(_text_or_number if number_keys else _key).copy(value, 0)
 
 
 class _Copy:
-    def __init__(self) -> None:
-        self._values = 0
+    def __init__(self, key: Callable[[Any], Any]) -> None:
+        self._values, self._key = 0, key
 
     def copy(self, value: Any, depth: int) -> Any:
         self._values += 1
@@ -53,7 +53,7 @@ class _Copy:
         if kind in (Item, Record, Headers):
             return value.as_dict()
         if kind is dict or (isinstance(value, Mapping) and not isinstance(value, dict)):
-            return {_key(key): self.copy(member, depth) for key, member in _members(value.items())}
+            return {self._key(key): self.copy(member, depth) for key, member in _members(value.items())}
         raise NotPlain(f"expected numbers, text, bytes, lists and dicts, got {kind.__name__}")
 
 
@@ -67,6 +67,14 @@ def _key(key: Any) -> str:
     if type(key) in (int, float, bool):
         return str(key)
     raise NotPlain(f"expected text as the keys of a dict, got {type(key).__name__}")
+
+
+def _text_or_number(key: Any) -> str | int:
+    if type(key) is int:
+        return key
+    if type(key) is str:
+        return text(key)
+    raise NotPlain(f"expected text or integers as the keys of a dict, got {type(key).__name__}")
 
 
 def text(value: Any) -> str:

@@ -17,7 +17,20 @@ import msgspec
 import pytest
 
 from engine.frames.control import ConsoleLine, DetachHost, Finish, Finished, HostReady, HostRefused, KillHost
-from engine.frames.host import Call, JobDone, Log, Ready, Refused, Reply, Resend, RunJob, Shutdown, ShutdownDone
+from engine.frames.host import (
+    Call,
+    JobDone,
+    Lines,
+    LinesHeard,
+    Log,
+    Ready,
+    Refused,
+    Reply,
+    Resend,
+    RunJob,
+    Shutdown,
+    ShutdownDone,
+)
 from engine.recording.journal import Keep, read_journal
 from engine.shipping.outbox import Upload
 from tests.hostile.messages import TO_THE_BROKER
@@ -455,3 +468,86 @@ def test_a_work_folder_that_cannot_be_used_is_a_refusal(broker: RunningBroker, d
     broker.attach()
     refused = broker.hear(HostRefused)
     assert (refused.host, refused.reasons[0].startswith("its work folder cannot be used: ")) == (1, True)
+
+
+# ---- lines of the console, and state -------------------------------------------------------------------------------
+
+
+def listener(broker: RunningBroker, number: int = 1, script: str = "ears.py") -> Hosting:
+    host = broker.attach(number, script)
+    host.say(Ready(["onLogCall"], [], []))
+    broker.hear(HostReady)
+    return host
+
+
+def test_lines_are_told_to_who_listens_but_for_quiet_ones(broker: RunningBroker) -> None:
+    ears, mouth = listener(broker), ready_host(broker, 2, "mouth.py")
+    mouth.say(Log("log", "one"))
+    mouth.say(Log("error", "\x1b[2Jtwo", quiet=True))
+    mouth.say(Log("error", "three\n"))
+    heard: list[tuple[str, str]] = []
+    while len(heard) < 2:
+        lines = ears.hear(Lines)
+        heard += lines.lines
+        ears.say(LinesHeard(lines.number))
+    assert heard == [("log", "one"), ("error", "three\\n")]
+
+
+def test_a_listener_hears_its_own_ordinary_lines(broker: RunningBroker) -> None:
+    ears = listener(broker)
+    ears.say(Log("log", "mine"))
+    assert ears.hear(Lines).lines == [("log", "mine")]
+
+
+def test_lines_wait_until_those_before_were_heard_and_too_many_are_counted(broker: RunningBroker) -> None:
+    ears = listener(broker)
+    mouths = [ready_host(broker, number, f"m{number}.py") for number in range(2, 16)]
+    ears.say(Log("log", "first"))
+    assert ears.hear(Lines).lines == [("log", "first")]
+    for _ in range(50):
+        for mouth in mouths:
+            mouth.say(Log("log", "x" * 100))
+    told = broker.counted("broker_lines_told_total", 701)
+    assert told == broker.counted("broker_lines_dropped_total{reason=script_queue_full}", told - 513) + 513
+    ears.say(LinesHeard(1))
+    assert len(ears.hear(Lines).lines) == 64
+
+
+def test_lines_that_nobody_sent_end_the_host(broker: RunningBroker) -> None:
+    ears = listener(broker)
+    ears.say(LinesHeard(5))
+    assert "the end of lines 5, which were not sent" in broker.hear(KillHost).reason
+
+
+def test_a_job_waits_until_the_lines_were_heard(broker: RunningBroker) -> None:
+    ears = listener(broker)
+    ears.call("jobs.schedule", "job", "0 0 0 1 1 *")
+    ears.say(Log("log", "x"))
+    lines = ears.hear(Lines)
+    ears.call("jobs.run", "job")
+    assert ears.call("utils.json2Yaml", "{}") == "{}\n", "it was answered, and nothing else was sent"
+    ears.say(LinesHeard(lines.number))
+    assert ears.hear(RunJob).tag == "job"
+
+
+def test_state_outlives_broker_and_host(data: Path) -> None:
+    with running_broker(data) as broker:
+        host = ready_host(broker)
+        assert host.call("state.load") == b""
+        host.call("state.save", b"kept")
+        broker.send(DetachHost(1, "top.py", successor=True))
+        assert ready_host(broker, 2).call("state.load") == b"kept"
+    with running_broker(data) as broker:
+        later = ready_host(broker, 3)
+        assert later.call("state.load") == b"kept"
+        with pytest.raises(CallFailed, match="would exceed the limit"):
+            later.call("state.save", bytes(57_345))
+
+
+def test_the_predecessor_of_a_host_saves_no_more(broker: RunningBroker) -> None:
+    old = ready_host(broker, 1)
+    old.call("state.save", b"old")
+    new = ready_host(broker, 2)
+    new.call("state.save", b"new")
+    old.call("state.save", b"older")
+    assert new.call("state.load") == b"new"

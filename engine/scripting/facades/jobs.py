@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.scripting.calls import Calls, HelperError
 from engine.scripting.facades.facade import Facade, Remote, fill
 
-Task = tuple[Callable[..., Any], tuple[Any, ...]]
+
+class Task(NamedTuple):
+    """What a tag stands for."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    cron: str
+    limit: int
 
 
 class Scheduler(Remote):
@@ -49,7 +56,7 @@ class Jobs(Facade):
         if not callable(task):
             raise HelperError(f"jobs.schedule: expected a function to run, got {type(task).__name__}")
         self._calls.call("jobs.schedule", tag, cron, limit)
-        self._tasks[tag] = (task, arguments)
+        self._tasks[tag] = Task(task, arguments, cron, limit)
 
     def remove(self, tag: str) -> Any:
         """Forget the job ``tag``."""

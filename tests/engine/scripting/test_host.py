@@ -10,7 +10,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.frames.host import KIND_PACKETS, Call, JobDone, Log, Ready, Reply, Resend, RunJob, Shutdown
+from engine.frames.host import (
+    KIND_PACKETS,
+    KIND_QUERIED,
+    KIND_STREAMS,
+    Call,
+    JobDone,
+    Lines,
+    LinesHeard,
+    Log,
+    Ready,
+    Reply,
+    Resend,
+    RunJob,
+    Shutdown,
+)
 from hooks.items import PacketInfo
 from tests.support.scripthost import ITEM, Gone, HostEnds, Zygote
 
@@ -250,12 +264,12 @@ def test_a_hook_that_is_no_function_is_a_reason(zygote: Zygote) -> None:
 
 
 def test_ready_names_hooks_layers_and_warnings(zygote: Zygote) -> None:
-    host = zygote.spawn("def onShutdown(): pass\ndef onItemCaptured(d): pass\ndef onStreamClosed(s): pass\n")
+    host = zygote.spawn("def onShutdown(): pass\ndef onItemCaptured(d): pass\ndef onPodEvent(e, p): pass\n")
     message = host.next()
     assert isinstance(message, Ready)
-    assert message.hooks == ["onItemCaptured", "onStreamClosed", "onShutdown"]
+    assert message.hooks == ["onItemCaptured", "onShutdown", "onPodEvent"]
     assert {"no_new_privs", "limits", "parent_death"} <= set(message.layers)
-    assert message.warnings == ["'onStreamClosed': nothing fires it yet"]
+    assert message.warnings == ["'onPodEvent': nothing fires it yet"]
 
 
 def test_a_refused_host_gives_its_reasons_time_to_arrive_before_its_end(zygote: Zygote) -> None:
@@ -433,3 +447,87 @@ def test_jobs_that_were_asked_for_before_shutdown_run_before_it(zygote: Zygote) 
     assert host.lines == ["log: job 10", "log: bye"]
     with pytest.raises(Gone):
         host.next()
+
+
+HOOKS = """
+def onJobPassed(tag, cron, limit):
+    console.log("passed", tag, cron, limit)
+
+def onJobFailed(tag, cron, limit, err):
+    console.log("failed", tag, cron, limit, err)
+    raise ValueError("again")
+
+def fail():
+    1 / 0
+
+jobs.schedule("good", "0 * * * * *", len, 3, "x")
+jobs.schedule("bad", "1 * * * * *", fail)
+"""
+
+
+def test_a_script_hears_how_its_jobs_end(zygote: Zygote) -> None:
+    host = loaded(zygote, HOOKS)
+    assert host.run_job("good").error == ""
+    assert host.run_job("bad", 2).error == "line 10: ZeroDivisionError: division by zero"
+    assert host.run_job("nothing", 3).error != ""
+    assert host.lines == [
+        "log: passed good 0 * * * * * 3",
+        "log: failed bad 1 * * * * * 0 line 10: ZeroDivisionError: division by zero",
+        "error: onJobFailed: line 7: ValueError: again",
+    ]
+
+
+def test_ended_streams_and_queried_items_come_as_entries(zygote: Zygote) -> None:
+    source = "def onStreamClosed(s): console.log(s)\ndef onItemQueried(d): console.log(d.response.status)\n"
+    host = loaded(zygote, source)
+    assert host.deliver("000000000144.pcap", "000000000145_udp.pcap", kind=KIND_STREAMS) == (0, 0)
+    assert host.deliver(ITEM, kind=KIND_QUERIED) == (0, 0)
+    assert host.lines == ["log: 000000000144.pcap", "log: 000000000145_udp.pcap", "log: 200"]
+
+
+def test_lines_of_the_console_are_heard_and_what_is_written_meanwhile_is_quiet(zygote: Zygote) -> None:
+    source = (
+        "def onLogCall(level, msg):\n    console.log(level, msg)\n    [][1]\ndef onItemCaptured(d): console.log(1)\n"
+    )
+    host = loaded(zygote, source)
+    host.broker.send(Lines(7, [("log", "a"), ("error", "b")]))
+    said = [host.receive() for _ in range(5)]
+    assert said == [
+        Log("log", "log a", quiet=True),
+        Log("error", "onLogCall: line 3: IndexError: list index out of range", quiet=True),
+        Log("log", "error b", quiet=True),
+        Log("error", "onLogCall: line 3: IndexError: list index out of range", quiet=True),
+        LinesHeard(7),
+    ]
+    host.send([ITEM])
+    assert host.receive() == Log("log", "1", quiet=False)
+
+
+LISTENERS = """
+@on_item(filter="http")
+def first(data):
+    console.log("http", data.stream)
+
+@on_item("response.status == 200")
+def second(data):
+    console.log("200", data.stream)
+    raise ValueError("second")
+
+@on_item("dns")
+def third(data):
+    raise ValueError("third")
+"""
+
+
+def test_declared_filters_are_told_and_decide_which_function_is_called(zygote: Zygote) -> None:
+    host = zygote.spawn("# A title\n" + LISTENERS)
+    message = host.next()
+    assert isinstance(message, Ready)
+    assert (message.hooks, message.title) == (["onItemCaptured"], "A title")
+    assert message.filters == ["http", "response.status == 200", "dns"]
+    assert host.deliver(ITEM) == (1, 0)
+    assert host.lines == [
+        f"log: http {ITEM['stream']}",
+        f"log: 200 {ITEM['stream']}",
+        "error: onItemCaptured: line 10: ValueError: second",
+    ]
