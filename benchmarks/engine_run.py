@@ -25,6 +25,7 @@ from engine.counters import Counters
 from engine.dissect.registry import load_rows
 from engine.items.encoding import json_lines
 from engine.items.item import LazyItem
+from engine.kfl.patterns import compile_pattern
 from engine.pipeline import Node, Pipeline
 from engine.resolve.static import open_resolver
 from engine.resolve.targets import Targets
@@ -66,7 +67,7 @@ class Run:
             Node("bench", settings.node.ip),
             self.counters,
             StreamIds(data).next,
-            Targets(settings.targets, resolver) if settings.targets.chosen else None,
+            Targets(settings.targets, resolver, compile_pattern(".*")) if settings.targets.chosen else None,
         )
 
     def capture(self, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from engine.cron import zone_of
 from engine.errors import ConfigError
 from engine.kubeshark import known_to_kubeshark
 from engine.options import Key
-from engine.resolve.targets import check_targets, compile_regex
+from engine.resolve.targets import check_targets
 from engine.units import parse_duration_s, parse_size_bytes
 
 SECRET_ENDINGS = ("KEY", "KEY_JSON", "TOKEN", "SECRET", "PASSWORD")
@@ -172,7 +173,7 @@ def _convert(item: _Given, key: Key) -> Any:
         return {str(name): _as_text(part) for name, part in content.items()}
     text = "" if value is None else _as_text(value)
     if key.kind == "regex":
-        compile_regex(where, text)
+        _check_regex(where, text)
     if key.kind == "path" and text and not text.startswith("gs://"):
         return str((item.base / text).absolute())
     return text
@@ -185,6 +186,39 @@ def _mapping(text: str) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError:
         return None
+
+
+def _check_regex(where: str, text: str) -> None:
+    """Raises ``ConfigError`` that points at the place where ``text`` is no regular expression."""
+    from engine.kfl.patterns import PatternError, compile_pattern  # here and not above: most commands have none
+
+    try:
+        compile_pattern(text)
+    except PatternError as error:
+        reason = str(error)
+        place = _place_of(reason.rpartition(": ")[2], text)
+        raise ConfigError(where, "a regular expression", text, _pointed(text, reason, place)) from None
+
+
+def _place_of(part: str, text: str) -> int:
+    """Where a pattern is wrong: RE2 names the part, or all of it, and then Python's engine may know more; else -1."""
+    if part and part != text:
+        return text.find(part)
+    try:
+        re.compile(text)
+    except re.error as error:
+        return -1 if error.pos is None else error.pos
+    except (RecursionError, OverflowError):
+        return -1
+    return -1
+
+
+def _pointed(text: str, reason: str, place: int) -> str:
+    if place < 0:
+        return reason
+    begin = text.rfind("\n", 0, place) + 1
+    line = text[begin:].split("\n", 1)[0]
+    return f"{reason.partition(':')[0]} at position {place}\n  {line}\n  {' ' * (place - begin)}^"
 
 
 def _flag(where: str, value: Any) -> bool:

@@ -18,6 +18,8 @@ from engine.dissect.registry import load_rows
 from engine.errors import CaptureError
 from engine.items.item import LazyItem
 from engine.pipeline import Node, Pipeline, Step
+from engine.resolve.options import TargetOptions
+from engine.resolve.resolver import Resolver
 from engine.resolve.static import open_resolver
 from engine.resolve.targets import Targets
 from engine.segments.replay import Packets, Replay
@@ -60,7 +62,7 @@ class Query:
         numbers = itertools.count(1)
         rows, resolver = load_rows(), open_resolver(settings.resolve)
         node = Node(settings.node.name, settings.node.ip)
-        targets = Targets(settings.targets, resolver) if settings.targets.chosen else None
+        targets = _targets(settings.targets, resolver)
         self._new_pipeline: Callable[[], Pipeline] = lambda: Pipeline(
             settings.streams, settings.dissect, rows, resolver, node, self.counters, lambda: next(numbers), targets
         )
@@ -141,6 +143,14 @@ def _let_go(items: list[LazyItem]) -> Iterator[LazyItem]:
     items.reverse()
     while items:
         yield items.pop()
+
+
+def _targets(options: TargetOptions, resolver: Resolver) -> Targets | None:
+    if not options.chosen:
+        return None
+    from engine.kfl.patterns import compile_pattern  # here and not above: most queries have no such filter
+
+    return Targets(options, resolver, compile_pattern(options.regex))
 
 
 def _check(sources: Sequence[str]) -> None:

@@ -39,6 +39,7 @@ from engine.frames.host import KIND_PACKETS, KIND_QUERIED, KIND_STREAMS
 from engine.items.encoding import packet_blob
 from engine.items.interest import Interest
 from engine.items.item import LazyItem
+from engine.kfl.patterns import compile_pattern
 from engine.pipeline import Node, Pipeline, Step
 from engine.process import Child, run
 from engine.resolve.static import open_resolver
@@ -94,7 +95,7 @@ class Worker:
             node,
             self._counters,
             StreamIds(child.data, member).next,
-            Targets(options, resolver) if filtered else None,
+            Targets(options, resolver, compile_pattern(options.regex)) if filtered else None,
         )
         self._delivery = Delivery(
             self._settings.scripts, self._counters, self._shelf, lossless=self._lossless, kill=self._ask_to_kill

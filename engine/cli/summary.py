@@ -39,6 +39,8 @@ def _story(totals: Mapping[str, int]) -> str:
         return f"{number:,} {one if number == 1 else many or one + 's'}"
 
     story = f"{count('capture_packets_total', 'packet')} in {count('streams_started_total', 'stream')}"
+    if totals.get("items_total") and not totals.get("scripts_entries_total"):
+        return story + f" gave {count('items_total', 'item')}; no script asked for them."
     if not totals.get("scripts_entries_total"):
         return story + ". No script asked for items, so none were made."
     story += (

@@ -5,8 +5,6 @@ A filter chooses pods, not packets: a stream is captured when one of its ends is
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Callable, Sequence
 
 from engine.errors import ConfigError
@@ -24,27 +22,6 @@ def check_targets(options: TargetOptions, resolve: ResolveOptions) -> None:
         raise ConfigError(options.chosen[0], "names of addresses to go by", "none", hint)
 
 
-def compile_regex(where: str, text: str) -> Callable[[str], object]:
-    """A function that finds ``text`` anywhere in a name.
-
-    Raises:
-        ConfigError: ``text`` is no regular expression; its message points at the place.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about constructs that may change their meaning one day
-            return re.compile(text).search
-    except re.error as error:
-        place = error.pos if error.pos is not None else 0
-        line = text[:place].count("\n")
-        column = place - (text.rfind("\n", 0, place) + 1)
-        shown = text.splitlines()[line] if text.splitlines()[line:] else ""
-        hint = f"{error.msg} at position {place}\n  {shown}\n  {' ' * column}^"
-        raise ConfigError(where, "a regular expression", text, hint) from None
-    except (RecursionError, OverflowError):
-        raise ConfigError(where, "a regular expression", text, "it is nested too deeply or repeats too often") from None
-
-
 def overruled(options: TargetOptions, sources: Sequence[str], bpf: str) -> tuple[str, ...]:
     """Keys that have no effect, since ``tap.bpfOverride`` takes their place on interfaces, as Kubeshark has it."""
     return options.chosen if bpf and any(source.startswith("iface:") for source in sources) else ()
@@ -53,10 +30,9 @@ def overruled(options: TargetOptions, sources: Sequence[str], bpf: str) -> tuple
 class Targets:
     """What each address is to the filters."""
 
-    def __init__(self, options: TargetOptions, resolver: Resolver) -> None:
-        """Raises ``ConfigError``: ``tap.regex`` is no regular expression."""
-        self.resolver = resolver
-        self._finds = compile_regex("tap.regex", options.regex)
+    def __init__(self, options: TargetOptions, resolver: Resolver, finds: Callable[[str], bool]) -> None:
+        """``finds``: whether ``tap.regex`` is found in a name."""
+        self.resolver, self._finds = resolver, finds
         self._namespaces = frozenset(options.namespaces)
         self._excluded = frozenset(options.excluded_namespaces)
         self._only_excludes = options.chosen == ("tap.excludedNamespaces",)

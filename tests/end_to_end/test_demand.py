@@ -150,6 +150,7 @@ def test_a_query_switches_dissection_on_in_the_middle_of_a_stream_and_off_again(
     shown = remora("show", *names, "--data", str(instance.data))
     assert json.loads(shown.stdout)["packets"] == wire.packets
     assert instance.stop() == 0, instance.output()
+    assert "gave 3 items; no script asked for them." in instance.output()
     assert paths(remora("query", "--data", str(instance.data), "--last", "1h").stdout) == paths(afterwards.stdout)
 
 

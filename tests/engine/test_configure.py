@@ -124,14 +124,23 @@ def test_settings_survive_the_way_to_a_child() -> None:
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(settings), type=Settings) == settings
 
 
-def test_a_bad_regular_expression_is_pointed_at(tmp_path: Path) -> None:
-    file = write(tmp_path, "tap: {regex: 'front(end'}")
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("front(end", "missing ) at position 5\n  front(end\n       ^"),
+        ("front[a-", "missing ] at position 5\n  front[a-\n       ^"),
+        ("*web", "no argument for repetition operator at position 0\n  *web\n  ^"),
+        ("a\n(b", "missing ) at position 2\n  (b\n  ^"),
+        ("a(?=b)", "invalid perl operator at position 1\n  a(?=b)\n   ^"),
+        ("web{2000}", "invalid repetition size at position 3\n  web{2000}\n     ^"),
+        ("\\xe9\udcff", "it holds half of a character (a lone surrogate)"),
+    ],
+    ids=["group", "set", "star", "second line", "look ahead", "repeats", "surrogate"],
+)
+def test_a_bad_regular_expression_is_pointed_at(text: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        configure(file, [], {})
-    assert str(caught.value) == (
-        f"tap.regex (file {file}): expected a regular expression, got 'front(end'; "
-        "missing ), unterminated subpattern at position 5\n  front(end\n       ^"
-    )
+        configure(None, [f"tap.regex={text}"], {})
+    assert str(caught.value) == f"tap.regex (--set): expected a regular expression, got {text!r}; {message}"
 
 
 def test_filters_by_name_need_names() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from engine.counters import Drop
 from engine.decode.targeting import Targeting
+from engine.kfl.patterns import compile_pattern
 from engine.resolve.options import TargetOptions
 from engine.resolve.resolver import Name
 from engine.resolve.static import StaticNames
@@ -30,6 +31,10 @@ class Watched(StaticNames):
 
     def change(self, names: dict[str, Name]) -> None:
         self._take(names)
+
+
+def targets_of(options: TargetOptions, names: StaticNames) -> Targets:
+    return Targets(options, names, compile_pattern(options.regex))
 
 
 def marked(targeting: Targeting, rows: Sequence[Row]) -> list[int]:
@@ -60,7 +65,7 @@ def test_the_table_says_what_asking_for_every_packet_says(seed: int) -> None:
     options = dice.choice(
         [SHOP, TargetOptions(excluded_namespaces=["sock"]), TargetOptions(regex="1", excluded_namespaces=["shop"])]
     )
-    targets = Targets(options, StaticNames(names))
+    targets = targets_of(options, StaticNames(names))
     targeting = Targeting(targets, place_bits=dice.choice([1, 3, 16]))
     for _ in range(4):
         rows = [
@@ -78,7 +83,7 @@ def test_the_table_says_what_asking_for_every_packet_says(seed: int) -> None:
 
 def test_an_address_is_asked_for_once_whatever_its_ports() -> None:
     names = Watched({"10.0.0.1": Name("web", "shop")})
-    targeting = Targeting(Targets(SHOP, names))
+    targeting = Targeting(targets_of(SHOP, names))
     rows = [Row(source_port=40_000 + number) for number in range(50)]
     assert marked(targeting, rows) == marked(targeting, rows) == [0] * 50
     assert names.asked == 2
@@ -87,14 +92,14 @@ def test_an_address_is_asked_for_once_whatever_its_ports() -> None:
 
 def test_where_ports_have_names_each_is_asked_for() -> None:
     names = Watched({"10.0.0.2:80": Name("web", "shop")})
-    targeting = Targeting(Targets(SHOP, names))
+    targeting = Targeting(targets_of(SHOP, names))
     assert marked(targeting, [Row(), Row(target_port=81), Row()]) == [0, Drop.NOT_TARGETED, 0]
     assert names.asked == 3
 
 
 def test_a_name_that_becomes_known_later_counts_from_then_on_and_one_that_went_no_more() -> None:
     names = Watched({})
-    targeting = Targeting(Targets(SHOP, names))
+    targeting = Targeting(targets_of(SHOP, names))
     assert marked(targeting, [Row()]) == [Drop.NOT_TARGETED]
     names.change({"10.0.0.2": Name("web", "shop")})
     assert marked(targeting, [Row()]) == [0]
@@ -103,4 +108,4 @@ def test_a_name_that_becomes_known_later_counts_from_then_on_and_one_that_went_n
 
 
 def test_what_decode_dropped_keeps_its_reason() -> None:
-    assert marked(Targeting(Targets(SHOP, StaticNames({}))), [Row(drop=3)]) == [3]
+    assert marked(Targeting(targets_of(SHOP, StaticNames({}))), [Row(drop=3)]) == [3]

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from engine.errors import ConfigError
+from engine.kfl.patterns import compile_pattern
 from engine.resolve.options import ResolveOptions, TargetOptions
 from engine.resolve.resolver import Name
 from engine.resolve.static import StaticNames
-from engine.resolve.targets import EXCLUDED, OTHER, TARGET, UNKNOWN, Targets, check_targets, compile_regex, overruled
+from engine.resolve.targets import EXCLUDED, OTHER, TARGET, UNKNOWN, Targets, check_targets, overruled
 
 NAMES = StaticNames(
     {
@@ -26,7 +27,8 @@ STRANGER = "192.0.2.1"
 
 
 def targets(**options: Any) -> Targets:
-    return Targets(TargetOptions(**options), NAMES)
+    chosen = TargetOptions(**options)
+    return Targets(chosen, NAMES, compile_pattern(chosen.regex))
 
 
 @pytest.mark.parametrize(
@@ -70,24 +72,6 @@ def test_one_end_is_enough_and_strangers_pass_where_nobody_was_asked_for(
 ) -> None:
     assert targets(namespaces=["shop"], excluded_namespaces=["sock"]).keeps(ends) is asked_for
     assert targets(excluded_namespaces=["sock"]).keeps(ends) is only_excluded
-
-
-@pytest.mark.parametrize(
-    ("text", "place"),
-    [
-        ("(front", "position 0\n  (front\n  ^"),
-        ("front[a-", "position 5\n  front[a-\n       ^"),
-        ("*web", "nothing to repeat at position 0\n  *web\n  ^"),
-        ("a\n(b", "position 2\n  (b\n  ^"),
-        ("(" * 5000 + ")" * 5000, "nested too deeply"),
-    ],
-    ids=["group", "set", "star", "second line", "deep"],
-)
-def test_a_bad_expression_is_pointed_at(text: str, place: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        compile_regex("tap.regex", text)
-    assert str(caught.value).startswith("tap.regex: expected a regular expression, got ")
-    assert place in str(caught.value)
 
 
 def test_filters_without_names_are_refused() -> None:
