@@ -63,12 +63,11 @@ class DnsDatagrams:
 
     def feed(self, chunk: Chunk) -> list[Message]:
         """The message in ``chunk``; none where not even its header is."""
-        if len(chunk.data) < _HEADER_BYTES:
+        _, direction, data, _, times_ns, missing = chunk
+        if len(data) < _HEADER_BYTES:
             return []
-        fault = Problem("dissection", f"{chunk.missing_bytes} bytes are missing") if chunk.missing_bytes else None
-        time_ns = chunk.times_ns[0]
-        size_bytes = len(chunk.data) + chunk.missing_bytes
-        return [_message(chunk, chunk.data, time_ns, time_ns, size_bytes, fault)]
+        fault = Problem("dissection", f"{missing} bytes are missing") if missing else None
+        return [_message(direction, data, times_ns[0], times_ns[0], len(data) + missing, fault)]
 
     def close(self, reason: str) -> list[Message]:  # noqa: ARG002 - part of the protocol
         """Nothing is ever half done."""
@@ -136,7 +135,7 @@ class _Half:
             if end - at >= 2 + _HEADER_BYTES:
                 start_ns = self.start_ns if at < base else chunk.time_ns_at(at - base)
                 message = _message(
-                    chunk, data[at + 2 : end], start_ns, chunk.time_ns_at(end - 1 - base), end - at, None
+                    chunk.direction, data[at + 2 : end], start_ns, chunk.time_ns_at(end - 1 - base), end - at, None
                 )
                 message.after_gap, self.after_gap = self.after_gap, False
                 found.append(message)
@@ -152,10 +151,12 @@ class _Half:
         self.wanted_bytes = 2 + int.from_bytes(rest[:2], "big") if len(rest) >= 2 else 2
 
 
-def _message(chunk: Chunk, data: bytes, start_ns: int, end_ns: int, size_bytes: int, fault: Problem | None) -> Message:
+def _message(
+    direction: int, data: bytes, start_ns: int, end_ns: int, size_bytes: int, fault: Problem | None
+) -> Message:
     is_request = data[2] < 0x80
     key = data[0] << 8 | data[1]
-    return Message(is_request, chunk.direction, key, start_ns, end_ns, size_bytes, DnsPayload(data, is_request, fault))
+    return Message(is_request, direction, key, start_ns, end_ns, size_bytes, DnsPayload(data, is_request, fault))
 
 
 def _constant(layer4: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import struct
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from engine.dissect.dns_codes import CLASSES, class_name, code_name, opcode_name, type_name
+from engine.dissect.dns_codes import CLASSES, CODES, OPCODES, TYPES
 from engine.dissect.dns_names import Damaged, Names, plain_name
 from engine.dissect.dns_records import read_record
 from engine.dissect.message import Problem
@@ -81,11 +81,11 @@ def _plain_question(raw: bytes) -> Question | None:
     if name is None:
         return None
     kind, group = _QUESTION.unpack_from(raw, len(raw) - 4)
-    return Question(name, type_name(kind), class_name(group), _is_usual(name, kind, group))
+    return Question(name, TYPES[kind], CLASSES[group], _is_usual(name, kind, group))
 
 
 def _request(data: bytes) -> tuple[dict[str, Any], str]:
-    section: dict[str, Any] = {"opCode": opcode_name((data[2] >> 3) & 15), "questions": []}
+    section: dict[str, Any] = {"opCode": OPCODES[(data[2] >> 3) & 15], "questions": []}
     try:
         _questions(Names(data), data, data[4] << 8 | data[5], section["questions"])
     except Damaged as error:
@@ -114,7 +114,7 @@ def _response(data: bytes) -> tuple[dict[str, Any], str]:
     except (struct.error, IndexError):
         wrong = "it ends early"
     return {
-        "code": code_name(code),
+        "code": CODES[code],
         "questions": asked,
         "answers": answers,
         "authorities": authorities,
@@ -135,5 +135,5 @@ def _questions(names: Names, data: bytes, count: int, found: list[dict[str, str]
         name, pos = names.read(pos)
         kind, group = _QUESTION.unpack_from(data, pos)
         pos += 4
-        found.append({"name": name, "type": type_name(kind), "class": class_name(group)})
+        found.append({"name": name, "type": TYPES[kind], "class": CLASSES[group]})
     return pos

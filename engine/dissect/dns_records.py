@@ -7,7 +7,7 @@ import struct
 from functools import lru_cache
 from typing import Any
 
-from engine.dissect.dns_codes import class_name, type_name
+from engine.dissect.dns_codes import CLASSES, TYPES
 from engine.dissect.dns_names import Damaged, Names
 
 _RECORD = struct.Struct(">HHIH")
@@ -15,7 +15,7 @@ _OPTION = struct.Struct(">HH")
 _GROUPS = struct.Struct(">8H")
 _FIRST_QUESTION = b"\xc0\x0c"
 """A pointer to the name behind the header: the owner of most answers."""
-_OPT = 41
+_A, _OPT = 1, 41
 _EMPTY = dict.fromkeys(
     ("name", "type", "class", "ttl", "ip", "ns", "cname", "ptr", "txts", "soa", "srv", "mx", "opt", "uri"), ""
 )
@@ -41,8 +41,11 @@ def read_record(names: Names, data: bytes, pos: int, asked: str, found: list[dic
     if end > len(data):
         raise Damaged("a record ends behind the message")
     record: dict[str, Any] = _EMPTY.copy()  # and four values put in: half the cost of a new dict
-    record["name"], record["type"], record["class"], record["ttl"] = name, type_name(kind), class_name(group), ttl
+    record["name"], record["type"], record["class"], record["ttl"] = name, TYPES[kind], CLASSES[group], ttl
     found.append(record)
+    if kind == _A and length == 4:
+        record["ip"] = f"{data[pos]}.{data[pos + 1]}.{data[pos + 2]}.{data[pos + 3]}"
+        return end, 0
     if kind == _OPT:
         record["opt"] = _opt(group, ttl, data[pos:end]) if length else _bare_opt(group, ttl)
         return end, ttl >> 24
@@ -57,7 +60,7 @@ def read_record(names: Names, data: bytes, pos: int, asked: str, found: list[dic
 
 def _address(names: Names, data: bytes, pos: int, end: int) -> str:  # noqa: ARG001 - one signature for all readers
     if end - pos == 4:
-        return f"{data[pos]}.{data[pos + 1]}.{data[pos + 2]}.{data[pos + 3]}"
+        return ".".join(map(str, data[pos:end]))
     if end - pos != 16:
         raise Damaged("an address of a wrong length")
     text = "{:x}:{:x}:{:x}:{:x}:{:x}:{:x}:{:x}:{:x}".format(*_GROUPS.unpack_from(data, pos))
