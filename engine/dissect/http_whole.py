@@ -15,7 +15,8 @@ from engine.dissect.http_sections import HttpPayload
 
 METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH"))
 _VERSIONS = (b" HTTP/1.1\r\n", b" HTTP/1.0\r\n")
-_FRAMED = re.compile(rb"\n(?i:content-length|transfer-encoding)")
+_SPECIAL = re.compile(rb"\n(?:\n|(?i:content-length|transfer-encoding))")
+"""In a head: an early end of it, or a body behind it."""
 _PLAIN_SIZE = re.compile(rb"([0-9a-fA-F]{1,8})\r\n")
 
 
@@ -29,13 +30,15 @@ def whole_request(data: bytes, method: bytes, max_head_bytes: int, limit_bytes: 
     ):
         return None
     end = data.find(b"\n\r\n", line_end - 1) + 3
-    if end < 3 or end > max_head_bytes or data.find(b"\n\n", line_end, end) >= 0:
+    if end < 3 or end > max_head_bytes:
         return None
-    head = data[:end]  # all of it costs nothing: the same object
-    payload = HttpPayload(head, True, limit_bytes)
-    if not _FRAMED.search(head):
-        return payload if end == len(data) else None
-    how, length = request_framing(head)
+    special = _SPECIAL.search(data, line_end - 1, end)
+    if special is None:
+        return HttpPayload(data, True, limit_bytes) if end == len(data) else None
+    if special.end() - special.start() == 2:
+        return None
+    payload = HttpPayload(data[:end], True, limit_bytes)
+    how, length = request_framing(payload.head)
     if how == "length":
         return payload if _keep_rest(payload, data, end, length) else None
     return payload if how == "chunked" and _keep_chunks(payload, data, end) else None
@@ -69,7 +72,9 @@ def _keep_rest(payload: HttpPayload, data: bytes, end: int, length: int) -> bool
     """Whether a body of ``length`` ends where ``data`` does."""
     if end + length != len(data):
         return False
-    if length:
+    if 0 < length <= payload.limit_bytes:  # as keep does it
+        payload.parts, payload.kept_bytes, payload.body_bytes = [data[end:]], length, length
+    elif length:
         payload.keep(data[end:])
     return True
 
