@@ -71,4 +71,9 @@ def scripts_check(file: Path) -> None:
         raise SystemExit(1) from None
     for warning in report.warnings:
         click.echo(f"warning: {warning}")
-    click.echo(f"{report.header.title or file.name}: valid; hooks: {', '.join(report.hooks) or 'none'}")
+    click.echo(f"valid; hooks: {', '.join(report.hooks) or 'none'}")
+    if report.header.title:
+        click.echo(report.header.title)
+    for name, value in report.header.about.items():
+        indent = "\n" + " " * 9
+        click.echo(f"{name + ':':<9}" + value.replace("\n", indent))

@@ -26,14 +26,19 @@ def find_hooks(tree: ast.Module) -> tuple[list[str], list[str]]:
         if name != "onItemCaptured" and is_marked(function):
             hooks["onItemCaptured"] = None
             reasons += _wrong_parameters("onItemCaptured", name, function)
-    return list(hooks), reasons
+    if any(isinstance(node, ast.Call) and _is_on_item(node.func) for node in ast.walk(tree)):
+        hooks["onItemCaptured"] = None
+    return [hook for hook in hook_names() if hook in hooks], reasons
 
 
 def is_marked(function: Function) -> bool:
     """Whether it is decorated with ``on_item``."""
     decorators = function.decorator_list if isinstance(function, ast.FunctionDef) else []
-    called = [decorator.func if isinstance(decorator, ast.Call) else decorator for decorator in decorators]
-    return any(isinstance(name, ast.Name) and name.id == "on_item" for name in called)
+    return any(_is_on_item(each.func if isinstance(each, ast.Call) else each) for each in decorators)
+
+
+def _is_on_item(name: ast.expr) -> bool:
+    return isinstance(name, ast.Name) and name.id == "on_item"
 
 
 def _top_level_functions(body: list[ast.stmt]) -> Iterator[tuple[str, Function]]:

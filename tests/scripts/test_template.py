@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,33 +10,27 @@ import pytest
 from engine.scripting.loading import check_script
 from hooks.items import Item, PacketInfo
 from hooks.specs import hook_names
-from tests.support.scripthost import ITEM, Zygote, running_zygote
+from tests.support.scripthost import ITEM, Zygote
 
 FOLDER = Path(__file__).parents[2] / "scripts"
 TEMPLATE = (FOLDER / "template.py").read_text()
 
 
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with running_zygote() as process:
-        yield process
-
-
 def test_the_template_loads_without_a_warning() -> None:
     report = check_script(TEMPLATE, "template.py")
-    assert (report.hooks, report.warnings) == (("onItemCaptured", "onShutdown"), ())
+    assert (report.hooks, report.warnings) == (("onItemCaptured", "onStreamClosed", "onShutdown"), ())
 
 
 def test_the_template_counts_and_reports(zygote: Zygote) -> None:
-    host = zygote.spawn(TEMPLATE, environment={"RECORDING_KFL": "http"})
+    host = zygote.spawn(TEMPLATE, environment={"RECORDING_KFL": "http"}, answers={"state.load": b""})
     host.ready()
-    assert host.asked == [("jobs.schedule", "report", "0 * * * * *", 0)]
+    assert host.asked == [("state.load",), ("jobs.schedule", "report", "0 * * * * *", 0)]
+    assert host.filters == ["http"]
     half = {**ITEM, "request": None, "elapsedTime": None}
-    other = {**ITEM, "protocol": {"name": "redis"}}
-    assert host.deliver(ITEM, half, other) == (0, 2)
+    assert host.deliver(ITEM, half) == (0, 0)
     assert host.run_job("report").error == ""
     assert host.lines == [
-        "log: 2 items on node-1",
+        "log: 2 items on node-1, start number 1",
         "log:        3 ms  http server /a",
         "log:        0 ms  http server ",
     ]

@@ -88,6 +88,8 @@ class HostEnds:
         """``level: text`` of every console line."""
         self.warnings: list[str] = []
         self.layers: list[str] = []
+        self.hooks: list[str] = []
+        self.filters: list[str] = []
 
     # -- broker --------------------------------------------------------------------------------------------------------
 
@@ -123,6 +125,7 @@ class HostEnds:
         message = self.next()
         assert isinstance(message, Ready), message
         self.warnings, self.layers = message.warnings, message.layers
+        self.hooks, self.filters = message.hooks, message.filters
         return message.hooks
 
     def refused(self) -> list[str]:
