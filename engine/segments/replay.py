@@ -90,8 +90,8 @@ class Replay:
         self.since_ns = 0
         """Where the wanted time begins."""
         self._wanted: Ids | None = None
-        self._rescued: tuple[int, set[int]] = (0, set())
-        """Of the segment that is being read: streams whose rescued packets have come."""
+        self._rescued: dict[int, set[int]] = {}
+        """By segment that was rescued to several files: streams whose packets have come."""
         if last_ns is not None:
             self.since_ns = self._newest_ns() - last_ns
             self._wanted = self._streams_since(self.since_ns)
@@ -170,10 +170,10 @@ class Replay:
         origin, number, _ = segment.place
         extents = extents[extents["segment"] == origin]
         if number != origin:  # a stream that was rescued twice counts as it lies in the highest file, which came first
-            self._rescued = self._rescued if self._rescued[0] == origin else (origin, set())
-            streams = set(extents["stream"].tolist()) - self._rescued[1]
+            told = self._rescued.setdefault(origin, set())
+            streams = set(extents["stream"].tolist()) - told
             extents = extents[np.isin(extents["stream"], np.array(sorted(streams), np.uint64))]
-            self._rescued[1].update(streams)
+            told |= streams
         if self._wanted is not None:
             extents = extents[np.isin(extents["stream"], self._wanted)]
         if not len(extents):
