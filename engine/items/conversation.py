@@ -53,7 +53,8 @@ class Conversation:
         """Messages may be missing, so that their order alone does not pair: nobody answers what he has not heard yet.
         Where nothing is missing the clock is not asked, which may go backwards."""
         self.hopeful = False
-        """A request may come for a response that has none: one was seen before, and not too many are missing since."""
+        """A request may come for a response that has none: one was seen, or the stream is known from its beginning, and
+        not too many are missing since."""
         self.early: list[Message] | None = None
         """Responses before their request: the capture swapped them, or a gap before the request holds it back."""
         self.told_ns = -1
@@ -76,13 +77,20 @@ class Conversation:
         self.pipelined = self.gapped = self.hopeful = False
         self.told_ns = -1
 
-    def meet(self, request: Message) -> tuple[list[Message], Message | None]:
-        """``(early responses that have no request, the early one that answers request)``; some are early."""
+    def meet(self, request: Message, following: Message | None) -> tuple[list[Message], Message | None]:
+        """``(early responses that have no request, the early one that answers request)``; some are early.
+
+        ``following`` is the message that came with ``request``, behind it.
+        """
         early, lonely = self.early or [], []
         while (self.gapped or request.after_gap) and early and early[0].start_ns < request.start_ns:
             lonely.append(early.pop(0))
         if not early:
             return lonely, None
+        in_turn = len(early) == 1 if following is None else following.start_ns > early[0].start_ns
+        if request.after_gap and not in_turn:  # pipelined: who knows how many requests are missing
+            self.gapped, self.hopeful = True, False
+            return lonely + self.let_go(), None
         self.gapped, self.hopeful = False, True
         return lonely, early.pop(0)
 
@@ -92,11 +100,10 @@ class Conversation:
         That is an earlier one with the same key, or ``request`` itself where its response was told without it.
         """
         if request.key is None:
+            self.gapped |= request.after_gap
+            if self.gapped and request.start_ns <= self.told_ns:
+                return request
             self.hopeful = True
-            if request.after_gap:
-                self.gapped = True
-                if request.start_ns <= self.told_ns:
-                    return request
             if self.in_order:
                 self.pipelined = True
                 self.in_order.append(request)
@@ -128,7 +135,9 @@ class Conversation:
 
     def keep(self, response: Message) -> list[Message]:
         """Let ``response`` wait for its request, if that may still come; returns those that wait no more."""
-        if response.key is not None or response.after_gap or not self.hopeful:
+        if response.key is not None:
+            return [response]
+        if response.after_gap or not self.hopeful:
             self.told_ns = response.start_ns
             return [response]
         self.early = [*(self.early or ()), response]
@@ -167,6 +176,7 @@ class Conversation:
     def let_go(self) -> list[Message]:
         """All early responses."""
         early, self.early = self.early or [], None
+        self.told_ns = early[-1].start_ns if early else self.told_ns
         return early
 
     def give_up_oldest(self) -> Message:

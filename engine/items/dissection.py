@@ -143,6 +143,7 @@ class Dissection:
             stream.conversation = _NOTHING
             return _NOTHING
         conversation = stream.conversation = Conversation()
+        conversation.hopeful = stream.shaken
         if stream.dissector:
             conversation.row = row = self._numbered[stream.dissector - 1]
             conversation.dissector, conversation.index = row.open(self._options), stream.items
@@ -198,9 +199,11 @@ class Dissection:
 
     def _pair(self, conversation: Conversation, stream: Stream, messages: list[Message]) -> list[LazyItem]:
         items: list[LazyItem] = []
-        for message in messages:
+        for at, message in enumerate(messages):
             if message.is_request:
-                self._ask(conversation, stream, message, items)
+                following = messages[at + 1] if at + 1 < len(messages) else None
+                if not (conversation.early and self._meet(conversation, stream, message, following, items)):
+                    self._ask(conversation, stream, message, items)
                 continue
             if message.after_gap and message.key is None:
                 for request in conversation.unanswerable(message):
@@ -220,13 +223,22 @@ class Dissection:
             self._waiting.pop(stream.id, None)
         return items
 
+    def _meet(
+        self,
+        conversation: Conversation,
+        stream: Stream,
+        request: Message,
+        following: Message | None,
+        items: list[LazyItem],
+    ) -> bool:
+        """Whether a response that came early answers ``request``."""
+        lonely, answer = conversation.meet(request, following)
+        items += [self._item(conversation, stream, None, response, _LATE) for response in lonely]
+        if answer is not None:
+            items.append(self._item(conversation, stream, request, answer, None))
+        return answer is not None
+
     def _ask(self, conversation: Conversation, stream: Stream, request: Message, items: list[LazyItem]) -> None:
-        if conversation.early and request.key is None:
-            lonely, answer = conversation.meet(request)
-            items += [self._item(conversation, stream, None, response, _LATE) for response in lonely]
-            if answer is not None:
-                items.append(self._item(conversation, stream, request, answer, None))
-                return
         earlier = conversation.ask(request)
         if earlier is not None:
             problem = _IN_GAP if earlier is request else _REPEATED

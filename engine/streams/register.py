@@ -144,7 +144,7 @@ def streams_of(records: Records) -> list[Stream]:
     lists = (column.tolist() for column in columns)
     states = [STATES[state] for state in records["state"].tolist()]
     errors = [ERRORS[error] for error in records["error"].tolist()]
-    rest = (records["dissector"].tolist(), records["items"].tolist())
+    rest = (records["dissector"].tolist(), records["items"].tolist(), records["exact"].tolist())
     return [Stream(*fields) for fields in zip(*lists, states, errors, *rest, strict=True)]
 
 

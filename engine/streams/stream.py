@@ -63,6 +63,8 @@ class Stream:
     """What dissection knew when it put the stream away: 0 nothing yet, ``UNHEEDED``, else a number of its own."""
     items: int = 0
     """Items it had by then."""
+    shaken: bool = False
+    """It begins with a handshake, so that nothing was said before it."""
     reassembly: Any = None
     """Owned by ``engine.streams.reassembly``; None while the row says all."""
     conversation: Any = None
