@@ -21,6 +21,6 @@ def test_many_pairs_are_put_together(zygote: Zygote) -> None:
     items = [http(src={"ip": str(number), "port": "1"}, requestSize=number) for number in range(5200)]
     for first in range(0, 5200, 200):
         assert host.deliver(*items[first : first + 200]) == (0, 0)
-    first, largest = lines_of_job(host, "report")
-    assert first.endswith(f" {sum(item['requestSize'] + 900 for item in items)} bytes in all:")
+    total, largest = lines_of_job(host, "report")
+    assert total.endswith(f" {sum(item['requestSize'] + 900 for item in items)} bytes in all:")
     assert largest.endswith(" x        others"), largest
