@@ -88,10 +88,10 @@ def main(spawn: SpawnHost, parent: int) -> NoReturn:
     budget = Budget(scope.names)
     budget.start()
     state = State(calls, scope.names["state"])
-    hooks = load(spawn, scope, budget, calls, layers, state).hooks
-    caller = Caller(spawn.script, hooks, calls, budget, spawn.soft_cpu_s, spawn.job_cpu_s)
+    loaded = load(spawn, scope, budget, calls, layers, state)
+    caller = Caller(spawn.script, loaded.hooks, calls, budget, spawn.soft_cpu_s, spawn.job_cpu_s)
     scope.listeners.complain = partial(caller.complain, "onItemCaptured")
-    host = Host(events, calls, progress, scope, budget, caller, state)
+    host = Host(events, calls, progress, scope, budget, caller, state, filtered=bool(loaded.filters))
     host.run()
 
 
@@ -156,6 +156,8 @@ class Tally:
     errors: int = 0
     matched: int = 0
     sent_s: float = 0.0
+    filtered: bool = False
+    """All that arrives matched a filter of the script."""
 
 
 @dataclass(slots=True, eq=False)
@@ -185,10 +187,13 @@ class Host:
         budget: Budget,
         caller: Caller,
         state: State,
+        *,
+        filtered: bool,
     ) -> None:
         self._calls, self._progress = calls, progress
         self._lines = {line.socket.fileno(): line for line in events}
         self._scope, self._budget, self._caller, self._state = scope, budget, caller, state
+        self._filtered = filtered
         self._state.touch(time.monotonic())
         self._poll = select.poll()
         self._poll.register(
@@ -226,7 +231,7 @@ class Host:
         body = memoryview(_read(line.socket, size + 4 - FRAME_HEADER.size))
         name, decode = _HOOKS[kind], _DECODERS[kind]
         hook = self._caller.hooks.get(name, _ignore)
-        tally = Tally(sent_s=time.monotonic())
+        tally = Tally(sent_s=time.monotonic(), filtered=self._filtered and kind == KIND_ITEMS)
         self._state.touch(tally.sent_s)
         for blob in _entries(body, count):
             line.started += 1
@@ -251,7 +256,7 @@ class Host:
             budget.end()
             tally.errors += 1
             self._caller.complain(name, error)
-        if take_matched(self._scope.kfl):
+        if take_matched(self._scope.kfl) or tally.filtered:
             tally.matched += 1
 
     def _keep_state(self, *, at_once: bool = False) -> None:

@@ -138,4 +138,4 @@ def run_top_level(script: CompiledScript, scope: Scope) -> LoadedScript:
     listener, filters = scope.listeners.close(hooks.get("onItemCaptured"))
     if listener is not None:
         hooks["onItemCaptured"] = listener
-    return LoadedScript(hooks, filters)
+    return LoadedScript({name: hooks[name] for name in hook_names() if name in hooks}, filters)

@@ -16,8 +16,8 @@ def evidence(asked: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
 def test_each_matching_stream_is_kept_once_and_its_evidence_written_when_it_has_ended(zygote: Zygote) -> None:
     host = start(zygote, "forensic_recorder", RECORDING_KFL=FAILURES, RECORDING_NAME="case")
     assert host.filters == [FAILURES]
-    assert host.deliver(http(500, stream="000000000001.pcap"), http(503, stream="000000000001.pcap")) == (0, 0)
-    assert host.deliver(http(500, stream="000000000002.pcap")) == (0, 0)
+    assert host.deliver(http(500, stream="000000000001.pcap"), http(503, stream="000000000001.pcap")) == (0, 2)
+    assert host.deliver(http(500, stream="000000000002.pcap")) == (0, 1)
     assert [call for call in host.asked if call[0] == "pcap.record"] == [
         ("pcap.record", "000000000001.pcap", "case"),
         ("pcap.record", "000000000002.pcap", "case"),

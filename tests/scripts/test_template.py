@@ -27,7 +27,7 @@ def test_the_template_counts_and_reports(zygote: Zygote) -> None:
     assert host.asked == [("state.load",), ("jobs.schedule", "report", "0 * * * * *", 0)]
     assert host.filters == ["http"]
     half = {**ITEM, "request": None, "elapsedTime": None}
-    assert host.deliver(ITEM, half) == (0, 0)
+    assert host.deliver(ITEM, half) == (0, 2)
     assert host.run_job("report").error == ""
     assert host.lines == [
         "log: 2 items on node-1, start number 1",
