@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -16,7 +17,8 @@ from engine.children import ChildProcess, Mailbox
 from engine.frames.control import AttachHost, DetachHost, FromZygote, HostExited, HostReady, HostStarted, Quit
 from engine.frames.endpoint import Endpoint
 from engine.frames.host import FromHost, Ready, Refused
-from engine.scripting.hosts import ScriptSet
+from engine.jail.layers import wanted
+from engine.scripting.hosts import ScriptSet, how_it_ended
 from engine.scripting.options import ScriptOptions
 
 pytestmark = pytest.mark.slow
@@ -279,3 +281,71 @@ def test_a_script_that_cannot_be_read_leaves_its_version_before_running(scene: S
         scene.scripts.set_texts({}, 1.0, {"a.py": "no permission", "b.py": "a pipe"})
     assert (scene.state("a.py"), scene.state("b.py")) == ("running", "refused")
     assert len([line for line in scene.told if "no permission" in line]) == 1, "told once"
+
+
+def test_a_host_that_asks_the_kernel_for_too_much_costs_its_script_its_place_at_once(scene: Scene) -> None:
+    scene.scripts.set_texts({"s.py": GOOD}, 0.0)
+    scene.until(lambda: scene.scripts.settled)
+    host = scene.scripts.scripts["s.py"].host
+    assert host is not None
+    os.kill(host.pid, signal.SIGSYS)
+    scene.until(lambda: scene.state("s.py") == "quarantined")
+    assert scene.told[-1] == (
+        "script 's.py' died once (SIGSYS: the sandbox ended it: it asked the kernel for what no script may do, so it"
+        " left its language) and is out until its text changes"
+    )
+    assert scene.scripts.counters.get("hosts_deaths_total{how=sigsys}") == 1
+    assert scene.scripts.counters.get("hosts_restarts_total") == 0
+    scene.scripts.set_texts({"s.py": BETTER}, 1.0)
+    scene.until(lambda: scene.state("s.py") == "running")
+
+
+def test_a_host_that_uses_too_much_memory_is_ended_once_and_starts_again(scene: Scene) -> None:
+    scene.scripts.set_texts({"s.py": GOOD}, 0.0)
+    scene.until(lambda: scene.scripts.settled)
+    scene.scripts.take_due(1.0)
+    host = scene.scripts.scripts["s.py"].host
+    assert host is not None
+    assert host.memory_bytes > 1 << 20
+    scene.scripts._options = replace(scene.scripts._options, memory_bytes=1 << 20)
+    scene.scripts.take_due(1.1)  # looked at a moment ago
+    assert scene.scripts.counters.get("hosts_kills_total") == 0
+    scene.scripts.take_due(2.0)
+    scene.scripts.take_due(3.0)
+    assert scene.scripts.counters.get("hosts_kills_total") == 1
+    assert "MiB of memory, scripting.memory allows 1.0 MiB" in scene.told[-1]
+    scene.until(lambda: scene.state("s.py") == "restarting")
+    assert scene.scripts.counters.get("hosts_deaths_total{how=sigkill}") == 1
+    assert scene.scripts.counters.get("hosts_restarts_total") == 1
+
+
+def test_what_the_machine_does_not_give_is_told_once(scene: Scene) -> None:
+    for layers in ([*wanted("standard")], ["seccomp"], ["seccomp"]):
+        scene.scripts._say_what_is_missing(layers)
+    assert len(scene.told) == 1
+    assert scene.told[0].startswith(
+        "scripting.sandbox: this machine does not give scripts environment, session, limits"
+    )
+    assert "landlock; 'remora doctor' says why" in scene.told[0]
+
+
+def test_no_sandbox_is_told_once(scene: Scene) -> None:
+    scene.scripts._options = replace(scene.scripts._options, sandbox="off")
+    scene.scripts.set_texts({"a.py": GOOD, "b.py": GOOD}, 0.0)
+    scene.until(lambda: scene.scripts.settled)
+    warning = "scripting.sandbox is off: a script that breaks out of its language is held by nothing"
+    assert scene.told.count(warning) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (0, "exit status 0"),
+        (70, "exit status 70"),
+        (-signal.SIGKILL, "SIGKILL"),
+        (-signal.SIGSEGV, "SIGSEGV: it crashed the interpreter"),
+        (-signal.SIGVTALRM, "SIGVTALRM: loading it took more CPU than scripting.loadCpu allows"),
+    ],
+)
+def test_an_end_is_told_in_words(status: int, words: str) -> None:
+    assert how_it_ended(status) == words

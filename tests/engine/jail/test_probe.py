@@ -1,0 +1,43 @@
+"""A process that is confined as a script's would be, and what it says of this machine."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from engine.jail import probe
+from engine.jail.layers import wanted
+from engine.jail.memory import resident_bytes
+
+pytestmark = pytest.mark.slow
+
+USER = 65534 if os.getuid() == 0 else -1
+
+
+def test_nothing_that_is_tried_from_inside_works() -> None:
+    found = probe.ask("standard", USER)
+    assert found.broken == ""
+    assert found.tried.pop("make a socket") == "ended by SIGSYS"
+    assert set(found.tried) == set(probe.ATTEMPTS)
+    assert all(outcome.startswith("refused (") for outcome in found.tried.values()), found.tried
+    assert set(found.layers) | set(found.missing) == {"descriptors", *wanted("standard")}
+
+
+def test_without_a_sandbox_everything_that_is_tried_works() -> None:
+    found = probe.ask("off", USER)
+    assert set(found.tried.values()) == {"done"}
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="for others there is nobody to become")
+def test_strict_without_a_user_to_become_is_no_jail() -> None:
+    found = probe.ask("strict", -1)
+    assert "'strict' expects the layer 'user', which this machine does not give" in found.broken
+    assert (found.layers, found.tried) == ([], {})
+
+
+def test_memory_in_ram_is_that_of_the_process() -> None:
+    before = resident_bytes(os.getpid())
+    held = b"x" * (64 << 20)
+    assert resident_bytes(os.getpid()) >= before + len(held) // 2
+    assert resident_bytes(2**22 + 1) == 0
