@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from engine.jail.layers import LAYERS, MODES, Jail, Layer, insisted, wanted
 JAIL = Jail(1 << 30, -1, os.getpid(), "standard")
 
 
-def harmless(needed: str, put_on: Callable[[Jail], None] = lambda _: None, name: str = "one") -> Layer:
+def harmless(needed: Any, put_on: Callable[[Jail], None] = lambda _: None, name: str = "one") -> Layer:
     return dataclasses.replace(LAYERS[0], name=name, put_on=put_on, needed=needed)
 
 
