@@ -4,14 +4,13 @@ Everything of ``engine.worker`` from the file to the item: packets and extents t
 each item dissected, built whole, encoded as msgpack and stored in item segments; and, which a worker does not do, each
 item written as a line of JSON, because peers write text too. The parts are those that ``engine.worker`` joins, with
 default options but for the TTLs: they are zero, so that segments go as soon as ``storageLimit`` asks for room and the
-file never waits for a clock. Looking for cyclic garbage is off, as in ``remora query``. The data folder is new and lies
+file never waits for a clock. Cyclic garbage is looked for as a worker does. The data folder is new and lies
 on tmpfs.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from engine.capture.batch import Batch
 from engine.capture.sources import open_source
 from engine.config import Settings
 from engine.counters import Counters
+from engine.cycles import Cycles
 from engine.dissect.registry import load_rows
 from engine.items.encoding import json_lines
 from engine.items.item import LazyItem
@@ -56,7 +56,7 @@ class Run:
         open_folder(data, "bench", clock.wall_ns())
         self.counters = Counters()
         self._output = output
-        self._due_s = clock.monotonic_s()
+        self._due_s, self._cycles = clock.monotonic_s(), Cycles(self.counters)
         self._shelf = Shelf(data, storage, self.counters, self._due_s)
         self._items = ItemShelf(data, storage, self.counters)
         self._pipeline = Pipeline(
@@ -115,6 +115,7 @@ class Run:
     def make_room(self) -> None:
         """Let segments go twice a second, and whenever the next batch would not fit."""
         now_s = clock.monotonic_s()
+        self._cycles.tick(now_s)
         if now_s >= self._due_s or not self._shelf.has_room(READ_BYTES, now_s):
             self._due_s = now_s + EXPIRY_STEP_S
             wall_ns, packet_bytes = clock.wall_ns(), self._shelf.size_bytes
@@ -130,7 +131,6 @@ def main() -> None:
     parser.add_argument("--tmpfs", type=Path, default=Path("/dev/shm"), help="where the data folder is made")
     parser.add_argument("--counters", action="store_true", help="print all counters at the end")
     options = parser.parse_args()
-    gc.disable()
     with tempfile.TemporaryDirectory(dir=options.tmpfs) as folder, options.output.open("wb") as output:
         run = Run(Path(folder, "data"), output)
         run.capture(options.capture)

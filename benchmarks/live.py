@@ -8,7 +8,6 @@ no script, no text. Lost is what the kernel counted.
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
 import re
@@ -63,7 +62,6 @@ def session(path: Path, rate: int, seconds: int) -> dict[str, float]:
     """One rate, inside the namespace."""
     pair()
     os.sched_setaffinity(0, {RECEIVER})
-    gc.disable()
     limit = str(rate * seconds)
     replay = ["tcpreplay", "-i", "left", "--pps", str(rate), "--loop", "0", "--unique-ip", "--limit", limit, "-K", "-q"]
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:

@@ -20,6 +20,7 @@ from engine.capture.batch import Batch, Source
 from engine.capture.live import LiveSource
 from engine.capture.sources import open_source
 from engine.counters import Drop
+from engine.cycles import Cycles
 from engine.decode.columns import FRAGMENT
 from engine.dissect.registry import load_rows
 from engine.errors import CaptureError
@@ -80,6 +81,7 @@ class Worker:
         options = self._settings.targets
         filtered = options.chosen and not overruled(options, self._settings.sources, self._settings.capture.bpf)
         rows = load_rows()
+        self._cycles = Cycles(self._counters)
         child.up()
         now_s = clock.monotonic_s()
         limit_bytes = self._settings.storage.storage_limit_bytes // member.count
@@ -308,6 +310,7 @@ class Worker:
     # -- time ----------------------------------------------------------------------------------------------------------
 
     def _tick(self, now_s: float) -> None:
+        self._cycles.tick(now_s)
         if now_s >= self._due_s["budgets"]:
             self._due_s["budgets"] = now_s + BUDGET_STEP_S
             self._delivery.check_budgets(now_s)
