@@ -91,7 +91,7 @@ class Pipeline:
 
     def want(self, protocols: frozenset[str] | None) -> None:
         """Dissect only streams of these protocols; None: all of them."""
-        self._dissection.protocols = protocols
+        self._dissection.want(protocols)
 
     def packets(self, batch: Batch, stored: Callable[[Columns], Stored] | None = None) -> Step:
         """Decode a batch and give each packet its stream; ``stored`` names them where they come from segments."""

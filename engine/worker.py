@@ -13,9 +13,10 @@ import socket
 import struct
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from engine import clock
+from engine import clock, kfl
 from engine.capture.batch import Batch, Source
 from engine.capture.live import LiveSource
 from engine.capture.sources import open_source
@@ -99,8 +100,14 @@ class Worker:
             StreamIds(child.data, member).next,
             Targets(options, resolver, compile_pattern(options.regex)) if filtered else None,
         )
+        filters = self._settings.filters
         self._delivery = Delivery(
-            self._settings.scripts, self._counters, self._shelf, lossless=self._lossless, kill=self._ask_to_kill
+            self._settings.scripts,
+            self._counters,
+            self._shelf,
+            lossless=self._lossless,
+            kill=self._ask_to_kill,
+            compile=partial(kfl.compile, dialect=filters.dialect, macros=filters.macros),
         )
         self._ended = EndedStreams()
         self._interest, self._dissecting = Interest(self._settings.dissect), False

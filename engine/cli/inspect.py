@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from engine import kfl
 from engine.cli import arguments
 from engine.config import all_keys
 from engine.errors import ScriptRejected
@@ -55,14 +57,18 @@ def _shown(key: Key, value: Any) -> str:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-def scripts_check(file: Path) -> None:
+@arguments.config_file
+@arguments.sets
+def scripts_check(file: Path, config_file: Path | None, sets: tuple[str, ...]) -> None:
     """Say everything that is wrong with a script, without running it.
 
     \b
     Example: remora scripts check scripts/top.py
     """
+    filters = arguments.load(config_file, sets).settings.filters
+    read_filter = partial(kfl.compile, dialect=filters.dialect, macros=filters.macros)
     try:
-        report = check_script(file.read_text(errors="replace"), file.name)
+        report = check_script(file.read_text(errors="replace"), file.name, read_filter)
     except OSError as error:
         click.echo(f"{file}: expected a readable script, got {error.strerror}", err=True)
         raise SystemExit(1) from None

@@ -61,7 +61,7 @@ class Dissection:
         self._options = options
         self._place = Place.of(node_name, node_ip, resolver)
         self._counters = counters
-        self.protocols: frozenset[str] | None = None
+        self._protocols: frozenset[str] | None = None
         """The ``protocol.name`` of the items that somebody wants; None: of all. Others are not dissected."""
         self._max_pending = options.max_pending
         self._timeout_ns = int(options.pair_timeout_s * NS_PER_S)
@@ -83,6 +83,10 @@ class Dissection:
         stream.dissector, stream.items = self._numbers[id(row)], conversation.index
         stream.conversation = None
         return True
+
+    def want(self, protocols: frozenset[str] | None) -> None:
+        """Dissect only streams of these protocols; None: all. Say so before the first chunk."""
+        self._protocols = protocols
 
     def feed(self, chunk: Chunk) -> list[LazyItem]:
         """Items that ``chunk`` completes."""
@@ -156,9 +160,8 @@ class Dissection:
         if held:
             data = b"".join([each.data for each in held if each.direction == chunk.direction] + [data])
         found = recognise(self._rows[stream.protocol], data, (stream.server_port, stream.client_port))
-        if isinstance(found, ProtocolRow) and self.protocols is not None and found.name not in self.protocols:
+        if isinstance(found, ProtocolRow) and self._protocols is not None and found.name not in self._protocols:
             self._counters.add(f"dissect_streams_unwanted_total{{protocol={found.name}}}")
-            conversation.held, conversation.held_bytes = [], 0
             self._forget(conversation, stream, _CUT_OFF)
             return []
         if isinstance(found, ProtocolRow):

@@ -69,8 +69,13 @@ class Delivery:
         *,
         lossless: bool,
         kill: Callable[[int, str], None],
+        compile: Callable[[str], kfl.Filter] = kfl.compile,
     ) -> None:
-        """``lossless``: the sources wait while a queue is full; else the newest item is dropped and counted."""
+        """``lossless``: the sources wait while a queue is full; else the newest item is dropped and counted.
+
+        ``compile``: reads the filters of scripts.
+        """
+        self._compile = compile
         self._options, self._counters, self._leases = options, counters, leases
         self._lossless, self._kill = lossless, kill
         self._queues: dict[str, _Queue] = {}
@@ -82,7 +87,7 @@ class Delivery:
         """A host is ready; a predecessor finishes its frame and ends, at once if it has none."""
         queue = self._queues.setdefault(script, _Queue(script))
         try:
-            self._filter_by(queue, tuple(map(kfl.compile, filters)))
+            self._filter_by(queue, tuple(map(self._compile, filters)))
         except kfl.KflError as error:  # an honest host has compiled it before
             self._stop(line, f"broke the protocol: {error}")
         if queue.line is not None and queue.line.idle:

@@ -50,7 +50,7 @@ from engine.scripting.budget import Budget, killed_after
 from engine.scripting.calling import Caller
 from engine.scripting.calls import Calls, HelperError
 from engine.scripting.complaints import describe
-from engine.scripting.facades.kfl import Kfl, take_matched
+from engine.scripting.facades.kfl import Kfl, compiler, take_matched
 from engine.scripting.facades.scope import Scope, build_scope
 from engine.scripting.loading import MAX_SOURCE_BYTES, LoadedScript, compile_script, run_top_level
 from engine.scripting.state import State
@@ -104,7 +104,7 @@ def load(spawn: SpawnHost, scope: Scope, budget: Budget, calls: Calls, layers: l
     try:
         with killed_after(HARD_LOAD_FACTOR * spawn.load_cpu_s, LOAD_WALL_S):
             budget.begin(spawn.load_cpu_s, anywhere=True)
-            script = compile_script(source, spawn.script)
+            script = compile_script(source, spawn.script, compiler(scope.kfl))
             if script.report.keeps_state:
                 state.load()
             budget.begin(spawn.load_cpu_s)

@@ -15,7 +15,9 @@ Function = Callable[[Any], Any]
 class ItemListeners:
     """What a script has declared while its top level ran; closed after that."""
 
-    def __init__(self) -> None:
+    def __init__(self, compile: Callable[[str], kfl.Filter] = kfl.compile) -> None:
+        """``compile``: reads the filters."""
+        self._compile = compile
         self._filtered: list[tuple[kfl.Filter, Function]] = []
         self._closed = False
         self.complain: Callable[[BaseException], None] = lambda _: None
@@ -40,7 +42,7 @@ class ItemListeners:
         if not callable(function):
             raise HelperError(f"on_item: expected a function to call, got {type(function).__name__}")
         try:
-            self._filtered.append((kfl.compile(text), function))
+            self._filtered.append((self._compile(text), function))
         except kfl.KflError as error:
             raise HelperError(f"on_item: {in_one_line(error)}") from None
         size = sum(len(filter.text) for filter, _ in self._filtered)
@@ -60,7 +62,7 @@ class ItemListeners:
         if not self._filtered:
             return hook, []
         if hook is not None and all(function is not hook for _, function in self._filtered):
-            self._filtered.append((kfl.compile(""), hook))
+            self._filtered.append((self._compile(""), hook))
         texts = list(dict.fromkeys(filter.text for filter, _ in self._filtered))
         if any(not text.strip() for text in texts):
             texts = []

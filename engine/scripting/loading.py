@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
+from engine import kfl
 from engine.errors import ScriptRejected
-from engine.scripting.constants import wrong_constants
+from engine.scripting.constants import ReadFilter, wrong_constants
 from engine.scripting.facades.scope import Scope
 from engine.scripting.finding import find_hooks
 from engine.scripting.header import Header, read_header
@@ -43,17 +44,17 @@ class CompiledScript:
     report: ScriptReport
 
 
-def check_script(text: str, name: str) -> ScriptReport:
+def check_script(text: str, name: str, read_filter: ReadFilter = kfl.compile) -> ScriptReport:
     """What ``text`` would listen to, without running any of it.
 
     Raises:
         ScriptRejected: it would not be loaded; carries every reason.
     """
-    return compile_script(text.encode(errors="surrogatepass"), name).report
+    return compile_script(text.encode(errors="surrogatepass"), name, read_filter).report
 
 
-def compile_script(source: bytes, name: str) -> CompiledScript:
-    """Check and compile, without running anything.
+def compile_script(source: bytes, name: str, read_filter: ReadFilter = kfl.compile) -> CompiledScript:
+    """Check and compile, without running anything. ``read_filter`` compiles the filters that are written down in it.
 
     Raises:
         ScriptRejected: with every reason.
@@ -65,7 +66,7 @@ def compile_script(source: bytes, name: str) -> CompiledScript:
     try:
         with warnings.catch_warnings(record=True) as noticed:
             warnings.simplefilter("always")
-            return _compile(source.decode("utf-8-sig"), name, noticed)
+            return _compile(source.decode("utf-8-sig"), name, noticed, read_filter)
     except UnicodeDecodeError as error:
         reason = f"expected UTF-8, got byte 0x{source[error.start]:02x} at offset {error.start}"
     except SyntaxError as error:
@@ -78,12 +79,12 @@ def compile_script(source: bytes, name: str) -> CompiledScript:
     raise ScriptRejected(name, [_short(reason)])
 
 
-def _compile(text: str, name: str, noticed: list[warnings.WarningMessage]) -> CompiledScript:
+def _compile(text: str, name: str, noticed: list[warnings.WarningMessage], read_filter: ReadFilter) -> CompiledScript:
     tree = ast.parse(text, name)
     hooks, reasons = find_hooks(tree)
     reasons += unknown_names(tree)
     reasons += unknown_functions(tree)
-    reasons += wrong_constants(tree, names_bound(tree))
+    reasons += wrong_constants(tree, names_bound(tree), read_filter)
     keeps_state = uses_global(text, name, "state")
     policy = Policy()
     policy.visit(tree)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from engine import kfl
@@ -63,6 +65,11 @@ class Kfl(Facade):
             self._filters.clear()
         self._filters[query] = compiled
         return compiled
+
+
+def compiler(facade: Kfl) -> Callable[[str], kfl.Filter]:
+    """What reads filters as the operator has said; for the host, not for scripts."""
+    return partial(kfl.compile, dialect=facade._dialect, macros=facade._macros)
 
 
 def take_matched(facade: Kfl) -> bool:

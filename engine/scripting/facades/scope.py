@@ -12,7 +12,7 @@ from engine.scripting.facades.env import Env
 from engine.scripting.facades.facade import Facade, name_of
 from engine.scripting.facades.file import File
 from engine.scripting.facades.jobs import Jobs, Task
-from engine.scripting.facades.kfl import Kfl, KflError
+from engine.scripting.facades.kfl import Kfl, KflError, compiler
 from engine.scripting.facades.language import Json, Math, Time
 from engine.scripting.facades.modules import MODULES
 from engine.scripting.facades.pcap import Pcap
@@ -58,7 +58,7 @@ def build_scope(script: str, environment: dict[str, str], node: str, calls: Call
     )
     errors = {error.__name__: error for error in ERRORS}
     names: dict[str, Any] = {"__name__": script, "__builtins__": script_builtins({"print": console.print, **errors})}
-    listeners = ItemListeners()
+    listeners = ItemListeners(compiler(filters))
     names |= {"on_item": listeners.on_item, "state": {}, **_TYPES}
     names |= guards() | {"_import_": MODULES.__getitem__} | {name_of(type(helper)): helper for helper in helpers}
     return Scope(names, filters, tasks, listeners)
