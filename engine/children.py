@@ -13,10 +13,15 @@ from typing import Any
 import msgspec
 
 import engine
+from engine.clock import cpu_ns_of
 from engine.errors import ProtocolViolation
 from engine.frames.endpoint import Endpoint, message_pair
 
 FIRST_RESTART_S, LAST_RESTART_S, HEALTHY_S = 0.1, 30.0, 60.0
+SILENT_S, BUSY_SILENT_S = 30.0, 600.0
+"""A child reports once a second: after so long without a word it hangs, and so much later if it used CPU meanwhile."""
+IDLE_CPU_NS = 50_000_000
+"""What a child that hangs may have used: less than this."""
 HOPELESS = 8
 """So many ends by its own fault in a row, 13 s in all, and a restart will not help."""
 KILLED = (-signal.SIGKILL, -signal.SIGTERM)
@@ -78,6 +83,10 @@ class ChildProcess:
         self.deaths = 0
         self.faults = 0
         """Those of the deaths in a row that nobody else brought about."""
+        self.heard_s = 0.0
+        """When it said something last."""
+        self._cpu_ns = 0
+        """What it had used by then."""
         self._born_s = 0.0
 
     @property
@@ -108,6 +117,7 @@ class ChildProcess:
                 raise
         self.mailbox.endpoint = Endpoint(ours, self._incoming)
         self.up, self.restart_s, self._born_s = False, None, now_s
+        self.heard_s, self._cpu_ns = now_s, 0
 
     def _spawn(self, control_fd: int, log_fd: int, stdin: bool) -> int:
         return os.posix_spawn(
@@ -122,9 +132,10 @@ class ChildProcess:
             ],
         )
 
-    def receive(self) -> list[Any] | None:
+    def receive(self, now_s: float) -> list[Any] | None:
         """Messages that are there; ``None`` when the child is dead."""
         messages: list[Any] = []
+        self.heard_s, self._cpu_ns = now_s, self._used_ns()
         try:
             while len(messages) < 64:
                 received = self.endpoint.receive()
@@ -151,6 +162,20 @@ class ChildProcess:
         self.faults += status not in KILLED
         self.restart_s = now_s + min(FIRST_RESTART_S * 2 ** (self.deaths - 1), LAST_RESTART_S)
         return status
+
+    def hangs(self, now_s: float) -> bool:
+        """It is alive and has said nothing for too long. The zygote never does: it works when it is asked to."""
+        silent_s = now_s - self.heard_s
+        if not self.alive or self.name == "zygote" or silent_s < SILENT_S:
+            return False
+        return silent_s > BUSY_SILENT_S or self._used_ns() - self._cpu_ns < IDLE_CPU_NS
+
+    def _used_ns(self) -> int:
+        """CPU so far; none of a child that has just died."""
+        try:
+            return cpu_ns_of(self.pid)
+        except OSError:
+            return 0
 
     def kill(self) -> None:
         """End it now."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from engine import clock, kfl
 from engine.capture.batch import Batch, Source
 from engine.capture.live import LiveSource
-from engine.capture.sources import open_source
+from engine.capture.sources import LIVE, open_source
 from engine.counters import Drop
 from engine.cycles import Cycles
 from engine.decode.columns import FRAGMENT
@@ -128,8 +128,9 @@ class Worker:
         for index, spec in enumerate(self._settings.sources):
             if index < first:
                 continue
-            name = spec.removeprefix("iface:")
-            fd = self._child.descriptors.get(f"packets:{name}")
+            fd = self._child.descriptors.get(f"packets:{spec.removeprefix(LIVE)}")
+            if fd is None and spec.startswith(LIVE):
+                continue  # it has gone while our predecessor ran
             packet_socket = socket.socket(fileno=fd) if fd is not None else None
             start = offset if index == first else 0
             source = open_source(

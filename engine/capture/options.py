@@ -20,4 +20,7 @@ class CaptureOptions:
         "Packet filter of live capture, as tcpdump takes it; needs libpcap. Files are read whole.",
         environment=("BPF_OVERRIDE",),
     )
+    workers: int = option(
+        1, "capture.workers", "Processes that share the packets of live capture, each on a core of its own; 1 to 16."
+    )
     promiscuous: bool = option(True, "capture.promiscuous", "Capture what is addressed to other machines too.")

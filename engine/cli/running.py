@@ -33,7 +33,7 @@ from engine.units import parse_duration_s
 @click.option("--follow", is_flag=True, help="The capture is still being written: read on as it grows, until Ctrl-C.")
 @click.option("--user", default="", metavar="NAME", help="Started by root: run as this user, who gets the data folder.")
 @click.option(
-    "--grace", default="30s", show_default=True, help="How long an ending run goes on delivering, and then uploading."
+    "--grace", default="30s", show_default=True, help="How long an ending run goes on delivering and uploading."
 )
 def run(
     sources: tuple[str, ...],
@@ -59,7 +59,7 @@ def run(
     Example: RECORDING_KFL='http' remora run --interface eth0 --scripts examples/gcs-recorder/script
     """
     from engine.cli.summary import print_summary  # here and not above: `query` starts 0.1 s faster without them
-    from engine.supervisor import Supervisor
+    from engine.supervisor.supervisor import Supervisor
 
     arguments.check_follow(follow, (*sources, *pcap), interface)
     configuration = arguments.load(

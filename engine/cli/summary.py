@@ -10,7 +10,7 @@ from rich.console import Console
 
 from engine.config import Settings
 from engine.shipping.address import destination_text
-from engine.supervisor import Outcome
+from engine.supervisor.outcome import Outcome
 
 MANIFESTS_SHOWN = 4
 

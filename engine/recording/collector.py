@@ -183,10 +183,11 @@ class Collector:
 
     def _copy_new(self, now_ns: int, touched: set[int]) -> bool:
         moved = False
+        items = list(self._items.new())  # before the extents: so the packets of each of them are stored and found
         for number, rows in self._extents.new():
             moved = True
             self._copy(number, rows, self._windows(np.unique(rows["stream"])), now_ns, touched)
-        for number, rows in self._items.new():
+        for number, rows in items:
             moved = True
             self._copy_items(number, rows, self._windows(np.unique(rows["stream"])), now_ns, touched)
         return moved

@@ -56,17 +56,24 @@ class Instance:
         sets: tuple[str, ...] = (),
         environment: Mapping[str, str] | None = None,
         stdin: Any = subprocess.DEVNULL,
+        wrapper: tuple[str, ...] = (),
+        grace: str = "5s",
     ) -> None:
+        """``wrapper``: a command that runs the command."""
         self.data, self.scripts = folder / "data", folder / "scripts"
         self.scripts.mkdir(exist_ok=True)
         for name, text in scripts.items():
             (self.scripts / name).write_text(text)
         self._output = (folder / "output.txt").open("ab+")
-        arguments = ["run", *sources, "--scripts", str(self.scripts), "--data", str(self.data), "--grace", "5s"]
+        arguments = ["run", *sources, "--scripts", str(self.scripts), "--data", str(self.data), "--grace", grace]
         for pair in sets:
             arguments += ["--set", pair]
         self.process = subprocess.Popen(
-            command(*arguments), env=clean(environment), stdin=stdin, stdout=self._output, stderr=self._output
+            [*wrapper, *command(*arguments)],
+            env=clean(environment),
+            stdin=stdin,
+            stdout=self._output,
+            stderr=self._output,
         )
 
     def status(self) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class Scene:
                 self._ends[message.host] = Endpoint(socket.socket(fileno=descriptors.pop()), FromHost)
         readable, _, _ = select.select([self.zygote.endpoint, *self._ends.values()], [], [], 0.05)
         if self.zygote.endpoint in readable:
-            for told in self.zygote.receive() or []:
+            for told in self.zygote.receive(self.now_s) or []:
                 if isinstance(told, HostStarted):
                     self.scripts.started(told.host, told.pid)
                 elif isinstance(told, HostExited):

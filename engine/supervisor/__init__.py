@@ -1,0 +1,1 @@
+"""`remora run`: starts the other processes, keeps them alive, carries a run from first packet to last upload."""

@@ -1,0 +1,127 @@
+"""What the instance says of itself: on the control socket and to Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from engine.config import Settings
+from engine.controlsocket import HELD, QUERIED
+from engine.errors import RemoraError
+from engine.frames.control import Queried
+from engine.scripting.hosts import ScriptSet
+from engine.supervisor.family import Family
+from engine.supervisor.outcome import View
+from engine.supervisor.phases import Phases
+from engine.supervisor.totals import Totals
+
+if TYPE_CHECKING:
+    from engine.metrics import Metrics
+
+PUBLISH_S = 1.0
+"""Age of what metrics say."""
+
+
+class Answers:
+    """Reads what the others own; changes nothing of it."""
+
+    def __init__(
+        self, settings: Settings, run_id: str, family: Family, phases: Phases, scripts: ScriptSet, totals: Totals
+    ) -> None:
+        self._settings, self._run_id, self._family, self._phases = settings, run_id, family, phases
+        self._scripts, self._totals = scripts, totals
+        self._metrics: Metrics | None = None
+        self._publish_s = 0.0
+
+    def totals(self) -> dict[str, int]:
+        """Sums over all processes."""
+        return self._totals.sums(self._scripts.counters.snapshot())
+
+    def answer(self, operation: str, given: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Rows and closing of a request on the control socket."""
+        if operation == HELD:
+            return [], self._accept_query()
+        if operation == QUERIED:
+            message = _queried(given)
+            workers = self._family.workers
+            workers[message.stream % len(workers)].mailbox.send(message)  # whose stream it is, since this run began
+            return [], {}
+        if operation != "status":
+            raise RemoraError(f"control socket: expected the operation 'status' or {HELD!r}, got {operation!r}")
+        rows = [
+            {"process": child.name, "pid": child.pid, "up": child.alive, "deaths": child.deaths}
+            for child in self._family
+        ]
+        totals = self.totals()
+        scripts = [
+            {
+                "script": script.name,
+                "title": script.title,
+                "state": script.state,
+                "digest": script.digest,
+                "memory_bytes": script.host.memory_bytes if script.host else 0,
+                "hooks": script.host.hooks if script.host else [],
+                **_deliveries(script.name, totals),
+                "reasons": script.reasons,
+            }
+            for script in self._scripts.scripts.values()
+        ]
+        return rows + scripts, {"phase": self._phases.name, "run_id": self._run_id, "counters": totals}
+
+    def _accept_query(self) -> dict[str, Any]:
+        if not self._settings.dissect.enabled:
+            raise RemoraError(
+                "tap.capture.dissection.enabled is false: expected true for a query of live items; "
+                "remora query --data DIR without --follow dissects what is stored"
+            )
+        if self._phases.name not in ("starting", "running"):
+            raise RemoraError(f"the instance is {self._phases.name}: expected one that still reads packets")
+        return {HELD: True}
+
+    # -- metrics -------------------------------------------------------------------------------------------------------
+
+    def serve_metrics(self, view: View) -> None:
+        """Begin to, where a port is set."""
+        if not self._settings.metrics.port:
+            return
+        from engine.metrics import Metrics, serve  # 40 ms that only those pay who want it
+
+        self._metrics = Metrics()
+        port = serve(self._metrics, self._settings.metrics)
+        view.tell(f"metrics: http://{self._settings.metrics.host}:{port}/metrics")
+
+    def publish(self, now_s: float) -> None:
+        """What metrics say, once a second."""
+        if self._metrics is not None and now_s >= self._publish_s:
+            self._publish_s = now_s + PUBLISH_S
+            self._metrics.publish({**self.totals(), **self._costs()})
+
+    def _costs(self) -> dict[str, float]:
+        from engine.metrics import of_process
+
+        running = {child.name: child.pid for child in self._family if child.alive}
+        running |= {
+            f"script {script.name}": script.host.pid for script in self._scripts.scripts.values() if script.host
+        }
+        return {name: value for label, pid in running.items() for name, value in of_process(label, pid).items()}
+
+
+def _queried(given: Mapping[str, Any]) -> Queried:
+    try:
+        return msgspec.convert(dict(given), Queried)
+    except msgspec.ValidationError as error:
+        raise RemoraError(f"control socket: {QUERIED}: {error}") from None
+
+
+def _deliveries(script: str, totals: Mapping[str, int]) -> dict[str, int]:
+    """What became of the entries for one script."""
+    drops = [
+        count
+        for name, count in totals.items()
+        if name.startswith("script_dropped_total{") and name.endswith(f",script={script}}}")
+    ]
+    names = ("delivered", "errors", "matched")
+    found = {name: totals.get(f"script_{name}_total{{script={script}}}", 0) for name in names}
+    return {**found, "dropped": sum(drops), "waiting": totals.get(f"script_queue{{script={script}}}", 0)}
