@@ -2,7 +2,7 @@
 
 Segment numbers are split into ranges, and the range alone says who writes: a reader need not know how many workers
 there are, and a run with another number of them changes nothing about what lies there. Stream ids are dealt out in
-turn (id mod number of workers), so that they stay short; nobody has to find a worker by one.
+turn (id mod number of workers), so that they stay short and name their worker within a run.
 """
 
 from __future__ import annotations

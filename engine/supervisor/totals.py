@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from engine.counters import Drop
 
 
+LARGEST = ("script_lag_ms", "dissect_on")
+"""Levels of which the largest counts where several workers have them; of all others the sum."""
+
+
 class Totals:
     """What the processes reported last, and what their predecessors had counted."""
 
@@ -40,5 +44,6 @@ class Totals:
         totals = dict(self._past)
         for counters in (*self._latest.values(), *more):
             for name, count in counters.items():
-                totals[name] = totals.get(name, 0) + count
+                known = totals.get(name, 0)
+                totals[name] = max(known, count) if name.startswith(LARGEST) else known + count
         return totals
