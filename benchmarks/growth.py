@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.captures import CACHE, PEERED, Capture, build
-from benchmarks.measuring import Cost, measure
+from benchmarks.measuring import Cost, measure, warm
 from benchmarks.records import PCAP_HEADER
 from benchmarks.table import PAGE, PEAK_MIB, machine, splice
 from benchmarks.tools import ENGINE
@@ -33,6 +33,8 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=CACHE, help="where captures are kept and outputs go: tmpfs")
     parser.add_argument("--write", action="store_true", help=f"put the table into docs/{PAGE.name}")
     options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    warm(options.folder)
     start_s = start(options)
     lines = [
         f"{ENGINE.version()}; {machine()}. Median of {options.rounds} runs; start-up ({start_s:.2f} s) is taken off.",

@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks import lo_real
 from benchmarks.against_tshark import calibrate
 from benchmarks.captures import CACHE, PEERED, Capture, build
-from benchmarks.measuring import Measured, measure
+from benchmarks.measuring import Measured, measure, warm
 from benchmarks.table import PAGE, report, splice
 from benchmarks.tools import ENGINE, PEERS, QUERY, SURICATA, TCPFLOW, TSHARK
 
@@ -29,6 +29,8 @@ ORDER = (ENGINE, SURICATA, QUERY, TSHARK, TCPFLOW)
 def main() -> int:
     """Measure and print."""
     options = arguments()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    warm(options.folder)
     before_s = calibrate()
     results = [result for name in options.captures or NAMES if (result := measured(name, options))]
     text = report(

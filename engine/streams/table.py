@@ -216,16 +216,16 @@ class StreamTable:
 
     def _gone(self, rows: Indices, state: int | None) -> Ends:
         """End ``rows`` and forget them; answers those that had not ended, by their ids."""
-        records = self.register.rows[rows]
-        alive = ~records["ended"]
-        _end(records, alive, state)
-        self.register.rows[rows] = records
+        known = self.register.rows
+        ended = rows[~known["ended"][rows]]
+        ended = ended[np.argsort(known["id"][ended])]
+        records = known[ended]
+        _end(records, np.ones(ended.size, np.bool_), state)
+        known[ended] = records
         self._index.remove(rows)
         self._leaving = rows
-        ended, records = rows[alive], records[alive]
-        rank = np.argsort(records["id"])
         self._count(0, 0, ended.size)
-        return Ends(records[rank], ended[rank])
+        return Ends(records, ended)
 
     def _let_go(self) -> None:
         if self._leaving.size:

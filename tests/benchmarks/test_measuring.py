@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.captures import build
-from benchmarks.measuring import measure, run
+from benchmarks.measuring import measure, run, warm
 from benchmarks.tools import ENGINE, PEERS, QUERY, SURICATA, TSHARK, Tool
 
 CORE = max(os.sched_getaffinity(0))
@@ -22,6 +22,11 @@ def test_cost_is_of_the_whole_process(tmp_path: Path) -> None:
     large = run(python("large", "x = b'x' * (80 << 20)"), Path("x"), tmp_path, CORE)
     assert idle.wall_s > 0.2 > idle.cpu_s > 0
     assert large.peak_mib > 80 > idle.peak_mib
+
+
+def test_warming_leaves_nothing_behind(tmp_path: Path) -> None:
+    warm(tmp_path, 8 << 20)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_program_runs_on_one_core(tmp_path: Path) -> None:
