@@ -107,9 +107,10 @@ class StreamTable:
             records[fresh] = self._begin(columns, bundles, groups, fresh, stored)
         closed = self._advance(bundles, records, add_up(columns, bundles, records))
         self.register.rows[rows] = records
-        displaced, displacing = self._index_fresh(bundles, found, rows, fresh)
+        displaced, displacing = self._index_fresh(bundles, found, rows, fresh) if fresh.size else (fresh, fresh)
         ended = self._ends(rows, records, closed, displaced, displacing)
-        self._watch(records[begun | closed])
+        if fresh.size or ended.rows.size:
+            self._watch(records[begun | closed])
         self._count(bundles.order.size, fresh.size, ended.rows.size)
         ids = np.zeros(columns.drop.size, np.uint64)
         ids[bundles.order] = np.repeat(records["id"], bundles.counts)
@@ -144,7 +145,9 @@ class StreamTable:
     def _advance(self, bundles: Bundles, records: Records, before: npt.NDArray[np.uint16]) -> npt.NDArray[np.bool_]:
         """The next state of each TCP stream that has not ended; answers which have now."""
         marks = records["marks"]
-        going = (records["protocol"] == TCP) & ~records["ended"] & (marks != before)
+        going: npt.NDArray[np.bool_] = (records["protocol"] == TCP) & ~records["ended"] & (marks != before)
+        if not going.any():
+            return going
         server = marks >> np.where(records["client_upper"], 0, UPPER_SHIFT).astype(np.uint16)
         records["state"][going & (records["state"] == HALF_OPEN) & ((server & 0xFF) != 0)] = OPEN
         closed = going & ((marks & FIN_BOTH) == FIN_BOTH)
