@@ -35,7 +35,7 @@ NEVER_NS = (1 << 63) - 1
 """Later than any packet."""
 _NONE: Records = np.zeros(0, ROW)
 
-ITEMS_AT_ONCE = 128
+ITEMS_AT_ONCE = 32
 """As many as stay in the processor's cache with all that is built of them: encoding them costs a fifth less."""
 
 
