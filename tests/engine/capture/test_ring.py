@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine.capture.batch import Batch
-from engine.capture.ring import BLOCK_BYTES, give_back, is_ours, packets_of, padded, write_records
+from engine.capture.ring import BLOCK_BYTES, give_back, is_ours, packets_of, padded, write_cooked_records, write_records
 from tests.support.packets import EPOCH_NS, Packet
 from tests.support.reading import packets_of as packets_in_batch
 
@@ -54,6 +54,32 @@ def test_frames_become_records_and_tags_go_back_in(seed: int) -> None:
         at = put_packet(ring, at, frame, wire, status, tci, 0x88A8)
         expected.append(Packet(SECOND * 1_000_000_000 + 5, frame[:12] + tag + frame[12:], wire + len(tag)))
     assert records(ring, 1) == expected
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_packets_of_all_interfaces_get_a_cooked_header(seed: int) -> None:
+    chance, ring, expected = random.Random(seed), bytearray(2 * BLOCK_BYTES), []
+    at = put_block(ring, 1, 50)
+    for _ in range(50):
+        payload, tci = chance.randbytes(chance.randrange(200)), chance.randrange(65536)
+        protocol, index, kind, way = (chance.randrange(65536) for _ in range(4))
+        mac = chance.randbytes(8)
+        status, tag = chance.choice([(0, b""), (VLAN_VALID | TPID_VALID, struct.pack(">HH", tci, protocol))])
+        here = at
+        at = put_packet(ring, here, bytes(14) + payload, len(payload) + 5, status, tci, 0x88A8)
+        struct.pack_into("<I", ring, here + 12, len(payload))
+        struct.pack_into("<H", ring, here + 24, 96)  # the frame begins with the network header
+        struct.pack_into("<H", ring, here + 48, 17)
+        struct.pack_into(">H", ring, here + 50, protocol)
+        struct.pack_into("<iHBB", ring, here + 52, index, kind, way % 8, 6)
+        ring[here + 60 : here + 68] = mac
+        cooked = struct.pack(">HHIHBB", 0x88A8 if tag else protocol, 0, index, kind, way % 8, 6) + mac
+        frame = cooked + tag + payload
+        expected.append(Packet(SECOND * 1_000_000_000 + 5, frame, len(frame) + 5))
+    view = memoryview(ring)
+    offsets, end = write_cooked_records(view, np.array(packets_of(view, 1), np.int64))
+    buffer, offsets, end = padded(view, offsets, end)
+    assert packets_in_batch(Batch(buffer, offsets, end, False, 276, 0, -1)) == expected
 
 
 def test_a_longer_frame_than_a_pcap_may_hold_is_cut() -> None:
