@@ -164,8 +164,9 @@ def _convert(item: _Given, key: Key) -> Any:
         return _flag(where, value)
     if key.kind == "number":
         return _number(where, value)
-    if key.kind == "list":
-        return [str(part).strip() for part in value] if isinstance(value, list) else _split(str(value or ""))
+    if key.kind in ("list", "paths"):
+        parts = [str(part).strip() for part in value] if isinstance(value, list) else _split(str(value or ""))
+        return [str((item.base / part).absolute()) for part in parts] if key.kind == "paths" else parts
     if key.kind == "map":
         content = _mapping(value) if isinstance(value, str) else value
         if not isinstance(content, dict):

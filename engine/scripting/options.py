@@ -13,6 +13,10 @@ class ScriptOptions:
     """Where scripts come from, what they see, and what they may use."""
 
     source: str = option("", "scripting.source", "Folder of scripts (*.py); watched while running.", kind="path")
+    sources: list[str] = option([], "scripting.sources", "More folders of scripts.", kind="paths")
+    active: list[str] = option(
+        [], "scripting.active", "Titles or file names of the scripts to run; default: all of the folders."
+    )
     watch: bool = option(True, "scripting.watchScripts", "Load, replace and unload scripts when the folder changes.")
     env: dict[str, Any] = option(
         {}, "scripting.env", "What scripts see as env; KEY, TOKEN, SECRET, PASSWORD are hidden."

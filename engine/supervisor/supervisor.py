@@ -40,7 +40,7 @@ from engine.supervisor.answers import Answers
 from engine.supervisor.family import Family
 from engine.supervisor.outcome import Outcome, View
 from engine.supervisor.phases import Phases
-from engine.supervisor.scriptfolder import ScriptFolder
+from engine.supervisor.scriptfolders import ScriptFolders
 from engine.supervisor.signals import StopSignals
 from engine.supervisor.totals import Totals
 
@@ -64,7 +64,7 @@ class Supervisor:
         _check_environment(configuration.script_env)
         workers = _workers(settings)
         user = nobody()[0] if os.getuid() == 0 else -1
-        if settings.scripts.source:
+        if settings.scripts.source or settings.scripts.sources:
             sandbox.require(settings.scripts.sandbox, user)
         open_folder(self._data, settings.node.name, clock.wall_ns())
         if settings.user:
@@ -86,7 +86,7 @@ class Supervisor:
             settings.filters.dialect,
             settings.filters.macros,
         )
-        self._folder = ScriptFolder(settings.scripts, self._scripts, self._selector)
+        self._folder = ScriptFolders(settings.scripts, self._scripts, self._selector)
         self._totals, self._outcome = Totals(), Outcome(0, {})
         self._phases = Phases(settings, self._family, self._scripts, self._outcome, view.tell)
         self._answers = Answers(settings, run_id, self._family, self._phases, self._scripts, self._totals)

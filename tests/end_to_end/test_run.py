@@ -216,6 +216,20 @@ def test_scripts_come_and_go_while_it_runs(tmp_path: Path, started: list[Instanc
     assert "counted" in output
 
 
+def test_scripts_of_several_folders_run_where_they_are_active(tmp_path: Path, started: list[Instance]) -> None:
+    more = tmp_path / "more"
+    more.mkdir()
+    (more / "titled.py").write_text("# The second\n" + COUNTER)
+    (more / "idle.py").write_text("# Not asked for\n" + COUNTER)
+    sets = (f"scripting.sources={more}", "scripting.active=the second,first")
+    instance = Instance(tmp_path, str(SHOP), scripts={"first.py": COUNTER, "other.py": COUNTER}, sets=sets)
+    started.append(instance)
+    output = run_to_end(instance)
+    assert output.count("counted 3250") == 2
+    assert "first.py] counted" in output
+    assert "titled.py] counted" in output
+
+
 def test_jobs_run_once_more_at_the_end_of_a_replay(tmp_path: Path, started: list[Instance]) -> None:
     script = COUNTER + '\njobs.schedule("report", "0 0 0 1 1 *", lambda: console.log("job saw", count))\n'
     started.append(Instance(tmp_path, str(SHOP), scripts={"c.py": script}))
