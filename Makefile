@@ -51,10 +51,11 @@ bench: $(STAMP) ## what it costs, beside suricata, tshark and tcpflow on the sam
 	@$(BIN)/python -m benchmarks.against_tshark
 	@$(BIN)/python -m benchmarks.peers $(BENCH)
 
-fuzz: $(STAMP) ## mutated frames and capture files, SEED=1 FRAMES=10000000 FILES=100000: about an hour; CI runs a slice
+fuzz: $(STAMP) ## mutated frames, capture files and filters, SEED=1 FRAMES=10000000 FILES=100000: about an hour; CI runs a slice
 	@$(BIN)/python -m tests.fuzz.decode --seed $(SEED) --count $(FRAMES)
 	@$(BIN)/python -m tests.fuzz.line --seed $(SEED) --count $(FRAMES)
 	@$(BIN)/python -m tests.fuzz.files --seed $(SEED) --count $(FILES)
+	@$(BIN)/python -m tests.fuzz.filters --seed $(SEED) --count $(FILES)
 
 fidelity: $(STAMP) ## the captures of REMORA_CORPUS beside tshark, Zeek and Arkime; writes docs/fidelity.md
 	@$(BIN)/python -m tests.fidelity

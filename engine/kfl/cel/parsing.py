@@ -104,7 +104,7 @@ class _Build(Transformer[Token, Any]):
 
     def select(self, parts: list[Any]) -> Expression:
         subject, name = parts
-        if isinstance(subject, Name):
+        if isinstance(subject, Name) and len(subject.parts) < MAX_LEVELS:
             return Name((*subject.parts, str(name)), subject.at)
         return Apply("[]", (subject, Literal(str(name), name.start_pos)), name.start_pos)
 
