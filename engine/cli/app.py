@@ -54,6 +54,7 @@ app.add_command(
             "explain": "filters:explain",
             "match": "filters:match",
             "bench": "filters:bench",
+            "translate": "filters:translate",
         },
     )
 )

@@ -18,6 +18,7 @@ from engine.errors import ConfigError, KflError
 from engine.items.encoding import json_line
 from engine.kfl.explaining import explained
 from engine.kfl.samples import SAMPLES
+from engine.kfl.translating import translated
 
 ROUNDS, ROUND_S = 5, 0.1
 """Of `bench`: the fastest round counts."""
@@ -129,3 +130,21 @@ def _best_ns(call: Callable[[], object]) -> float:
     timer = timeit.Timer(call)
     count = max(1, int(ROUND_S / max(timer.timeit(1000) / 1000, 1e-9)))
     return min(timer.repeat(ROUNDS, count)) / count * 1e9
+
+
+@click.command()
+@click.argument("text")
+@arguments.config_file
+@arguments.sets
+def translate(text: str, config_file: Path | None, sets: tuple[str, ...]) -> None:
+    """Write a filter of KFL in KFL2, or say what in it has no counterpart there.
+
+    \b
+    Example: remora kfl translate 'http and response.status >= 500'
+    """
+    checked = _compile(text, "kfl", config_file, sets)
+    try:
+        click.echo(translated(checked.text, dict(checked.macros)))
+    except KflError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(1) from None

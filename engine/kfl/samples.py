@@ -9,6 +9,7 @@ _REQUEST = {
     "method": "GET",
     "url": "/api/cart?id=3",
     "path": "/api/cart",
+    "httpVersion": "HTTP/1.1",
     "headers": {"Host": "front-end", "User-Agent": "kube-probe/1.27+"},
     "queryString": {"id": "3"},
 }
@@ -49,7 +50,7 @@ def _item(name: str, abbr: str, version: str, layer4: str, request: Any, respons
 
 SAMPLES: dict[str, dict[str, Any]] = {
     "http": _item("http", "HTTP", "1.1", "tcp", _REQUEST, _STATUS),
-    "http2": _item("http", "HTTP/2", "2.0", "tcp", _REQUEST, _STATUS),
+    "http2": _item("http", "HTTP/2", "2.0", "tcp", {**_REQUEST, "httpVersion": "HTTP/2.0"}, _STATUS),
     "grpc": _item("http", "gRPC", "2.0", "tcp", {**_REQUEST, "path": "/shop.Cart/Get"}, _STATUS),
     "gql": _item("http", "GQL", "1.1", "tcp", _REQUEST, _STATUS),
     "dns": _item(

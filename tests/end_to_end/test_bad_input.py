@@ -209,6 +209,7 @@ def test_show_status_and_clean_work_on_what_a_run_left(tmp_path: Path) -> None:
         ["kfl", "explain"],
         ["kfl", "match"],
         ["kfl", "bench"],
+        ["kfl", "translate"],
         ["scripts", "check"],
         ["data", "clean"],
     ],

@@ -68,3 +68,9 @@ def test_a_line_that_is_no_item_is_named(line: str) -> None:
 def test_explain_and_bench_answer() -> None:
     assert remora("kfl", "explain", "http or dns").stdout.splitlines()[1] == "  any of these:"
     assert "ns  http     matches\n" in remora("kfl", "bench", "http").stdout
+
+
+def test_translate_answers_or_points_at_what_has_no_counterpart() -> None:
+    assert remora("kfl", "translate", "dns or response.status >= 500").stdout == "dns || status_code >= 500\n"
+    refused = remora("kfl", "translate", 'dns and redact("src.name")')
+    assert (refused.returncode, refused.stderr.splitlines()[2].index("^")) == (1, 10)
