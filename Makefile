@@ -64,6 +64,14 @@ hostile: $(STAMP) ## every attempt to get out of a script; the tables of docs/se
 	@$(BIN)/python -m tests.hostile.page
 	@$(BIN)/python -m pytest -q -n 2 tests/hostile
 
+.PHONY: bench-policy
+bench-policy: $(STAMP) ## what the language of scripts costs beside plain Python
+	@$(BIN)/python -m benchmarks.policy
+
+.PHONY: bench-scripts
+bench-scripts: $(STAMP) ## items a second to one and to three jailed scripts, and the time from an item to its hook
+	@$(BIN)/python -m benchmarks.scripts
+
 .PHONY: bench-table
 bench-table: $(STAMP) ## the same, written to docs/performance.md
 	@$(BIN)/python -m benchmarks.peers $(BENCH) --write

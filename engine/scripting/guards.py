@@ -71,7 +71,6 @@ def guards() -> dict[str, Any]:
         "_over_": over,
         "_getattr_": guarded_getattr,
         "_write_": writable,
-        "_inplace_item_": inplace_item,
         "_inplace_attribute_": inplace_attribute,
         "__metaclass__": script_class,
     }
@@ -168,22 +167,11 @@ def writable(value: Any) -> Any:
     raise TypeError(f"{value.__name__ if kind is type else kind.__name__.lower()} is read-only")
 
 
-def inplace_item(symbol: str, container: Any, key: Any, value: Any) -> None:
-    """``container[key] += value``.
-
-    Raises:
-        TypeError: the container is read-only.
-    """
-    target = writable(container)
-    target[key] = _IN_PLACE[symbol](target[key], value)
-
-
 def inplace_attribute(symbol: str, owner: Any, name: str, value: Any) -> None:
-    """``owner.name += value``.
+    """``owner.name += value``, where ``name`` is a risky one.
 
     Raises:
         TypeError: the owner is read-only.
     """
     target = writable(owner)
-    before = guarded_getattr(target, name) if name in RISKY_ATTRIBUTES else getattr(target, name)
-    setattr(target, name, _IN_PLACE[symbol](before, value))
+    setattr(target, name, _IN_PLACE[symbol](guarded_getattr(target, name), value))

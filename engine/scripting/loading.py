@@ -12,10 +12,11 @@ from typing import Any
 from engine import kfl
 from engine.errors import ScriptRejected
 from engine.scripting.constants import ReadFilter, wrong_constants
+from engine.scripting.containers import own_containers
 from engine.scripting.facades.scope import Scope
 from engine.scripting.finding import find_hooks
 from engine.scripting.header import Header, read_header
-from engine.scripting.names import names_bound, unknown_functions, unknown_names, uses_global
+from engine.scripting.names import known_names, names_bound, unknown_functions, unknown_names, uses_global
 from engine.scripting.policy import Policy
 from hooks.specs import FIRED, hook_names
 
@@ -87,6 +88,7 @@ def _compile(text: str, name: str, noticed: list[warnings.WarningMessage], read_
     reasons += wrong_constants(tree, names_bound(tree), read_filter)
     keeps_state = uses_global(text, name, "state")
     policy = Policy()
+    policy.containers = own_containers(tree, known_names())
     policy.visit(tree)
     reasons += policy.errors
     if reasons:

@@ -1,8 +1,9 @@
 """The language of scripts: Python without the parts that lead out of it, refused in words that an author can act on.
 
 Attribute and item loads, iteration and unpacking carry no guard at run time: their names are constants that the
-compiler has checked, and a guard on each costs 2 to 14 times the plain access. Stores keep theirs. Loop heads, function
-heads and ``except`` handlers look at the flag ``_stop_``, which the CPU budget sets (1.02 to 1.12 times plain Python).
+compiler has checked, and a guard on each costs 2 to 14 times the plain access. Stores keep theirs, but for those into
+names that hold nothing but containers of the script (``engine.scripting.containers``). Loop heads, function heads and
+``except`` handlers look at the flag ``_stop_``, which the CPU budget sets (1.02 to 1.12 times plain Python).
 
 RestrictedPython is a subset compiler, not a wall: the wall is the process around it (``engine.jail``).
 """
@@ -44,6 +45,9 @@ INSTEAD = {
 
 class Policy(RestrictingNodeTransformer):
     """Collects every mistake of a script in ``errors``, as ``Line 3: …``, and rewrites the rest."""
+
+    containers: frozenset[str] = frozenset()
+    """Names that hold nothing but containers of the script: stores into them carry no guard."""
 
     def visit(self, node: ast.AST) -> Any:
         """Check and rewrite ``node``; what is refused stays in its place, so that all around it is checked."""
@@ -106,8 +110,12 @@ class Policy(RestrictingNodeTransformer):
         return self.node_contents_visit(node) if isinstance(node.ctx, ast.Load) else self._guard_store(node)
 
     def _guard_store(self, node: Any) -> Any:
+        owned = (
+            isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in self.containers
+        )
         node = self.node_contents_visit(node)
-        node.value = _located(_call("_write_", node.value), node.value)
+        if not owned:
+            node.value = _located(_call("_write_", node.value), node.value)
         return node
 
     def visit_Call(self, node: ast.Call) -> Any:
@@ -133,17 +141,15 @@ class Policy(RestrictingNodeTransformer):
         return self.visit(_located(ast.Assign([node.target], node.value), node))
 
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:
-        """Plain on names; on items and attributes a guarded call that evaluates its target once."""
-        target, operator = node.target, ast.Constant(IOPERATOR_TO_STR[type(node.op)])
-        if isinstance(target, ast.Name):
-            return self.node_contents_visit(node)
-        where, value = self.visit(target.value), self.visit(node.value)
-        if isinstance(target, ast.Subscript):
-            call = _call("_inplace_item_", operator, where, self.visit(target.slice), value)
-        else:
+        """Plain but for the guard of its target, which is evaluated once: ``_write_(x)[k] += 1``."""
+        target = node.target
+        if isinstance(target, ast.Attribute) and target.attr in RISKY_ATTRIBUTES:
             self._check_attribute(target)
+            where, value = self.visit(target.value), self.visit(node.value)
+            operator = ast.Constant(IOPERATOR_TO_STR[type(node.op)])
             call = _call("_inplace_attribute_", operator, where, ast.Constant(target.attr), value)
-        return _located(ast.Expr(call), node)
+            return _located(ast.Expr(call), node)
+        return self.node_contents_visit(node)
 
     def visit_Global(self, node: ast.Global) -> Any:
         """Allowed; the names are checked."""
