@@ -66,6 +66,6 @@ def _insist(jail: Jail, found: Confined, before: str = "") -> None:
             return
         if layer.name in found.missing and insisted(jail.mode, layer):
             raise JailBroken(
-                f"scripting.sandbox: {jail.mode!r} expects the layer {layer.name!r}, which this machine does not give"
-                f" ({found.missing[layer.name]}); 'remora doctor' shows all of them"
+                f"the layer {layer.name!r} cannot be had here ({found.missing[layer.name]});"
+                " 'remora doctor' shows all of them"
             )

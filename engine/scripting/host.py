@@ -83,7 +83,7 @@ def main(spawn: SpawnHost, parent: int) -> NoReturn:
     try:
         layers = confine(Jail(spawn.memory_bytes, spawn.user, parent, spawn.sandbox)).layers
     except JailBroken as error:
-        refuse(calls, [str(error)])
+        refuse(calls, [f"scripting.sandbox is {spawn.sandbox!r}, but {error}"])
     scope = build_scope(spawn.script, spawn.environment, spawn.node, calls, Kfl(spawn.dialect, spawn.macros))
     budget = Budget(scope.names)
     budget.start()

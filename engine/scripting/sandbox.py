@@ -30,7 +30,7 @@ def require(mode: str, user: int) -> None:
     if checked_mode(mode) == "strict":
         broken = probe.ask(mode, user).broken
         if broken:
-            raise ConfigError("scripting.sandbox", "every layer of the sandbox", mode, broken)
+            raise ConfigError("scripting.sandbox", "what this machine gives", mode, broken)
 
 
 def _did_you_mean(near: list[str]) -> str:

@@ -13,6 +13,7 @@ import fcntl
 import gc
 import os
 import pkgutil
+import random
 import select
 import signal
 import socket
@@ -130,6 +131,7 @@ def _warm_up() -> None:
     for module in pkgutil.iter_modules(encodings.__path__):  # 33 ms and 3 MB, which all hosts share
         if module.name not in NO_CODECS:
             codecs.lookup(module.name)
+    random.Random("text")  # asks for SHA-512 when it is first given text, since Python 3.13
     time.localtime()  # the C library reads the time zone of the machine once
     check_script("def onItemCaptured(data):\n    return kfl.match('http', data)\n", "warm-up")
     for filter_text in ("http and response.status == 500", "http && status_code == 500"):

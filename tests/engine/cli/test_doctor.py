@@ -1,0 +1,60 @@
+"""`remora doctor` and an instance that insists on what cannot be had."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from engine.jail.layers import LAYERS
+from tests.support.instance import SHOP, clean, command, remora
+
+pytestmark = pytest.mark.slow
+
+without_setuid = pytest.mark.skipif(
+    os.getuid() != 0 or shutil.which("setpriv") is None, reason="takes the right to change users away from root"
+)
+STRIPPED = ["setpriv", "--bounding-set=-setuid,-setgid"]
+STRICT = ("--set", "scripting.sandbox=strict")
+
+
+def test_every_layer_is_listed_and_tried() -> None:
+    told = remora("doctor")
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert {layer.name for layer in LAYERS} <= {line.split()[0] for line in told.stdout.splitlines()}
+    assert "tried from inside: read a file: refused" in told.stdout
+    assert "tried from inside: make a socket: ended by SIGSYS" in told.stdout
+    assert told.stdout.endswith("scripting.sandbox=standard: scripts run\n")
+
+
+def test_no_sandbox_is_shown_as_what_it_is() -> None:
+    told = remora("doctor", "--set", "scripting.sandbox=off")
+    assert told.returncode == 0
+    assert "tried from inside: start a process: done" in told.stdout
+    assert "seccomp" not in told.stdout
+
+
+@without_setuid
+def test_what_strict_lacks_is_named() -> None:
+    told = subprocess.run(
+        [*STRIPPED, *command("doctor", *STRICT)], env=clean(), capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 1
+    assert "user          no: Operation not permitted" in told.stdout
+    assert "scripting.sandbox=strict: expected every layer, user, processes cannot be had\n" in told.stdout
+
+
+@without_setuid
+def test_an_instance_that_insists_does_not_start(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    run = command("run", str(SHOP), "--data", str(tmp_path / "data"), "--scripts", str(tmp_path / "scripts"), *STRICT)
+    told = subprocess.run([*STRIPPED, *run], env=clean(), capture_output=True, text=True, check=False)
+    assert told.returncode == 2
+    assert told.stderr == (
+        "remora: scripting.sandbox: expected what this machine gives, got 'strict'; the layer 'user' cannot be had here"
+        " (Operation not permitted); 'remora doctor' shows all of them\n"
+    )
+    assert not (tmp_path / "data").exists()
