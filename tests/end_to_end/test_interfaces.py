@@ -13,7 +13,7 @@ import pytest
 
 from engine.segments.files import numbers_in
 from engine.segments.member import range_of
-from tests.support.instance import Instance, Recording
+from tests.support.instance import Instance, Recording, remora
 from tests.support.netspaces import BIG_BYTES, INSIDE, NEEDED, Netspaces, netspaces
 
 pytestmark = [pytest.mark.slow, *NEEDED]
@@ -147,6 +147,14 @@ def test_two_workers_share_an_interface_and_every_part_sees_both(tmp_path: Path,
     ids = {int(row["stream"].partition(".")[0]) for row in capture.check_streams()}
     assert len(ids) == 40, "both directions of each connection are one stream"
     assert {stream % 2 for stream in ids} == {0, 1}
+
+
+@pytest.mark.parametrize("workers", ["0", "17"])
+def test_a_number_of_workers_that_cannot_be_is_refused(tmp_path: Path, workers: str) -> None:
+    data = str(tmp_path / "data")
+    result = remora("run", "iface:lo", "--set", f"capture.workers={workers}", "--data", data)
+    assert result.returncode == 2
+    assert f"capture.workers: expected 1 to 16, got {workers}" in result.stderr
 
 
 def test_a_worker_that_dies_or_hangs_is_replaced_while_the_other_goes_on(

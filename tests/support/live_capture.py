@@ -161,7 +161,9 @@ def shared() -> Found:
     whole = udp_frame(*ends, bytes(range(200)) * 15)
     send("left", [udp_frame(ends[1], ends[0], b"question"), *fragments_of(whole, 1000)])
     answers = [capture(source) for source in sources]
-    return {"got": got, "answers": answers, "whole": whole.hex(), "lost": sum(source.lost() for source in sources)}
+    promiscuous = "promiscuity 0" not in shown("-d", "link", "show", "right")
+    lost = sum(source.lost() for source in sources)
+    return {"got": got, "answers": answers, "promiscuous": promiscuous, "lost": lost}
 
 
 def owners(frame: bytes, captured: list[list[str]]) -> list[int]:
