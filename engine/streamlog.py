@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.segments.records import END, ERROR, SEEN, STREAM_RECORD
-from engine.streams.register import Records, endpoints_of
+from engine.streams.register import Records, endpoints_of, pick
 
 
 def seen_by_id(rows: Records) -> Callable[[npt.NDArray[np.uint64]], Records]:
@@ -16,7 +16,7 @@ def seen_by_id(rows: Records) -> Callable[[npt.NDArray[np.uint64]], Records]:
 
     def describe(ids: npt.NDArray[np.uint64]) -> Records:
         rank = np.argsort(rows["id"])
-        found = rows[rank[np.searchsorted(rows["id"], ids, sorter=rank)]]
+        found = pick(rows, rank[np.searchsorted(rows["id"], ids, sorter=rank)])
         return _records(found, found["start_ns"], np.full(ids.size, SEEN, np.uint8))
 
     return describe

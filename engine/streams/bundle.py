@@ -12,7 +12,7 @@ from engine.decode.columns import Columns
 from engine.streams.direction import sender_is_client
 from engine.streams.grouping import Groups
 from engine.streams.marks import ACK, FIN_BOTH, RST_ANY, SYN
-from engine.streams.register import KEY, ROW, Indices, Records
+from engine.streams.register import KEY, ROW, Indices, Records, pick
 from engine.streams.splitting import Known, Packets, find_splits, marks_of
 from engine.streams.stored import Stored, splits_by_id
 from engine.streams.stream import HALF_OPEN, TCP
@@ -138,7 +138,7 @@ def first_records(columns: Columns, bundles: Bundles, keys: Records, fresh: Indi
     """
     at = bundles.starts[fresh]
     rows, upper, records = bundles.order[at], bundles.upper[at], np.zeros(fresh.size, ROW)
-    taken = keys[bundles.owner[fresh]]
+    taken = pick(keys, bundles.owner[fresh])
     for name in (*KEY, "hash"):
         records[name] = taken[name]
     flags = columns.flags[rows]

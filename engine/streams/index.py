@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from engine.streams.register import KEY, Indices, Records, Register
+from engine.streams.register import KEY, Indices, Records, Register, pick
 
 FIRST_BITS = 13
 _FREE, _GONE = -1, -2
@@ -33,7 +33,7 @@ class Index:
         while left.size:
             found = self._slots[at].astype(np.int64)
             there = np.flatnonzero(found >= 0)
-            same = there[self._same(found[there], wanted[left[there]])]
+            same = there[self._same(found[there], pick(wanted, left[there]))]
             rows[left[same]] = found[same]
             on = found != _FREE
             on[same] = False

@@ -20,7 +20,7 @@ from engine.streams.grouping import HASH_WORDS, Groups, group
 from engine.streams.index import Index
 from engine.streams.marks import FIN_BOTH, LINGER_NS, RST_ANY, UPPER_SHIFT
 from engine.streams.options import StreamOptions
-from engine.streams.register import ERRORS, ROW, Indices, Records, Register
+from engine.streams.register import ERRORS, ROW, Indices, Records, Register, pick, put
 from engine.streams.splitting import Known
 from engine.streams.stored import Stored
 from engine.streams.stream import ENDED_CLOSED, ENDED_IDLE, ENDED_RESET, HALF_OPEN, OPEN, TCP
@@ -95,22 +95,22 @@ class StreamTable:
         self._let_go()
         groups = group(columns, np.flatnonzero(columns.drop == 0), self._words)
         found = self._index.find(groups.keys)
-        bundles = cut(columns, groups, Known(found, self.register.rows[found]), self._timeout_ns, stored)
+        bundles = cut(columns, groups, Known(found, pick(self.register.rows, found)), self._timeout_ns, stored)
         if not bundles.order.size:
             return _nothing(columns, bundles)
         begun = bundles.known < 0
         fresh = np.flatnonzero(begun)
         rows = bundles.known.copy()
         rows[fresh] = self.register.take(fresh.size)
-        records = self.register.rows[rows]
+        records = pick(self.register.rows, rows)
         if fresh.size:
-            records[fresh] = self._begin(columns, bundles, groups, fresh, stored)
+            put(records, fresh, self._begin(columns, bundles, groups, fresh, stored))
         closed = self._advance(bundles, records, add_up(columns, bundles, records))
-        self.register.rows[rows] = records
+        put(self.register.rows, rows, records)
         displaced, displacing = self._index_fresh(bundles, found, rows, fresh) if fresh.size else (fresh, fresh)
         ended = self._ends(rows, records, closed, displaced, displacing)
         if fresh.size or ended.rows.size:
-            self._watch(records[begun | closed])
+            self._watch(pick(records, begun | closed))
         self._count(bundles.order.size, fresh.size, ended.rows.size)
         ids = np.zeros(columns.drop.size, np.uint64)
         ids[bundles.order] = np.repeat(records["id"], bundles.counts)
@@ -181,19 +181,19 @@ class StreamTable:
         """What this batch ended, in the order in which it happened."""
         ended, at = rows[closed], np.flatnonzero(closed) * 2 + 1
         if displaced.size:
-            old = self.register.rows[displaced]
+            old = pick(self.register.rows, displaced)
             open_ = ~old["ended"]
             late = records["start_ns"][displacing] > old["end_ns"] + old["timeout_ns"]
             _end(old, open_ & late, ENDED_IDLE)
             _end(old, open_, None)
-            self.register.rows[displaced] = old
+            put(self.register.rows, displaced, old)
             self._leaving = displaced
             ended, at = np.concatenate((ended, displaced[open_])), np.concatenate((at, displacing[open_] * 2))
             ended = ended[np.argsort(at)]
         shed = self._shed()
         if shed.size:
             ended = np.concatenate((ended, shed))
-        return Ends(self.register.rows[ended], ended)
+        return Ends(pick(self.register.rows, ended), ended)
 
     def _shed(self) -> Indices:
         """End the streams that were silent for longest, where there are too many; answers those that were not over."""
@@ -207,10 +207,10 @@ class StreamTable:
         silence = np.where(register.rows["ended"][left], 0, register.rows["end_ns"][left])
         count = min(excess + self._limit // SHED_SHARE, left.size)
         gone = left[np.argpartition(silence, count - 1)[:count]]
-        records = register.rows[gone]
+        records = pick(register.rows, gone)
         alive = ~records["ended"]
         _end(records, alive, ENDED_IDLE)
-        register.rows[gone] = records
+        put(register.rows, gone, records)
         self._index.remove(gone)
         self._leaving = np.concatenate((self._leaving, gone))
         self._counters.add("streams_shed_total", int(alive.sum()))
@@ -222,9 +222,9 @@ class StreamTable:
         known = self.register.rows
         ended = rows[~known["ended"][rows]]
         ended = ended[np.argsort(known["id"][ended])]
-        records = known[ended]
+        records = pick(known, ended)
         _end(records, np.ones(ended.size, np.bool_), state)
-        known[ended] = records
+        put(known, ended, records)
         self._index.remove(rows)
         self._leaving = rows
         self._count(0, 0, ended.size)

@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.segments import records as stored
 from engine.streams import stream as streams
-from engine.streams.register import FIRST_ROWS, Register, by_id, endpoints_of, streams_of
+from engine.streams.register import FIRST_ROWS, ROW, Register, by_id, endpoints_of, pick, put, streams_of
 from engine.streams.stream import STATES, UNHEEDED, format_address
 from tests.support.columns import Row, batch_of
 from tests.support.rig import Rig
@@ -28,6 +28,19 @@ def test_rows_are_used_again_and_more_are_made() -> None:
     register.give_back(np.array([5, 7]))
     assert register.used == FIRST_ROWS + 8
     assert sorted(register.take(3).tolist()) == [5, 7, FIRST_ROWS + 10]
+
+
+def test_rows_are_picked_and_put_as_numpy_would() -> None:
+    chance = np.random.default_rng(3)
+    rows = np.frombuffer(chance.bytes(50 * ROW.itemsize), ROW).copy()
+    chosen, some = chance.permutation(50)[:20], chance.random(50) < 0.5
+    slow = rows.copy()
+    for which in (chosen, some, chosen[:0]):
+        for name in ROW.names or ():
+            assert np.array_equal(pick(rows, which)[name], slow[which][name])
+        put(rows, which, pick(rows[::-1].copy(), which))
+        slow[which] = slow[::-1].copy()[which]
+        assert all(np.array_equal(rows[name], slow[name]) for name in ROW.names or ())
 
 
 def test_an_object_is_made_once_and_leaves_with_its_row() -> None:
