@@ -1,5 +1,5 @@
 # Traffic recorder: keeps every stream that RECORDING_KFL matches, and ships it.
-# Hooks: onItemCaptured.  Helpers: kfl, pcap, jobs, console, env.
+# Hooks: onItemCaptured.  Helpers: on_item, kfl, pcap, jobs, console, env.
 # Env:   RECORDING_KFL   what to keep; unset or empty: nothing
 #        RECORDING_CRON  when to ship (six fields, UTC); default: every five minutes
 # Where it goes is configuration: GCS_BUCKET (with GCS_SA_KEY_JSON or application default credentials), else a local
@@ -15,9 +15,8 @@ elif not active:
     console.log("RECORDING_KFL is not set, nothing will be recorded")
 
 
-def onItemCaptured(data):
-    if active and kfl.match(pattern, data):
-        pcap.record(data.stream, RECORDING)
+def record(data):
+    pcap.record(data.stream, RECORDING)
 
 
 def ship():
@@ -25,5 +24,6 @@ def ship():
 
 
 if active:
+    on_item(pattern)(record)  # the engine filters: only what matches comes here
     jobs.schedule("ship", env.RECORDING_CRON or "0 */5 * * * *", ship)
     console.log("recording what matches:", pattern)
