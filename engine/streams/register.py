@@ -130,10 +130,11 @@ class Register:
     def ended(self, rows: Indices, records: Records) -> list[Stream]:
         """The objects that there are of streams that ended, brought up to date by ``records``."""
         found = [(at, stream) for at, row in enumerate(rows.tolist()) if (stream := self.objects[row]) is not None]
-        now = streams_of(pick(records, np.array([at for at, _ in found]))) if found else []
-        for (_, stream), last in zip(found, now, strict=True):
-            stream.end_ns, stream.state, stream.error = last.end_ns, last.state, last.error
-            stream.packets, stream.bytes, stream.payload_bytes = last.packets, last.bytes, last.payload_bytes
+        now = pick(records, np.array([at for at, _ in found], np.int64))
+        columns = (now[name].tolist() for name in ("end_ns", "packets", "bytes", "payload_bytes", "state", "error"))
+        for (_, stream), end_ns, packets, size, payload, state, error in zip(found, *columns, strict=True):
+            stream.end_ns, stream.state, stream.error = end_ns, STATES[state], ERRORS[error]
+            stream.packets, stream.bytes, stream.payload_bytes = packets, size, payload
         return [stream for _, stream in found]
 
     def _grow_to(self, size: int) -> None:
