@@ -123,22 +123,24 @@ class _Checker:
         """``now()`` and its like."""
         helper = HELPERS.get(call.name)
         if helper is None:
-            raise self._unknown_helper(call)
+            raise self._unknown_helper(call, HELPERS)
         if helper.place != ALONE:
             raise self._mistake(f"{call.name!r} needs a field before it", call.at, f"such as {helper.example}")
         if len(path.steps) > 1:
             raise self._mistake(f"nothing can follow {call.name!r}", path.steps[1].at, f"such as {helper.example}")
         self._arguments(call)
 
-    def _unknown_helper(self, call: Call) -> KflError:
-        found = fields.nearest(call.name, HELPERS)
+    def _unknown_helper(self, call: Call, near: Collection[str]) -> KflError:
+        if call.name == "matches":
+            return self._mistake("unknown helper 'matches'", call.at, 'patterns go with ==: request.path == r"^/api"')
+        found = fields.nearest(call.name, near)
         return self._mistake(f"unknown helper {call.name!r}{found}", call.at, f"the helpers are {', '.join(HELPERS)}")
 
     def _call(self, path: Path, call: Call) -> None:
         """``.contains("x")`` and its like."""
         helper = HELPERS.get(call.name)
         if helper is None:
-            raise self._unknown_helper(call)
+            raise self._unknown_helper(call, [name for name, known in HELPERS.items() if known.place != ALONE])
         if helper.place == ALONE:
             raise self._mistake(f"{call.name!r} stands alone", call.at, f"such as {helper.example}")
         self._arguments(call)

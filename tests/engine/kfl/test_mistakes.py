@@ -56,6 +56,13 @@ MISTAKES = [
         8,
         'such as redact("request.headers.Authorization")',
     ),
+    (
+        'request.path.matches("/")',
+        "unknown helper 'matches'",
+        14,
+        'patterns go with ==: request.path == r"^/api"',
+    ),
+    ('request.path.minuts("/")', "unknown helper 'minuts'", 14, HELPERS),
     ('request.path.startswith("/")', "unknown helper 'startswith'; did you mean 'startsWith'?", 14, HELPERS),
     ('contains("x")', "'contains' needs a field before it", 1, 'such as request.path.contains("cart")'),
     ("request.path.contains()", "'contains' takes 1 argument, got 0", 14, ""),
