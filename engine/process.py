@@ -22,6 +22,7 @@ from engine.counters import Counters
 from engine.errors import RemoraError
 from engine.frames.control import Failed, Report, Start, ToChild, Up
 from engine.frames.endpoint import Endpoint
+from engine.jail.privileges import FILE_RIGHTS, drop_capabilities
 
 CONTROL_FD = 3
 REPORT_INTERVAL_S = 0.2
@@ -73,14 +74,21 @@ class Child:
 
 
 def drop_privileges(data: Path) -> None:
-    """As root: become the owner of the data folder, or nobody where that is root. Else: nothing to drop."""
+    """As root: become the owner of the data folder, or nobody where that is root. Else: nothing to drop.
+
+    Root in a container may lack the right to change users: then it stays root in name, of whose rights it keeps
+    those on files, for the data folder belongs to somebody else.
+    """
     if os.getuid() != 0:
         return
     owner = data.stat()
     user, group = (owner.st_uid, owner.st_gid) if owner.st_uid else nobody()
-    os.setgroups([])
-    os.setresgid(group, group, group)
-    os.setresuid(user, user, user)  # leaving uid 0 clears every capability
+    try:
+        os.setgroups([])
+        os.setresgid(group, group, group)
+        os.setresuid(user, user, user)  # leaving uid 0 clears every capability
+    except PermissionError:
+        drop_capabilities(kept=FILE_RIGHTS)
 
 
 def nobody() -> tuple[int, int]:

@@ -33,10 +33,12 @@ def set_filter(program: bytes) -> None:
     _check(_libc.prctl(PR_SET_SECCOMP, ctypes.c_ulong(SECCOMP_MODE_FILTER), ctypes.c_char_p(description)))
 
 
-def drop_capabilities() -> None:
-    """No capability is effective, permitted or inheritable any more."""
-    header, nothing = struct.pack("=Ii", CAPABILITY_VERSION_3, 0), bytes(24)
-    _check(_libc.capset(ctypes.c_char_p(header), ctypes.c_char_p(nothing)))
+def keep_capabilities(kept: int) -> None:
+    """No capability but those of the mask ``kept`` is effective or permitted any more, and none is inheritable."""
+    header = struct.pack("=Ii", CAPABILITY_VERSION_3, 0)
+    low, high = kept & 0xFFFF_FFFF, kept >> 32
+    sets = struct.pack("=6I", low, low, 0, high, high, 0)
+    _check(_libc.capset(ctypes.c_char_p(header), ctypes.c_char_p(sets)))
 
 
 def unshare(namespaces: int) -> None:

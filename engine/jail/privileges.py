@@ -9,6 +9,8 @@ import os
 from engine.jail import kernel
 
 LAST_CAPABILITY = 63
+FILE_RIGHTS = 1 << 0 | 1 << 1 | 1 << 3
+"""CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER: files are read, written and given away whoever owns them."""
 NEW_USER, NEW_UTS, NEW_IPC, NEW_NET = 0x1000_0000, 0x0400_0000, 0x0800_0000, 0x4000_0000
 NAMESPACES = {"net": NEW_NET, "ipc": NEW_IPC, "uts": NEW_UTS}
 
@@ -28,8 +30,8 @@ def change_user(user: int) -> None:
     os.setresuid(user, user, user)
 
 
-def drop_capabilities() -> None:
-    """No capability in any set, now or after an exec; needs no privilege itself."""
+def drop_capabilities(kept: int = 0) -> None:
+    """No capability in any set, now or after an exec, but those of the mask ``kept``; needs no privilege itself."""
     for capability in range(LAST_CAPABILITY + 1):
         try:
             kernel.prctl(kernel.PR_CAPBSET_DROP, capability)
@@ -39,7 +41,14 @@ def drop_capabilities() -> None:
             break
     with contextlib.suppress(OSError):  # before Linux 4.3 there was no ambient set
         kernel.prctl(kernel.PR_CAP_AMBIENT, kernel.PR_CAP_AMBIENT_CLEAR_ALL)
-    kernel.drop_capabilities()
+    kernel.keep_capabilities(kept & permitted())
+
+
+def permitted() -> int:
+    """The mask of capabilities that this process may use."""
+    with open("/proc/self/status") as status:
+        (line,) = (line for line in status if line.startswith("CapPrm:"))
+    return int(line.split()[1], 16)
 
 
 def leave_namespace(name: str) -> None:

@@ -58,3 +58,15 @@ def test_an_instance_that_insists_does_not_start(tmp_path: Path) -> None:
         " (Operation not permitted); 'remora doctor' shows all of them\n"
     )
     assert not (tmp_path / "data").exists()
+
+
+@without_setuid
+def test_root_that_may_not_change_users_runs_all_the_same_and_says_once_what_scripts_lack(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    for name in ("a.py", "b.py"):
+        (tmp_path / "scripts" / name).write_text("def onItemCaptured(data):\n    pass\n")
+    run = command("run", str(SHOP), "--data", str(tmp_path / "data"), "--scripts", str(tmp_path / "scripts"))
+    told = subprocess.run([*STRIPPED, *run], env=clean(), capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    line = "scripting.sandbox: this machine does not give scripts user, processes; 'remora doctor' says why"
+    assert told.stderr.count(line) == 1, told.stderr
