@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 
 import pytest
 
 from engine.jail.layers import LAYERS, insisted, wanted
 from engine.jail.limits import MAX_DESCRIPTORS
-from tests.support.scripthost import MEMORY_BYTES, HostEnds, Zygote, running_zygote
+from tests.support.scripthost import ITEM, MEMORY_BYTES, HostEnds, Zygote, running_zygote
 
 NOBODY = 65534
 
@@ -174,3 +175,49 @@ def test_memory_is_limited_and_the_script_survives_it(zygote: Zygote) -> None:
 def test_a_top_level_that_needs_too_much_memory_is_refused(zygote: Zygote) -> None:
     host = zygote.spawn("x = 'x' * 2**26\n", memory_bytes=64 << 20)
     assert host.refused() == ["line 1: MemoryError"]
+
+
+def test_without_a_sandbox_only_what_costs_nothing_is_put_on(zygote: Zygote) -> None:
+    host = zygote.spawn(EVERYTHING, sandbox="off")
+    host.ready()
+    assert host.layers == ["descriptors", *wanted("off")]
+    assert host.deliver() == (0, 1), host.lines
+
+
+@as_root
+def test_a_strict_host_is_refused_where_a_layer_is_missing(zygote: Zygote) -> None:
+    host = zygote.spawn("x = 1\n", sandbox="strict")
+    (reason,) = host.refused()
+    missing = "the layer 'user' cannot be had here (no user to become was named)"
+    assert reason == f"scripting.sandbox is 'strict', but {missing}; 'remora doctor' shows all of them"
+
+
+@as_root
+def test_a_strict_host_runs_where_everything_is_given(zygote: Zygote) -> None:
+    host = zygote.spawn(EVERYTHING, sandbox="strict", user=NOBODY)
+    host.ready()
+    assert set(host.layers) == {"descriptors", *wanted("strict")}
+    assert host.deliver() == (0, 1), host.lines
+
+
+BROKEN_OUT = """
+import os, socket
+from engine.scripting.facades.language import Math
+Math.sqrt = staticmethod(lambda _: socket.socket())
+Math.floor = staticmethod(lambda _: os.open("/etc/passwd", os.O_RDONLY))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the filter of other processors was never run")
+def test_a_script_that_left_its_language_opens_no_file_and_ends_with_its_first_socket() -> None:
+    with running_zygote(prelude=BROKEN_OUT) as own:
+        host = own.spawn("def onItemCaptured(data):\n    math.floor(1.5)\n    math.sqrt(2)\n")
+        host.ready()
+        assert host.deliver() == (1, 0)
+        (line,) = host.lines
+        assert line.endswith("line 2: PermissionError: [Errno 1] Operation not permitted: '/etc/passwd'")
+        host = own.spawn("def onItemCaptured(data):\n    math.sqrt(2)\n")
+        host.ready()
+        host.send([ITEM])
+        assert own.exit_status(host) == -signal.SIGSYS
