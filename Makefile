@@ -76,6 +76,7 @@ bench-scripts: $(STAMP) ## items a second to one and to three jailed scripts, an
 bench-table: $(STAMP) ## the same, written to docs/performance.md
 	@$(BIN)/python -m benchmarks.peers $(BENCH) --write
 	@$(BIN)/python -m benchmarks.growth --write
+	@$(BIN)/python -m benchmarks.rss --write
 
 .PHONY: bench-kfl
 bench-kfl: $(STAMP) ## what a filter costs, beside cel-python and jmespath, which are put into build/peers
