@@ -36,6 +36,8 @@ from engine.log import printable
 
 MESSAGES_A_TURN = 16
 """Of one host, before it is the others' turn."""
+LAST_MESSAGES = 4096
+"""Of a host that is gone: more than its socket holds."""
 _MAX_TEXTS_BYTES = 16 * 1024
 
 Tell = Callable[[msgspec.Struct], None]
@@ -93,10 +95,12 @@ class Hosts:
         return self._scripts[name]
 
     def detach(self, number: int) -> None:
-        """A host is gone. The last one of a script closes what belongs to it."""
-        host = self._hosts.pop(number, None)
+        """A host is gone: what it said last is still heard. The last one of a script closes what belongs to it."""
+        host = self._hosts.get(number)
         if host is None:
             return
+        self._take_some(host, LAST_MESSAGES)
+        del self._hosts[number]
         self._ignore(host)
         self.hearing.forget(host)
         host.endpoint.close()
@@ -126,9 +130,11 @@ class Hosts:
 
     def receive(self, host: Host) -> None:
         """Take what a host said, some messages at most."""
-        for _ in range(MESSAGES_A_TURN):
-            if host.gone:
-                return
+        self._take_some(host, MESSAGES_A_TURN)
+
+    def _take_some(self, host: Host, most: int) -> None:
+        while not host.gone and most > 0:
+            most -= 1
             try:
                 received = host.endpoint.receive()
                 if received is None:

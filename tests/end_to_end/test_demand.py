@@ -54,11 +54,11 @@ class Wire:
 
 
 class Asker:
-    """A `remora query --follow` in the background."""
+    """A `remora query --follow` in the background; Ctrl-C reaches it also where a shell has us ignore it."""
 
     def __init__(self, data: Path, *arguments: str) -> None:
         self.process = subprocess.Popen(
-            command("query", "--data", str(data), "--follow", *arguments),
+            ["env", "--default-signal=INT", *command("query", "--data", str(data), "--follow", *arguments)],
             env=clean(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
         )  # fmt: skip
 

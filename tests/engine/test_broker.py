@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -427,6 +428,20 @@ def test_the_end_runs_jobs_once_more_then_says_goodbye(broker: RunningBroker) ->
     assert broker.hear(ConsoleLine).text == "onShutdown failed: oh no"
     assert broker.hear(Finished) == Finished(0, "")
     assert broker.stop() == 0
+
+
+def test_the_last_words_of_a_host_are_heard_though_its_end_is_told_first(broker: RunningBroker) -> None:
+    """The supervisor's message and the host's may come in either order."""
+    host = ready_host(broker)
+    broker.send(Finish(jobs=False, shutdown_s=20))
+    host.hear(Shutdown)
+    os.kill(broker.process.pid, signal.SIGSTOP)
+    broker.send(DetachHost(1, "top.py", successor=True))
+    host.say(Log("log", "last words"))
+    host.say(ShutdownDone(""))
+    os.kill(broker.process.pid, signal.SIGCONT)
+    assert broker.hear(ConsoleLine).text == "last words"
+    assert broker.hear(Finished) == Finished(0, "")
 
 
 def test_no_job_begins_by_the_clock_at_the_end(broker: RunningBroker) -> None:
