@@ -200,16 +200,14 @@ class SegmentReader:
 
     def _listed_extents(self, stream_id: int) -> list[Extent]:
         known = self._known.get(stream_id)
-        parts = (
-            [(number, self._segments[number].index.rows_of(stream_id)) for number in known.segments] if known else []
-        )
-        found = [
-            (origin, Extent(number, offset, length, timestamp_ns))
-            for number, rows in newest(parts)
-            for _, origin, length, offset, timestamp_ns in rows.tolist()
-        ]
-        found.sort(key=lambda pair: pair[0])
-        return [extent for _, extent in found]
+        if known is None:
+            return []
+        parts = [(number, self._segments[number].index.rows_of(stream_id)) for number in known.segments]
+        listed = [(number, row) for number, rows in parts for row in rows.tolist()]
+        if any(row[1] != number for number, row in listed):  # rescued: 15 us that other streams do not pay
+            listed = [(number, row) for number, rows in newest(parts) for row in rows.tolist()]
+            listed.sort(key=lambda pair: pair[1][1])
+        return [Extent(number, row[3], row[2], row[4]) for number, row in listed]
 
     def stored(self, stream_id: int) -> Stored:
         """Count the packets that are on disk of a stream, while it is open and the stream log does not know yet.
