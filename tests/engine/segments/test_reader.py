@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import shutil
@@ -209,39 +210,45 @@ def three_segments(tmp_path: Path) -> tuple[SegmentReader, list[bytes]]:
     return reader, [packet for _, packet in packets]
 
 
-def delete_unnoticed(folder: Path) -> None:
-    """The first two segments; a folder's time of change has the grain of a tick, so that files may go without it."""
-    changed_ns = folder.stat().st_mtime_ns
+def delete_two(folder: Path) -> None:
     for path in (*folder.glob("00000001.*"), *folder.glob("00000002.*")):
         path.unlink()
-    os.utime(folder, ns=(changed_ns, changed_ns))
 
 
-def test_segments_that_go_before_their_index_is_read_leave_no_hole(tmp_path: Path) -> None:
-    reader, packets = three_segments(tmp_path)
-    reader.refresh()
-    delete_unnoticed(tmp_path / "data" / "segments")
-    assert reader.materialise(1, tmp_path / "x") == 1
-    assert (tmp_path / "x").read_bytes() == pcap_header(1) + packets[2]
+def delete_behind(listing: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Delete the first two segments behind this listing of the folder, before anything is read that it names."""
+    listings = itertools.count(1)
+
+    def listed(folder: Path, ending: str) -> list[int]:
+        numbers = numbers_in(folder, ending)
+        if next(listings) == listing:
+            delete_two(folder)
+        return numbers
+
+    monkeypatch.setattr(watch, "numbers_in", listed)
 
 
 def test_segments_that_go_before_their_log_is_read_leave_no_hole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reader, packets = three_segments(tmp_path)
-    listings: list[list[int]] = []
+    reader, _ = three_segments(tmp_path)
+    delete_behind(2, monkeypatch)
+    assert [extent.segment for extent in reader.extents(1)] == [3]
 
-    def listed(folder: Path, ending: str) -> list[int]:
-        listings.append(numbers_in(folder, ending))
-        if len(listings) == 2:
-            delete_unnoticed(folder)
-        return listings[-1]
 
-    monkeypatch.setattr(watch, "numbers_in", listed)
-    assert reader.materialise(1, tmp_path / "x") == 1
-    assert listings[:4] == [[1, 2, 3], [1, 2, 3], [3], [3]]
-    assert all(listing == [3] for listing in listings[4:])  # a folder that changed a moment ago is listed again
-    assert (tmp_path / "x").read_bytes() == pcap_header(1) + packets[2]
+def test_segments_that_go_before_their_index_is_read_leave_no_hole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, _ = three_segments(tmp_path)
+    take, folder = SegmentReader.refresh, tmp_path / "data" / "segments"
+
+    def refresh_then_delete(self: SegmentReader) -> None:
+        take(self)
+        monkeypatch.undo()
+        delete_two(folder)
+
+    monkeypatch.setattr(SegmentReader, "refresh", refresh_then_delete)
+    assert [extent.segment for extent in reader.extents(1)] == [3]
 
 
 @pytest.mark.parametrize("ending", ["idx", "streams"])
