@@ -28,7 +28,13 @@ HOMES = {
     "click": "cli",
     "prometheus_client": "metrics",
     "dpkt": "decode dissect",
-    "backports": "capture",
+    "backports": "capture dissect recording",
+    "brotli": "dissect",
+    "cramjam": "dissect",
+    "cryptography": "dissect",
+    "graphql": "dissect",
+    "hpack": "dissect",
+    "pamqp": "dissect",
 }
 """Each third-party package and the rooms that may use it."""
 
