@@ -59,6 +59,7 @@ class DnsDatagrams:
     """Dissector of UDP streams: a datagram is a message, so one serves them all; DNS has most streams of all."""
 
     lost = ""
+    successor = None
     answering = False
 
     def feed(self, chunk: Chunk) -> list[Message]:
@@ -77,6 +78,7 @@ class DnsDatagrams:
 class DnsStream:
     """Dissector of one TCP stream: messages behind their length."""
 
+    successor = None
     answering = False
 
     def __init__(self, options: DissectOptions) -> None:  # noqa: ARG002 - one signature for all

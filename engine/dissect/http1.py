@@ -37,6 +37,8 @@ class Http1:
         "lost",
     )
 
+    successor = None
+
     def __init__(self, options: DissectOptions) -> None:
         self.lost = ""
         self._limit_bytes = options.max_body_bytes

@@ -22,6 +22,11 @@ class Verdict(IntEnum):
     SURE = 3
 
 
+def leads_nowhere(data: bytes, wanted: frozenset[str]) -> bool:  # noqa: ARG001 - one signature for all rows
+    """Of protocols that stay what they are."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class ProtocolRow:
     """How one protocol is recognised, dissected and shown."""
@@ -40,6 +45,10 @@ class ProtocolRow:
     """``protocol`` of an item from its request and response; one of a few constant dicts, never changed."""
     remembers: bool = True
     """Its dissectors have a state. One that has none may serve all streams, and has nothing to say at their end."""
+    carries: bool = False
+    """Its dissectors are carriers: another protocol is in their payload, and found out from it."""
+    leads: Callable[[bytes, frozenset[str]], bool] = leads_nowhere
+    """Whether a stream that begins with these bytes may go on as one of these protocols. Total."""
 
 
 def recognise(rows: Sequence[ProtocolRow], data: bytes, ports: tuple[int, int]) -> ProtocolRow | Verdict:

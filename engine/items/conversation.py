@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 from engine.dissect.message import Dissector, Message
 from engine.dissect.table import ProtocolRow
@@ -27,6 +27,9 @@ class Conversation:
         "hopeful",
         "in_order",
         "index",
+        "inner",
+        "outer",
+        "over",
         "pipelined",
         "row",
         "skipped",
@@ -34,7 +37,13 @@ class Conversation:
         "tries",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, outer: Conversation | None = None) -> None:
+        self.outer = outer
+        """What carries it; None: it is all of its stream."""
+        self.inner: Conversation | None = None
+        """What it carries, once that has begun."""
+        self.over = False
+        """Nothing more of it is dissected."""
         self.row: ProtocolRow | None = None
         """The protocol; None while it is not known."""
         self.dissector: Dissector | None = None
@@ -61,7 +70,7 @@ class Conversation:
         """When the latest response began that was told without a request."""
         self.in_order: list[Message] | None = None
         """Requests that wait; ``maxPending`` bounds them, and None is as good as none."""
-        self.by_key: dict[int, Message] | None = None
+        self.by_key: dict[Hashable, Message] | None = None
         """The same by their key."""
 
     @property
@@ -70,9 +79,17 @@ class Conversation:
         waits = self.in_order or self.by_key or self.early
         return not (waits or self.skipped or self.gapped or self.hopeful) and self.told_ns < 0
 
+    def number(self) -> int:
+        """The place of a new item within the stream, which counts the items of all that it carries."""
+        conversation = self
+        while conversation.outer is not None:
+            conversation = conversation.outer
+        conversation.index += 1
+        return conversation.index - 1
+
     def restart(self) -> None:
         """Know nothing of the stream but how many items it gave; nothing may wait."""
-        self.row = self.dissector = None
+        self.row = self.dissector = self.inner = None
         self.held, self.held_bytes, self.tries, self.skipped = [], 0, 0, 0
         self.pipelined = self.gapped = self.hopeful = False
         self.told_ns = -1

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 from engine.clock import NS_PER_S
 from engine.counters import Counters, Drop
-from engine.dissect.message import Dissector, Message, Problem
+from engine.dissect.message import Carrier, Dissector, Message, Problem, Successor
 from engine.dissect.options import DissectOptions
 from engine.dissect.table import ProtocolRow, Verdict, recognise
 from engine.items.conversation import Conversation
@@ -15,6 +16,9 @@ from engine.resolve.resolver import Resolver
 from engine.streams.chunk import Chunk
 from engine.streams.stream import UDP, UNHEEDED, Stream
 
+Items = list[LazyItem]
+Opener = Callable[[DissectOptions], Dissector]
+
 MAX_TRIES = 4
 """Chunks of a TCP stream that may tell nothing; a capture may begin in the middle of a body."""
 MAX_HELD_BYTES = 16 << 10
@@ -22,6 +26,7 @@ MAX_HELD_BYTES = 16 << 10
 
 _NOTHING = Conversation()
 """Hangs on every stream that is not, or no longer, dissected."""
+_NOTHING.over = True
 _LATE = Problem("pair-not-found", "the request of this response was not seen, or was given up before it came")
 _REPEATED = Problem("pair-not-found", "asked again with the same id before an answer came")
 _CROWDED = Problem("pair-not-found", "too many requests of this stream wait for a response (dissect.maxPending)")
@@ -90,22 +95,21 @@ class Dissection:
 
     def feed(self, chunk: Chunk) -> list[LazyItem]:
         """Items that ``chunk`` completes."""
-        conversation: Conversation = chunk.stream.conversation or self._start(chunk.stream)
-        if conversation.dissector is not None:
-            return self._dissect(conversation, conversation.dissector, chunk)
-        return [] if conversation is _NOTHING else self._find_out(conversation, chunk)
+        return self._hear(chunk.stream.conversation or self._start(chunk.stream), chunk)
 
     def ended(self, stream: Stream) -> list[LazyItem]:
         """Items that the end of ``stream`` completes or leaves half; its ``state`` says how it ended."""
-        conversation: Conversation | None = stream.conversation
+        items: list[LazyItem] = []
+        for conversation in _layers(stream):
+            dissector = conversation.dissector
+            if dissector is not None and (left := dissector.close(stream.state)):
+                items += self._pair(conversation, stream, left)
+            if dissector is not None and conversation.row.carries:  # type: ignore[union-attr] # it has a dissector
+                items += self._carried(conversation, dissector, stream)
+        conversation = stream.conversation
         if conversation is None or conversation is _NOTHING:
-            return []
-        dissector = conversation.dissector
-        left = [] if dissector is None else dissector.close(stream.state)
-        problem = _ENDINGS.get(stream.state, _CUT_OFF)
-        if not left:
-            return self._forget(conversation, stream, problem)
-        return self._pair(conversation, stream, left) + self._forget(conversation, stream, problem)
+            return items
+        return items + self._forget(conversation, stream, _ENDINGS.get(stream.state, _CUT_OFF))
 
     def expire(self, capture_ns: int) -> list[LazyItem]:
         """Items of requests that have waited for longer than ``pair_timeout_s``; looks once a second of the capture."""
@@ -115,13 +119,13 @@ class Dissection:
         problem = Problem("timeout", f"no response within {self._options.pair_timeout_s:g} s")
         items: list[LazyItem] = []
         for stream in list(self._waiting.values()):
-            conversation: Conversation = stream.conversation
-            if conversation.dissector is not None and not conversation.dissector.answering:
-                for request in conversation.give_up_before(capture_ns - self._timeout_ns):
-                    items.append(self._item(conversation, stream, request, None, problem))
-            for response in conversation.let_go_before(capture_ns - self._timeout_ns):
-                items.append(self._item(conversation, stream, None, response, _LATE))
-            if not conversation.pending:
+            for conversation in _layers(stream):
+                if conversation.dissector is not None and not conversation.dissector.answering:
+                    for request in conversation.give_up_before(capture_ns - self._timeout_ns):
+                        items.append(self._item(conversation, stream, request, None, problem))
+                for response in conversation.let_go_before(capture_ns - self._timeout_ns):
+                    items.append(self._item(conversation, stream, None, response, _LATE))
+            if not any(conversation.pending for conversation in _layers(stream)):
                 del self._waiting[stream.id]
         return items
 
@@ -129,12 +133,11 @@ class Dissection:
         """What is left when nobody wants items any more; what comes later of a stream begins in its middle."""
         items: list[LazyItem] = []
         for stream in list(self._live.values()):
-            conversation: Conversation = stream.conversation
-            if conversation.dissector is not None:
-                items += self._pair(conversation, stream, conversation.dissector.close(stream.state))
-            items += self._let_go(conversation, stream)
-            items += [self._item(conversation, stream, request, None, _PAUSED) for request in conversation.give_up()]
-            conversation.restart()
+            for conversation in _layers(stream):
+                if conversation.dissector is not None:
+                    items += self._pair(conversation, stream, conversation.dissector.close(stream.state))
+                items += self._leave(conversation, stream, _PAUSED)
+            stream.conversation.restart()
         self._waiting.clear()
         return items
 
@@ -153,6 +156,11 @@ class Dissection:
             conversation.dissector, conversation.index = row.open(self._options), stream.items
         return conversation
 
+    def _hear(self, conversation: Conversation, chunk: Chunk) -> list[LazyItem]:
+        if conversation.dissector is not None:
+            return self._dissect(conversation, conversation.dissector, chunk)
+        return [] if conversation.over else self._find_out(conversation, chunk)
+
     def _find_out(self, conversation: Conversation, chunk: Chunk) -> list[LazyItem]:
         """Recognise the protocol, by what one direction has sent so far."""
         stream = chunk.stream
@@ -160,12 +168,13 @@ class Dissection:
         if held:
             data = b"".join([each.data for each in held if each.direction == chunk.direction] + [data])
         found = recognise(self._rows[stream.protocol], data, (stream.server_port, stream.client_port))
-        if isinstance(found, ProtocolRow) and self._protocols is not None and found.name not in self._protocols:
-            self._counters.add(f"dissect_streams_unwanted_total{{protocol={found.name}}}")
-            self._forget(conversation, stream, _CUT_OFF)
-            return []
         if isinstance(found, ProtocolRow):
-            return self._open(conversation, found, [*held, chunk] if held else [chunk])
+            if found.remembers:
+                self._live[stream.id] = stream
+            if self._wants(found, data):
+                return self._open(conversation, found, None, [*held, chunk] if held else [chunk])
+            self._counters.add(f"dissect_streams_unwanted_total{{protocol={found.name}}}")
+            return self._forget(conversation, stream, _CUT_OFF)
         if found is Verdict.SHORT and conversation.held_bytes + len(chunk.data) <= MAX_HELD_BYTES:
             if held:
                 held.append(chunk)
@@ -179,30 +188,64 @@ class Dissection:
             self._forget(conversation, stream, _CUT_OFF)
         return []
 
-    def _open(self, conversation: Conversation, row: ProtocolRow, chunks: list[Chunk]) -> list[LazyItem]:
-        """It is this protocol; ``chunks`` are all there were."""
-        stream = chunks[0].stream
-        dissector = row.open(self._options)
-        conversation.row, conversation.dissector, conversation.held = row, dissector, None
+    def _wants(self, row: ProtocolRow, data: bytes) -> bool:
+        """Whether items that somebody wants may come of a stream that begins with ``data``."""
+        wanted = self._protocols
+        return wanted is None or row.name in wanted or row.carries or row.leads(data, wanted)
+
+    def _open(self, conversation: Conversation, row: ProtocolRow, opened: Opener | None, chunks: list[Chunk]) -> Items:
+        """It is this protocol; ``chunks`` are all that was heard of it."""
+        conversation.row, conversation.held = row, None
+        conversation.dissector = (opened or row.open)(self._options)
         self._counters.add(self._found[row.name])
-        if row.remembers:
-            self._live[stream.id] = stream
-        return [item for each in chunks for item in self._dissect(conversation, dissector, each)]
+        return [item for each in chunks for item in self._hear(conversation, each)]
 
     def _dissect(self, conversation: Conversation, dissector: Dissector, chunk: Chunk) -> list[LazyItem]:
         stream = chunk.stream
-        if stream.conversation is _NOTHING:
-            return []
         messages = dissector.feed(chunk)
         items = self._pair(conversation, stream, messages) if messages else []
+        if conversation.row.carries:  # type: ignore[union-attr] # it has a dissector
+            items += self._carried(conversation, dissector, stream)
         if dissector.lost:
             self._counters.add(f"dissect_streams_lost_total{{reason={dissector.lost}}}")
-            items += self._forget(conversation, stream, Problem("dissection", dissector.lost))
+            problem, successor = Problem("dissection", dissector.lost), dissector.successor
+            if successor is None:
+                return items + self._forget(conversation, stream, problem)
+            items += self._leave(conversation, stream, problem)
+            items += self._succeed(conversation, stream, successor)
         return items
+
+    def _carried(self, conversation: Conversation, dissector: Dissector, stream: Stream) -> list[LazyItem]:
+        """Items of what the dissector's protocol carries."""
+        items: list[LazyItem] = []
+        carrier = cast(Carrier, dissector)
+        for chunk in carrier.inner():
+            if conversation.inner is None:
+                conversation.inner = Conversation(conversation)
+                conversation.inner.hopeful = stream.shaken
+            items += self._hear(conversation.inner, chunk)
+        if conversation.inner is not None and conversation.inner.over:
+            carrier.mute()
+        return items
+
+    def _succeed(self, conversation: Conversation, stream: Stream, successor: Successor) -> list[LazyItem]:
+        """The stream goes on as another protocol."""
+        row, opened, chunks = successor
+        conversation.restart()
+        if row is None:
+            return [item for chunk in chunks for item in self._hear(conversation, chunk)]
+        ours = next((each for each in self._numbered if each.open is row.open), None)  # with ports of its own, perhaps
+        if ours is None or not self._wants(ours, b""):
+            return self._forget(conversation, stream, _CUT_OFF)
+        return self._open(conversation, ours, opened, chunks)
 
     def _pair(self, conversation: Conversation, stream: Stream, messages: list[Message]) -> list[LazyItem]:
         items: list[LazyItem] = []
         for at, message in enumerate(messages):
+            if message.alone:
+                request, response = (message, None) if message.is_request else (None, message)
+                items.append(self._item(conversation, stream, request, response, None))
+                continue
             if message.is_request:
                 following = messages[at + 1] if at + 1 < len(messages) else None
                 if not (conversation.early and self._meet(conversation, stream, message, following, items)):
@@ -222,7 +265,7 @@ class Dissection:
                 items.append(self._item(conversation, stream, None, lonely, _LATE))
         if conversation.in_order or conversation.by_key or conversation.early:
             self._waiting[stream.id] = stream
-        else:
+        elif conversation.outer is None and conversation.inner is None:
             self._waiting.pop(stream.id, None)
         return items
 
@@ -252,12 +295,22 @@ class Dissection:
             items.append(self._item(conversation, stream, conversation.give_up_oldest(), None, _CROWDED))
 
     def _forget(self, conversation: Conversation, stream: Stream, problem: Problem) -> list[LazyItem]:
-        """Dissect ``stream`` no more; what waits becomes items with ``problem``."""
-        stream.conversation = _NOTHING
-        self._live.pop(stream.id, None)
+        """Dissect it no more; what waits becomes items with ``problem``."""
+        conversation.over, conversation.dissector, conversation.held = True, None, None
+        if conversation.outer is None:
+            inner = conversation.inner
+            items = self._forget(inner, stream, problem) if inner is not None and not inner.over else []
+            stream.conversation = _NOTHING
+            self._live.pop(stream.id, None)
+            self._waiting.pop(stream.id, None)
+        else:
+            items = []
+        return items + self._leave(conversation, stream, problem)
+
+    def _leave(self, conversation: Conversation, stream: Stream, problem: Problem) -> list[LazyItem]:
+        """What waits becomes items."""
         if not (conversation.in_order or conversation.by_key or conversation.early):
             return []
-        self._waiting.pop(stream.id, None)
         left = [self._item(conversation, stream, request, None, problem) for request in conversation.give_up()]
         return self._let_go(conversation, stream) + left
 
@@ -274,6 +327,18 @@ class Dissection:
         problem: Problem | None,
     ) -> LazyItem:
         assert conversation.row is not None
-        index = conversation.index
-        conversation.index = index + 1
-        return LazyItem(stream, index, conversation.row, self._place, request, response, problem)
+        if conversation.outer is None:
+            index = conversation.index
+            conversation.index = index + 1
+            return LazyItem(stream, index, conversation.row, self._place, request, response, problem)
+        return LazyItem(
+            stream, conversation.number(), conversation.row, self._place, request, response, problem, tls=True
+        )
+
+
+def _layers(stream: Stream) -> Iterator[Conversation]:
+    """What is dissected of ``stream``: its protocol, then what that carries."""
+    conversation: Conversation | None = stream.conversation
+    while conversation is not None and not conversation.over:
+        yield conversation
+        conversation = conversation.inner

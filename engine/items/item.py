@@ -52,6 +52,7 @@ class LazyItem(Mapping[str, Any]):
         "_request",
         "_response",
         "_row",
+        "_tls",
         "index",
         "stream",
         "timestamp_ns",
@@ -66,8 +67,13 @@ class LazyItem(Mapping[str, Any]):
         request: Message | None,
         response: Message | None,
         error: Problem | None = None,
+        *,
+        tls: bool = False,
     ) -> None:
-        """``error`` is why a half is missing; what is wrong inside a half, its payload knows."""
+        """``error`` is why a half is missing; what is wrong inside a half, its payload knows.
+
+        ``tls``: it was encrypted on the wire.
+        """
         self.stream = stream
         self.index = index
         """Place of the item within its stream."""
@@ -78,6 +84,7 @@ class LazyItem(Mapping[str, Any]):
         self._request = request
         self._response = response
         self._error = error
+        self._tls = tls
         self._built: dict[str, Any] = {}
         self._blob: bytes | None = None
 
@@ -155,7 +162,7 @@ class LazyItem(Mapping[str, Any]):
             "stream": stream,
             "worker": place.worker,
             "node": place.node,
-            "tls": False,
+            "tls": self._tls,
             "timestamp": timestamp_ns // 1_000_000,
             "startTime": f"{_second(second)}{str(ns).zfill(9)}Z",  # a format of its own would take twice as long
             "requestSize": 0 if asked is None else asked.size_bytes,

@@ -29,3 +29,11 @@ class Chunk(NamedTuple):
     def time_ns_at(self, offset: int) -> int:
         """When the byte at ``offset`` of ``data`` arrived."""
         return self.times_ns[bisect_right(self.starts, offset) - 1]
+
+    def behind(self, offset: int) -> Chunk:
+        """The part from ``offset`` of ``data`` on; of one that is left whole, with what is missing before it."""
+        if not offset:
+            return self
+        first = bisect_right(self.starts, offset) - 1
+        starts = [0, *(start - offset for start in self.starts[first + 1 :])]
+        return Chunk(self.stream, self.direction, self.data[offset:], starts, self.times_ns[first:], 0)
