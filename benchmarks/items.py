@@ -27,9 +27,9 @@ from pathlib import Path
 from benchmarks import exchanges
 from benchmarks.table import PAGE, machine, splice
 from engine.counters import Counters
-from engine.dissect.message import Dissector
 from engine.dissect.options import DissectOptions
 from engine.dissect.registry import load_rows
+from engine.dissect.table import Dissector
 from engine.items.dissection import Dissection
 from engine.items.encoding import json_lines
 from engine.items.item import LazyItem

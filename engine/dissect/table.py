@@ -1,14 +1,15 @@
-"""One row per protocol, and how a stream finds its row: by its first bytes, then by its ports."""
+"""What a dissector is, one row per protocol, and how a stream finds its row: by its first bytes, then by its ports."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
-from engine.dissect.message import Dissector, Payload
+from engine.dissect.message import Message, Payload
 from engine.dissect.options import DissectOptions
+from engine.streams.chunk import Chunk
 
 
 class Verdict(IntEnum):
@@ -20,6 +21,40 @@ class Verdict(IntEnum):
     PLAUSIBLE = 2
     """Could be chance: true if the ports say so too."""
     SURE = 3
+
+
+class Dissector(Protocol):
+    """State of one stream in one protocol. No clock, no I/O; memory is bounded by ``DissectOptions``."""
+
+    lost: str
+    """Why nothing more will come from this stream (not this protocol, too large, switched to another), else empty."""
+
+    @property
+    def successor(self) -> Successor | None:
+        """Who goes on where ``lost`` is set; None: nobody."""
+
+    @property
+    def answering(self) -> bool:
+        """A response is arriving, so the oldest request is not without an answer."""
+
+    def feed(self, chunk: Chunk) -> list[Message]:
+        """Messages that ``chunk`` completes, in that order; where the bytes were cut into chunks makes no difference.
+
+        ``chunk.missing_bytes`` tells of a gap before it.
+        """
+
+    def close(self, reason: str) -> list[Message]:
+        """What is left when the stream ends; ``reason`` is its state (``closed``, ``reset``, ``idle``, ``open`` …)."""
+
+
+class Carrier(Dissector, Protocol):
+    """A dissector whose protocol carries another one (``ProtocolRow.carries``)."""
+
+    def inner(self) -> list[Chunk]:
+        """What it carried since it was asked last: bytes of the same stream, with directions and times of their own."""
+
+    def mute(self) -> None:
+        """Nobody wants what it carries any more."""
 
 
 def leads_nowhere(data: bytes, wanted: frozenset[str]) -> bool:  # noqa: ARG001 - one signature for all rows
@@ -49,6 +84,17 @@ class ProtocolRow:
     """Its dissectors are carriers: another protocol is in their payload, and found out from it."""
     leads: Callable[[bytes, frozenset[str]], bool] = leads_nowhere
     """Whether a stream that begins with these bytes may go on as one of these protocols. Total."""
+
+
+class Successor(NamedTuple):
+    """As what a stream goes on where a dissector ends: behind an Upgrade, a CONNECT, a STARTTLS."""
+
+    row: ProtocolRow | None
+    """Its protocol, dissected only where that is enabled; None: to be found out from its bytes."""
+    open: Callable[[DissectOptions], Dissector] | None
+    """A dissector that knows what was agreed; None: the one that ``row`` opens."""
+    chunks: list[Chunk]
+    """What lies behind the switch and was fed already, in its order (``Chunk.behind``)."""
 
 
 def recognise(rows: Sequence[ProtocolRow], data: bytes, ports: tuple[int, int]) -> ProtocolRow | Verdict:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 
-from engine.dissect.message import Dissector, Message
-from engine.dissect.table import ProtocolRow
+from engine.dissect.message import Message
+from engine.dissect.table import Dissector, ProtocolRow
 from engine.streams.chunk import Chunk
 
 MAX_EARLY = 8

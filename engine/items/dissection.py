@@ -7,9 +7,9 @@ from typing import cast
 
 from engine.clock import NS_PER_S
 from engine.counters import Counters, Drop
-from engine.dissect.message import Carrier, Dissector, Message, Problem, Successor
+from engine.dissect.message import Message, Problem
 from engine.dissect.options import DissectOptions
-from engine.dissect.table import ProtocolRow, Verdict, recognise
+from engine.dissect.table import Carrier, Dissector, ProtocolRow, Successor, Verdict, recognise
 from engine.items.conversation import Conversation
 from engine.items.item import LazyItem, Place
 from engine.resolve.resolver import Resolver

@@ -9,9 +9,9 @@ import pytest
 
 from engine.counters import Counters
 from engine.dissect import http1
-from engine.dissect.message import Message, Problem, Successor
+from engine.dissect.message import Message, Problem
 from engine.dissect.options import DissectOptions
-from engine.dissect.table import ProtocolRow, Verdict, constant
+from engine.dissect.table import ProtocolRow, Successor, Verdict, constant
 from engine.items.dissection import Dissection
 from engine.items.item import LazyItem
 from engine.resolve.static import NoNames
