@@ -10,6 +10,7 @@ BENCH  ?=
 SEED   ?= 1
 FRAMES ?= 10000000
 FILES  ?= 100000
+TALKS  ?= 1000000
 
 .PHONY: help demo test check format lint types bench clean fidelity fuzz hostile
 
@@ -51,11 +52,12 @@ bench: $(STAMP) ## what it costs, beside suricata, tshark and tcpflow on the sam
 	@$(BIN)/python -m benchmarks.against_tshark
 	@$(BIN)/python -m benchmarks.peers $(BENCH)
 
-fuzz: $(STAMP) ## mutated frames, capture files and filters, SEED=1 FRAMES=10000000 FILES=100000: about an hour; CI runs a slice
+fuzz: $(STAMP) ## mutated frames, capture files, filters and streams, SEED=1 FRAMES=10000000 FILES=100000 TALKS=1000000: hours; CI runs a slice
 	@$(BIN)/python -m tests.fuzz.decode --seed $(SEED) --count $(FRAMES)
 	@$(BIN)/python -m tests.fuzz.line --seed $(SEED) --count $(FRAMES)
 	@$(BIN)/python -m tests.fuzz.files --seed $(SEED) --count $(FILES)
 	@$(BIN)/python -m tests.fuzz.filters --seed $(SEED) --count $(FILES)
+	@$(BIN)/python -m tests.fuzz.protocols --seed $(SEED) --count $(TALKS)
 
 fidelity: $(STAMP) ## the captures of REMORA_CORPUS beside tshark, Zeek and Arkime; writes docs/fidelity.md
 	@$(BIN)/python -m tests.fidelity
@@ -100,6 +102,10 @@ bench-peers: ## install the peers (Debian; suricata may come from the backports 
 	@$(APT) tshark tcpflow
 	@. /etc/os-release; $(APT) -t "$$VERSION_CODENAME-backports" suricata 2>/dev/null || $(APT) suricata
 	@if [ -d /run/systemd/system ]; then $(SUDO) systemctl disable --now suricata; fi # it is run when it is measured
+
+.PHONY: traces
+traces: $(STAMP) ## record traces from real servers again: NAMES='http redis' (as root; needs tcpdump and the servers)
+	@$(BIN)/python -m tests.recorded $(NAMES)
 
 .PHONY: lock
 lock: ## resolve the dependencies again, for Python 3.11 to 3.14

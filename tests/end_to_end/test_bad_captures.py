@@ -30,7 +30,7 @@ from tests.support.packets import (
     udp_frame,
 )
 from tests.support.packing import zstandard
-from tests.support.traces import answer, get
+from tests.support.traces_http import answer, get
 
 A, B = ("10.0.0.1", 40000), ("10.0.0.2", 80)
 

@@ -14,7 +14,8 @@ from engine.pipeline import Node, Pipeline
 from engine.resolve.static import NoNames
 from engine.streams.options import StreamOptions
 from tests.support.packets import EPOCH_NS, Packet, batch_of, fragments_of, in_time_order, udp_frame, write_pcap
-from tests.support.traces import TRACES, answer, get, items_of, talk
+from tests.support.traces import TRACES, items_of
+from tests.support.traces_http import answer, get, talk
 from tests.support.tunnels import as_frame, carried_in, gtp, vxlan
 
 Carry = Callable[[bytes, int], list[bytes]]

@@ -16,7 +16,8 @@ from engine.segments.member import Member
 from engine.segments.reader import SegmentReader
 from tests.support.packets import Packet, in_time_order, write_pcap
 from tests.support.stored import store
-from tests.support.traces import TRACES, answer, get, talk
+from tests.support.traces import TRACES
+from tests.support.traces_http import answer, get, talk
 
 S = 1_000_000_000
 

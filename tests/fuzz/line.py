@@ -31,7 +31,7 @@ from tests.support.frames_at_random import damaged, relinked
 from tests.support.line import Line
 from tests.support.packets import EPOCH_NS, Packet, TcpConversation, batch_of, udp_frame
 from tests.support.reading import packets_of
-from tests.support.traces import answer, get
+from tests.support.traces_http import answer, get
 
 BATCH_CPU_S = 30.0
 """A batch takes a few milliseconds: one that takes this long hangs."""

@@ -14,7 +14,8 @@ import pytest
 
 from engine.items.item import LazyItem
 from tests.support.packets import Packet, TcpConversation, write_pcap
-from tests.support.traces import answer, get, items_of
+from tests.support.traces import items_of
+from tests.support.traces_http import answer, get
 
 WHOLE_PACKETS = 5
 """Handshake, first request and first response: from there on, nobody knows what came before."""
