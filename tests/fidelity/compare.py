@@ -62,7 +62,7 @@ def _second_views() -> dict[str, dict[str, Any]]:
 def compare(capture: str) -> Compared:
     """All quantities of a capture."""
     expected, second = expected_of(capture), _second_views()[capture]
-    others = theirs.facts_of(expected, second)
+    others = theirs.facts_of(expected, second, capture)
     shaken = [frozenset((one["client"], one["server"])) for one in expected.get("tcp_streams", ()) if one["syn"]]
     mine = ours.facts_of(CORPUS / capture, shaken, others)
     others[BODIES] = contents.also_ours(others[BODIES], mine[HTTP])

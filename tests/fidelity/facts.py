@@ -6,7 +6,9 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 
-PACKETS_READ, STREAMS, PACKETS, BYTES, PAYLOAD, HTTP, DNS, BODIES, ANSWERS, REQUESTS, SESSIONS = QUANTITIES = (
+from tests.fidelity.protocols.listing import PROTOCOLS
+
+PACKETS_READ, STREAMS, PACKETS, BYTES, PAYLOAD, HTTP, DNS, BODIES, ANSWERS, REQUESTS, SESSIONS = _OF_ALL = (
     "packets read",
     "streams",
     "packets per stream",
@@ -19,6 +21,7 @@ PACKETS_READ, STREAMS, PACKETS, BYTES, PAYLOAD, HTTP, DNS, BODIES, ANSWERS, REQU
     "HTTP requests to Arkime and Zeek",
     "sessions to Arkime",
 )
+QUANTITIES = (*_OF_ALL, *(protocol.QUANTITY for protocol in PROTOCOLS))
 Fact = tuple[object, ...]
 Facts = dict[str, Counter[Fact]]
 

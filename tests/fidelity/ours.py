@@ -43,6 +43,7 @@ from tests.fidelity.facts import (
     payload_of,
     seen_of,
 )
+from tests.fidelity.protocols.listing import PROTOCOLS
 
 _NAMES = {TCP: "tcp", UDP: "udp", SCTP: "sctp", ICMP: "icmp", ICMPV6: "icmp"}
 NEVER_S = 4e9
@@ -72,8 +73,13 @@ def facts_of(capture: Path, shaken: Iterable[Pair], theirs: Facts) -> Facts:
     items = items_of(capture)
     facts[BODIES] = contents.bodies_of(items, theirs[BODIES])
     facts[ANSWERS] = contents.answers_of(items, theirs[ANSWERS])
+    for protocol in PROTOCOLS:
+        facts[protocol.QUANTITY].update(protocol.ours(items))
     for item in items:
-        facts[HTTP if item["protocol"]["name"] == "http" else DNS][exchange_of(item)] += 1
+        if item["protocol"]["abbr"] == "HTTP" and not item["tls"]:
+            facts[HTTP][exchange_of(item)] += 1
+        elif item["protocol"]["name"] == "dns":
+            facts[DNS][exchange_of(item)] += 1
     return facts
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from tests.fidelity.compare import Compared, Difference, compare, explained
 from tests.fidelity.corpus import captures
 from tests.fidelity.facts import QUANTITIES
+from tests.fidelity.protocols.listing import PROTOCOLS
 
 PAGE = Path("docs/fidelity.md")
 MOST_THAT_DIFFER = 0.05
@@ -107,7 +108,9 @@ def page(found: Result) -> str:
     lines += [_row(row) for row in explained()]
     seconds = [f"`{capture}`: {one.second}" for capture, one in found.compared.items() if one.second]
     tail = "\nSo agree (exchanges):\n\n" + "".join(f"- {second}\n" for second in seconds)
-    return _HEAD + "\n".join(lines) + "\n" + _RULES + tail
+    before, _, behind = _RULES.partition("\n\nNot counted")
+    rules = "".join(f"\n{protocol.RULE}" for protocol in PROTOCOLS)
+    return _HEAD + "\n".join(lines) + "\n" + before + rules + "\n\nNot counted" + behind + tail
 
 
 def _row(row: dict[str, Any]) -> str:

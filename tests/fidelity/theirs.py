@@ -29,9 +29,10 @@ from tests.fidelity.facts import (
     ends_of,
     no_facts,
 )
+from tests.fidelity.protocols.listing import PROTOCOLS
 
 
-def facts_of(expected: Mapping[str, Any], second: Mapping[str, Any]) -> Facts:
+def facts_of(expected: Mapping[str, Any], second: Mapping[str, Any], capture: str) -> Facts:
     """The facts of one capture."""
     facts = no_facts()
     facts[PACKETS_READ][expected["packets"], bool(expected["read_error"]), second["packets"]] += 1
@@ -48,6 +49,8 @@ def facts_of(expected: Mapping[str, Any], second: Mapping[str, Any]) -> Facts:
     facts[DNS].update(_dns(expected))
     facts[BODIES] = contents.bodies_seen(expected)
     facts[ANSWERS] = contents.answers_seen(expected)
+    for compared in PROTOCOLS:
+        facts[compared.QUANTITY].update(compared.theirs(expected, capture))
     return facts
 
 
