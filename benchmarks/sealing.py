@@ -24,6 +24,7 @@ from engine.recording import gzip_members
 from engine.recording.collector import Collector
 from engine.recording.journal import KeepJournal
 from engine.recording.options import RecordingOptions
+from engine.recording.profile import Facts
 from engine.recording.sealing import Origin, build
 from engine.segments.folder import open_folder
 from engine.segments.options import StorageOptions
@@ -106,7 +107,7 @@ def measure(folder: Path) -> None:
         options = RecordingOptions(batch_bytes=1 << 30, limit_bytes=1 << 40)
         collector = Collector(data, "20261120T103000Z-a1b2c3d4", options, Counters())
         timed("collect: all streams in one pass", size, lambda: collector.collect(NOW_NS))
-        collector.freeze([state.id for state in collector.batches.filled()], "0")
+        collector.freeze([state.id for state in collector.batches.filled()], Facts("0"))
         (state,) = collector.batches.frozen()
         for level in LEVELS:
             gzip_members.LEVEL = level

@@ -22,7 +22,9 @@ from engine.process import Child, run
 from engine.recording.batch_state import BatchState
 from engine.recording.collector import Collector
 from engine.recording.options import RecordingOptions
+from engine.recording.profile import Facts, Profile
 from engine.recording.sealing import Origin, build
+from engine.resolve.static import open_resolver
 from engine.shipping.address import credentials_for, destination_text
 from engine.shipping.checksum import Crc32c
 from engine.shipping.outbox import Upload, UploadFile, clear_leftovers, make_building_folder, publish
@@ -60,6 +62,7 @@ def seal(data: Path, state: BatchState, origin: Origin, destination: str) -> Non
     building = make_building_folder(outbox, f"batch-{state.id}")
     files = build(outbox / "open" / state.id, building, state, origin, Crc32c)
     uploads = [UploadFile(*file) for file in files]
+    destination = (state.sealing.profile.destination if state.sealing else "") or destination
     publish(building, outbox, state.id, Upload(destination, credentials_for(destination), uploads))
 
 
@@ -75,8 +78,21 @@ class Recorder:
         options: RecordingOptions,
         counters: Counters,
         idle_s: float = 3600.0,
+        facts: Facts = Facts(VERSION),  # noqa: B008 - frozen
     ) -> None:
-        """As ``Collector``; ``destination`` is where sealed batches are to go."""
+        """As ``Collector``.
+
+        Args:
+            data: the data folder.
+            run_id: names batches.
+            origin: where they come from.
+            destination: where sealed batches are to go, unless their recording says another place.
+            options: limits.
+            counters: ``recorder_*``.
+            idle_s: a stream without packets for so long has no end any more.
+            facts: what manifests say of a recording beside what its batches hold.
+        """
+        self._facts = facts
         self._data, self._origin, self._destination, self._counters = data, origin, destination, counters
         self._open = partial(Collector, data, run_id, options, counters, round(idle_s * clock.NS_PER_S))
         self._collector: Collector | None = None
@@ -104,7 +120,7 @@ class Recorder:
             batches = collector.batches
             due = [state.id for state in batches.filled()] if everything else list(batches.due(now_ns))
             if due:
-                collector.freeze(due, VERSION)
+                collector.freeze(due, self._facts)
             self._build(batches.frozen(), now_s)
         except OSError as error:
             self._throw_away()
@@ -177,7 +193,9 @@ class Recorder:
 def main(child: Child) -> None:
     """The loop: a pass, then sleep until the next or until the supervisor speaks."""
     settings = child.settings
+    resolver = open_resolver(settings.resolve)
     child.up()
+    profile = Profile(format=settings.recording.format, with_secrets=settings.recording.with_secrets)
     recorder = Recorder(
         child.data,
         child.start.run_id,
@@ -186,10 +204,12 @@ def main(child: Child) -> None:
         settings.recording,
         child.counters,
         2 * max(settings.streams.tcp_timeout_s, settings.streams.udp_timeout_s),
+        Facts(VERSION, lambda _: profile, resolver.history),
     )
     selector = selectors.DefaultSelector()
     selector.register(child.endpoint, selectors.EVENT_READ)
     while True:
+        resolver.refresh(clock.monotonic_s())  # what it has to tell, the worker tells
         recorder.step(clock.wall_ns(), clock.monotonic_s())
         child.report(clock.monotonic_s())
         if selector.select(PASS_S):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from engine.recording.journal import Gap
+from engine.recording.profile import Profile
+
 NEVER_NS = 2**63 - 1
 """``from_ns`` of a stream that was refused: no packet is that late."""
 
@@ -28,8 +31,6 @@ class Kept(msgspec.Struct):
     record: bytes = b""
     """Its last record in the stream log; empty when none was found."""
     ended: bool = False
-    link_type: int = 1
-    """Of its last packets; its items go where they went."""
 
 
 class Sealing(msgspec.Struct):
@@ -37,6 +38,11 @@ class Sealing(msgspec.Struct):
 
     version: str
     lost: dict[str, int | None]
+    profile: Profile = Profile()
+    names: dict[str, dict[str, dict[str, str]]] = {}
+    """Those of its addresses: second since the epoch -> address -> name."""
+    gaps: list[Gap] = []
+    """What was missed since the recording's batch before."""
 
 
 class BatchState(msgspec.Struct):
@@ -44,9 +50,12 @@ class BatchState(msgspec.Struct):
 
     id: str
     recording: str
-    link_type: int
     opened_ns: int
     """Wall clock."""
+    link_types: list[int] = []
+    """Of its packets, in the order in which they came."""
+    first_ns: int = NEVER_NS
+    """The earliest packet; the capture's clock."""
     packets: int = 0
     packet_bytes: int = 0
     """Bytes of ``packets``, record headers included."""
@@ -76,3 +85,9 @@ class Pass(msgspec.Struct, omit_defaults=True):
     run_id: str = ""
     sequence: int = 0
     """The last batch of this run."""
+    gaps: list[Gap] = []
+    """The last ones that were told; whole."""
+    gaps_before: int = 0
+    """How many came before those."""
+    told: dict[str, int] = {}
+    """How many of all gaps stand in the manifests of a recording, or were before it; whole."""

@@ -14,11 +14,13 @@ import numpy as np
 
 from engine.counters import Counters, Drop
 from engine.recording.batch_state import NEVER_NS, Sealing
+from engine.recording.client_randoms import client_randoms
 from engine.recording.index_tail import ExtentTail, IndexTail, StreamIds
-from engine.recording.journal import Entry, Keep, SealNow, read_journal
+from engine.recording.journal import Entry, Gap, Keep, SealNow, read_journal
 from engine.recording.ledger import Ledger
 from engine.recording.open_batches import OpenBatches
 from engine.recording.options import RecordingOptions
+from engine.recording.profile import Facts, names_of
 from engine.recording.segment_bytes import read_items, read_packets
 from engine.recording.space import Space
 from engine.recording.windows import Windows
@@ -75,6 +77,9 @@ class Collector:
         entries = self._read_journals()
         asked = {entry.recording for entry in entries if isinstance(entry, SealNow)}
         moved = bool(entries)
+        for entry in entries:
+            if isinstance(entry, Gap):
+                self._ledger.gaps.add(entry)
         self._take_wishes([entry for entry in entries if isinstance(entry, Keep)], now_ns, touched)
         moved |= self._copy_new(now_ns, touched)
         moved |= self._learn(touched)
@@ -87,18 +92,31 @@ class Collector:
             write_copied(self._data, Copied(cursors.journals, cursors.segments, cursors.items, now_ns))
         return moved
 
-    def freeze(self, batches: list[str], version: str) -> None:
+    def freeze(self, batches: list[str], facts: Facts) -> None:
         """Fix these batches: they get nothing more, and building one gives the same bytes each time.
 
         Raises:
             OSError: not fixed.
         """
+        names = facts.names()
         for batch in batches:
             state = self._ledger.batch(batch)
-            refused = self._ledger.refused.pop(state.recording, 0)
-            state.sealing = Sealing(version, {"ring_full": None, "storage_full": refused})
+            profile = facts.profile(state.recording)
+            if profile.with_secrets:
+                self._store_keys(batch, facts)
+            gaps = self._ledger.gaps.take(state)
+            lost: dict[str, int | None] = {
+                "ring_full": sum(gap.packets for gap in gaps),
+                "storage_full": self._ledger.refused.pop(state.recording, 0),
+            }
+            here = names_of(names, self.batches.get(batch).endpoints())
+            state.sealing = Sealing(facts.version, lost, profile, here, gaps)
         self._ledger.commit()
         self.batches.freeze(batches)
+
+    def _store_keys(self, batch: str, facts: Facts) -> None:
+        opened = self.batches.get(batch)
+        opened.store_keys(facts.key_log(client_randoms(opened.folder, opened.state.packets)))
 
     def remove(self, batch: str) -> None:
         """A fixed batch is in ``ready``: it leaves ``open``.
@@ -220,11 +238,9 @@ class Collector:
             return False
         for stream in streams.tolist():
             self._active_ns[stream] = now_ns
-            if self._ledger.kept[stream].link_type != piece.link_type:
-                self._ledger.stream(stream).link_type = piece.link_type
         for recording, mask in windows.masks(piece.packets):
             packets = piece.packets[mask]
-            self.batches.current(recording, piece.link_type, now_ns).add_packets(piece.data, packets)
+            self.batches.current(recording, now_ns).add_packets(piece.data, packets)
             self._counters.add("recorder_packets_total", len(packets))
         touched.update(streams.tolist())
         return True
@@ -236,11 +252,8 @@ class Collector:
         if not items:
             return
         for recording, mask in windows.masks(wanted):
-            by_link_type: dict[int, list[tuple[int, bytes]]] = {}
-            for at in np.flatnonzero(mask).tolist():
-                by_link_type.setdefault(self._ledger.kept[items[at][0]].link_type, []).append(items[at])
-            for link_type, chosen in by_link_type.items():
-                self.batches.current(recording, link_type, now_ns).add_items(chosen)
+            chosen = [items[at] for at in np.flatnonzero(mask).tolist()]
+            self.batches.current(recording, now_ns).add_items(chosen)
             self._counters.add("recorder_items_total", int(mask.sum()))
         touched.update(stream for stream, _ in items)
 

@@ -47,7 +47,19 @@ class SealNow(msgspec.Struct, tag_field="op", tag="seal", frozen=True):
     at_ns: int
 
 
-Entry = Keep | SealNow
+class Gap(msgspec.Struct, tag_field="op", tag="gap", frozen=True):
+    """A worker missed what was on the wire from ``from_ns`` to ``to_ns``, by the capture's clock."""
+
+    worker: int
+    reason: str
+    """``ring_full``: the kernel had no room for packets; ``worker_died``: nobody read until its successor did."""
+    from_ns: int
+    to_ns: int
+    packets: int = 0
+    """How many the kernel counted; 0 where nobody did."""
+
+
+Entry = Keep | SealNow | Gap
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Entry] = msgspec.msgpack.Decoder(Entry)
@@ -91,6 +103,14 @@ class KeepJournal:
             OSError: not written (disk full); the journal is as it was.
         """
         self._append(SealNow(recording, at_ns))
+
+    def gap(self, gap: Gap) -> None:
+        """Tell of packets that were missed.
+
+        Raises:
+            OSError: not written (disk full); the journal is as it was.
+        """
+        self._append(gap)
 
     def _append(self, entry: Entry) -> None:
         body = _encoder.encode(entry)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.recording.batch_state import BatchState, Cursors, Kept, Pass
+from engine.recording.gaps import Gaps
 from engine.recording.names import batch_id
 from engine.recording.pass_log import PassLog
 
@@ -25,6 +26,7 @@ class Ledger:
         self.kept: dict[int, Kept] = {}
         self.batches: dict[str, BatchState] = {}
         self.refused: dict[str, int] = {}
+        self.gaps = Gaps()
         self._run_id, self._sequence = run_id, 0
         self._changed_streams: set[int] = set()
         self._forgotten: list[int] = []
@@ -42,6 +44,7 @@ class Ledger:
         for batch in entry.removed:
             self.batches.pop(batch, None)
         self.refused = entry.refused
+        self.gaps = Gaps(entry.gaps, entry.gaps_before, entry.told)
         if entry.run_id == self._run_id:
             self._sequence = entry.sequence
 
@@ -57,10 +60,10 @@ class Ledger:
         self._changed_streams.difference_update(streams)
         self._forgotten += streams
 
-    def open_batch(self, recording: str, link_type: int, opened_ns: int) -> BatchState:
+    def open_batch(self, recording: str, opened_ns: int) -> BatchState:
         """A new batch with the next number of this run."""
         self._sequence += 1
-        state = BatchState(batch_id(self._run_id, self._sequence), recording, link_type, opened_ns)
+        state = BatchState(batch_id(self._run_id, self._sequence), recording, opened_ns)
         self.batches[state.id] = state
         return state
 
@@ -97,7 +100,16 @@ class Ledger:
             self._log.compact(whole)
 
     def _entry(self, kept: dict[int, Kept]) -> Pass:
-        return Pass(self.cursors, kept, refused=self.refused, run_id=self._run_id, sequence=self._sequence)
+        return Pass(
+            self.cursors,
+            kept,
+            refused=self.refused,
+            run_id=self._run_id,
+            sequence=self._sequence,
+            gaps=self.gaps.known,
+            gaps_before=self.gaps.before,
+            told=self.gaps.told,
+        )
 
     def close(self) -> None:
         """Give the descriptor back."""

@@ -12,6 +12,8 @@ from engine.clock import NS_PER_S
 NS_PER_HOUR = 3600 * NS_PER_S
 ENDINGS = {"pcap": "pcap.gz", "streams": "streams.jsonl.gz", "items": "items.jsonl.gz", "manifest": "manifest.json"}
 """Kind of a file and its ending, in the order in which they are uploaded: the manifest last."""
+PCAPNG_ENDING = "pcapng.gz"
+"""Of a pcap that is none: it holds several link types, names or keys."""
 MAX_COMPONENT_BYTES = 200
 """A file system takes 255; ``recording=`` goes before it."""
 
@@ -46,7 +48,9 @@ def component(text: str) -> str:
     return safe
 
 
-def object_name(kind: str, recording: str, cluster: str, node: str, opened_ns: int, batch: str) -> str:
+def object_name(
+    kind: str, recording: str, cluster: str, node: str, opened_ns: int, batch: str, ending: str = ""
+) -> str:
     """``recording=R/pcap/cluster=C/dt=2026-11-20/hour=10/node=N/<batch_id>.pcap.gz``."""
     moment = time.gmtime(opened_ns // NS_PER_S)
     return "/".join(
@@ -56,6 +60,6 @@ def object_name(kind: str, recording: str, cluster: str, node: str, opened_ns: i
             f"cluster={component(cluster)}",
             time.strftime("dt=%Y-%m-%d/hour=%H", moment),
             f"node={component(node)}",
-            f"{batch}.{ENDINGS[kind]}",
+            f"{batch}.{ending or ENDINGS[kind]}",
         )
     )

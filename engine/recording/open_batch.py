@@ -22,8 +22,10 @@ import numpy as np
 
 from engine.recording.batch_state import BatchState
 from engine.recording.packets import PACKET, Buffer, Packets, joined, placed
-from engine.segments.records import STREAM_RECORD
+from engine.segments.records import STREAM_RECORD, unpack_stream_records
+from engine.streams.stream import format_address
 
+KEYS_FILE = "keys"
 ITEM_HEADER = struct.Struct("<QI")
 
 
@@ -58,6 +60,8 @@ class OpenBatch:
         _append(self.folder / "index", placed(packets, self.state.packet_bytes).tobytes())
         self.state.packets += len(packets)
         self.state.packet_bytes += len(content)
+        self.state.first_ns = min(self.state.first_ns, int(packets["timestamp_ns"].min()))
+        self.state.link_types = list(dict.fromkeys([*self.state.link_types, *np.unique(packets["link_type"]).tolist()]))
         self.streams.update(np.unique(packets["stream"]).tolist())
 
     def add_items(self, items: Sequence[tuple[int, bytes]]) -> None:
@@ -88,6 +92,27 @@ class OpenBatch:
             self.state.stream_records += len(news)
             self.described.update(news)
         return bool(news)
+
+    def endpoints(self) -> Iterator[tuple[str, int]]:
+        """Address and port of both ends of each stream."""
+        for record in self.described.values():
+            (of,) = unpack_stream_records(record)
+            yield format_address(of.client_ip), of.client_port
+            yield format_address(of.server_ip), of.server_port
+
+    def store_keys(self, key_log: bytes) -> None:
+        """Lay the keys of its sessions beside its packets, durably: what is sealed does not change with the key log.
+
+        Raises:
+            OSError: not stored.
+        """
+        path = self.folder / KEYS_FILE
+        path.write_bytes(key_log)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def _cut(self) -> None:
         """Forget what was not committed; where a power cut took what was, keep the part that is whole."""

@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 
 class OpenBatches:
-    """One batch per recording and link type takes packets; others wait to be sealed."""
+    """One batch per recording takes packets; others wait to be sealed."""
 
     def __init__(self, folder: Path, ledger: Ledger, options: RecordingOptions) -> None:
         """Go on with the batches of the ledger; what no pass committed is removed.
@@ -25,7 +25,7 @@ class OpenBatches:
             OSError: the disk is full or failing.
         """
         self._folder, self._ledger, self._options = folder, ledger, options
-        self._current: dict[tuple[str, int], OpenBatch] = {}
+        self._current: dict[str, OpenBatch] = {}
         self._other: list[OpenBatch] = []
         self._clear()
         for state in sorted(ledger.batches.values(), key=lambda state: state.id):
@@ -49,25 +49,25 @@ class OpenBatches:
             else:
                 shutil.rmtree(path)
 
-    def current(self, recording: str, link_type: int, now_ns: int) -> OpenBatch:
-        """The batch that takes packets of this link type now; a new one where the last is full or of another hour.
+    def current(self, recording: str, now_ns: int) -> OpenBatch:
+        """The batch that takes packets now; a new one where the last is full or of another hour.
 
         Raises:
             OSError: a new one cannot be made.
         """
-        batch = self._current.get((recording, link_type))
-        if batch is None or due(batch.state, self._options, now_ns) in ("hour", "size"):
-            state = self._ledger.open_batch(recording, link_type, now_ns)
+        batch = self._current.get(recording)
+        if batch is None or due(batch.state, self._options, now_ns) in ("hour", "size", "count"):
+            state = self._ledger.open_batch(recording, now_ns)
             batch = OpenBatch(self._folder / state.id, state)
             self._make_current(batch)
         self._ledger.batch(batch.state.id)  # who asks, adds
         return batch
 
     def _make_current(self, batch: OpenBatch) -> None:
-        key = (batch.state.recording, batch.state.link_type)
-        if key in self._current:
-            self._other.append(self._current[key])
-        self._current[key] = batch
+        recording = batch.state.recording
+        if recording in self._current:
+            self._other.append(self._current[recording])
+        self._current[recording] = batch
 
     def describe(self, records: dict[int, bytes]) -> None:
         """Write down what the stream log says of streams, in the batches that hold them.
@@ -86,7 +86,7 @@ class OpenBatches:
                 self._ledger.batch(batch.id).asked = True
 
     def due(self, now_ns: int) -> dict[str, str]:
-        """Batches to be sealed now and why: ``hour``, ``size``, ``age`` or ``asked``; empty ones never are."""
+        """Batches to be sealed now and why, as ``sealing.due`` says; empty ones never are."""
         reasons = {state.id: due(state, self._options, now_ns) for state in self.filled()}
         return {batch: reason for batch, reason in reasons.items() if reason}
 
@@ -97,6 +97,10 @@ class OpenBatches:
     def frozen(self) -> list[BatchState]:
         """Batches that are fixed and were not removed yet."""
         return [state for state in self._ledger.batches.values() if state.sealing is not None]
+
+    def get(self, batch: str) -> OpenBatch:
+        """One that is not fixed yet."""
+        return next(each for each in (*self._current.values(), *self._other) if each.state.id == batch)
 
     def freeze(self, batches: list[str]) -> None:
         """These take nothing more."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from engine.options import option
 
@@ -14,6 +15,9 @@ class RecordingOptions:
     batch_bytes: int = option(
         64 << 20, "recording.batchMaxSize", "Packet bytes after which a batch is sealed.", kind="size"
     )
+    batch_packets: int = option(
+        1_000_000, "recording.batchMaxPackets", "Packets after which a batch is sealed; 0: any number."
+    )
     batch_interval_s: float = option(
         3600.0, "recording.batchInterval", "Age at which a batch is sealed.", kind="duration"
     )
@@ -22,5 +26,15 @@ class RecordingOptions:
         "recording.limit",
         "Budget for what is kept and not yet shipped; then new streams are refused.",
         kind="size",
+    )
+    format: Literal["pcap", "pcapng"] = option(
+        "pcap",
+        "recording.format",
+        "`pcapng` has names of addresses and comments; several link types make it one anyway.",
+    )
+    with_secrets: bool = option(
+        False,
+        "recording.withSecrets",
+        "Put the TLS keys of the recorded sessions, and no others, into their pcapng: whoever has it reads plaintext.",
     )
     cluster: str = option("local", "tap.clusterName", "Name of the cluster in object names.")

@@ -9,7 +9,9 @@ import numpy.typing as npt
 
 from engine.clock import NS_PER_S
 
-PACKET = np.dtype([("timestamp_ns", "<i8"), ("stream", "<u8"), ("offset", "<u8"), ("length", "<u4"), ("zero", "<u4")])
+PACKET = np.dtype(
+    [("timestamp_ns", "<i8"), ("stream", "<u8"), ("offset", "<u8"), ("length", "<u4"), ("link_type", "<u4")]
+)
 """32 bytes: where the record of a packet, header included, lies in some buffer or file."""
 RECORD_HEADER_BYTES = 16
 

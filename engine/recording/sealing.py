@@ -6,7 +6,6 @@ again, after a crash and perhaps after it was uploaded already, builds what the 
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,31 +13,19 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from engine.capture.batch import PAD_BYTES, Batch
 from engine.clock import NS_PER_S
-from engine.counters import Counters
-from engine.decode.decode import Decoder
 from engine.recording.batch_state import BatchState, Sealing
-from engine.recording.gzip_members import MEMBER_BYTES, Digest, HashedFile, SealedFile, member, write_lines
+from engine.recording.gzip_members import Digest, HashedFile, SealedFile, write_lines
 from engine.recording.names import ENDINGS, hour_of, object_name
 from engine.recording.open_batch import read_index, read_items, read_stream_records
 from engine.recording.options import RecordingOptions
-from engine.recording.packets import RECORD_HEADER_BYTES, Packets, joined, placed
+from engine.recording.packet_file import ETHERNET, Member, write_packets
+from engine.recording.packet_forms import form_of
+from engine.recording.packets import RECORD_HEADER_BYTES, Packets
 from engine.recording.rows import stream_rows
-from engine.segments.records import pcap_header
 
 FORMAT = 1
-
-
-class Member(msgspec.Struct):
-    """One gzip member of the pcap; holds whole records."""
-
-    offset: int
-    first_ns: int
-    last_ns: int
-    packets: int
 
 
 class BuiltFile(NamedTuple):
@@ -59,7 +46,7 @@ class Origin:
 
 
 def due(state: BatchState, options: RecordingOptions, now_ns: int) -> str:
-    """Why an open batch is to be sealed now: ``hour``, ``size``, ``asked`` or ``age``; empty while it is not.
+    """Why an open batch is to be sealed: ``hour``, ``size``, ``count``, ``asked`` or ``age``; empty while it is not.
 
     Args:
         state: the batch.
@@ -70,6 +57,8 @@ def due(state: BatchState, options: RecordingOptions, now_ns: int) -> str:
         return "hour"
     if state.packet_bytes + state.item_bytes >= options.batch_bytes:
         return "size"
+    if 0 < options.batch_packets <= state.packets:
+        return "count"
     if state.asked:
         return "asked"
     return "age" if now_ns - state.opened_ns >= options.batch_interval_s * NS_PER_S else ""
@@ -94,12 +83,14 @@ def build(
     index = read_index(opened, state.packets)
     index = index[np.argsort(index["timestamp_ns"], kind="stable")]
     records = read_stream_records(opened, state.stream_records)
-    paths = {kind: target / f"{state.id}.{ending}" for kind, ending in ENDINGS.items()}
+    form = form_of(opened, state, records)
+    endings = {**ENDINGS, "pcap": form.ending}
+    paths = {kind: target / f"{state.id}.{ending}" for kind, ending in endings.items()}
     names = {
-        kind: object_name(kind, state.recording, origin.cluster, origin.node, state.opened_ns, state.id)
-        for kind in ENDINGS
+        kind: object_name(kind, state.recording, origin.cluster, origin.node, state.opened_ns, state.id, ending)
+        for kind, ending in endings.items()
     }
-    pcap = _write_pcap(paths["pcap"], opened / "packets", index, state, new_digest)
+    pcap = write_packets(paths["pcap"], opened / "packets", index, form, new_digest)
     rows = list(stream_rows(index, pcap.payload_bytes, records))
     items = _Items(opened, state.item_bytes)
     sealed = {
@@ -112,51 +103,6 @@ def build(
         file.write(msgspec.json.encode(manifest) + b"\n")
         sealed["manifest"] = file.sealed
     return [BuiltFile(paths[kind].name, names[kind], f.bytes, f.crc32c) for kind, f in sealed.items()]
-
-
-class _Pcap(NamedTuple):
-    sealed: SealedFile
-    members: list[Member]
-    payload_bytes: npt.NDArray[np.int64]
-    """Transport payload on the wire, of each packet."""
-
-
-def _write_pcap(
-    path: Path, packets: Path, index: Packets, state: BatchState, new_digest: Callable[[], Digest]
-) -> _Pcap:
-    members: list[Member] = []
-    payloads = [np.empty(0, np.int64)]
-    decoder = Decoder(Counters())  # one for all parts: a datagram in fragments may lie across two
-    with HashedFile(path, new_digest) as file:
-        file.write(member(pcap_header(state.link_type)))
-        content = _mapped(packets) if len(index) else memoryview(b"")
-        for part in _parts(index):
-            records = bytes(joined(content, part))
-            offset = file.write(member(records))
-            members.append(Member(offset, int(part["timestamp_ns"][0]), int(part["timestamp_ns"][-1]), len(part)))
-            payloads.append(_payload_bytes(decoder, records, part, state.link_type))
-        return _Pcap(file.sealed, members, np.concatenate(payloads))
-
-
-def _payload_bytes(decoder: Decoder, records: bytes, part: Packets, link_type: int) -> npt.NDArray[np.int64]:
-    offsets = placed(part, 0)["offset"].astype(np.int64)
-    padded = memoryview(records + bytes(PAD_BYTES))
-    columns = decoder.decode(Batch(padded, offsets, len(records), True, link_type, 0, -1)).columns
-    return np.where(columns.drop == 0, columns.payload_length + columns.payload_missing, 0)
-
-
-def _mapped(path: Path) -> memoryview:
-    """The content of a file that is not empty; unmapped when nobody refers to it any more."""
-    with path.open("rb") as file:
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-
-
-def _parts(index: Packets) -> Iterator[Packets]:
-    """The packets in pieces of about ``MEMBER_BYTES``."""
-    if not len(index):
-        return
-    number = (np.cumsum(index["length"].astype(np.int64)) - 1) // MEMBER_BYTES
-    yield from np.split(index, np.flatnonzero(number[1:] != number[:-1]) + 1)
 
 
 class _Items:
@@ -194,6 +140,8 @@ def _manifest(
         "format": FORMAT,
         "batch": state.id,
         "recording": state.recording,
+        "kfl": sealing.profile.kfl,
+        "dialect": sealing.profile.dialect,
         "cluster": origin.cluster,
         "node": origin.node,
         "versions": {"remora": sealing.version},
@@ -204,9 +152,10 @@ def _manifest(
         "packet_bytes": state.packet_bytes - RECORD_HEADER_BYTES * len(index),
         "streams": streams,
         "items": items.written,
-        "link_type": state.link_type,
-        "gaps": [],
+        "link_type": (state.link_types or [ETHERNET])[0] if len(state.link_types) < 2 else None,
+        "link_types": state.link_types,
+        "gaps": [msgspec.structs.asdict(gap) for gap in sealing.gaps],
         "lost": {**sealing.lost, "items_damaged": items.damaged} if items.damaged else sealing.lost,
-        "names": {},
+        "names": sealing.names,
         "files": files,
     }

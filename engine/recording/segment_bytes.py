@@ -20,7 +20,6 @@ class Piece(NamedTuple):
     data: bytes
     packets: Packets
     """Their offsets are in ``data``."""
-    link_type: int
 
 
 def read_packets(folder: Path, number: int, extents: Records) -> Piece | None:
@@ -40,7 +39,9 @@ def read_packets(folder: Path, number: int, extents: Records) -> Piece | None:
         os.close(descriptor)
     if link_type is None or data is None:
         return None
-    return Piece(data, packets_in(data, extents["stream"], extents["length"]), link_type)
+    packets = packets_in(data, extents["stream"], extents["length"])
+    packets["link_type"] = link_type
+    return Piece(data, packets)
 
 
 def read_items(folder: Path, number: int, rows: Records) -> list[tuple[int, bytes]]:

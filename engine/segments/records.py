@@ -60,7 +60,8 @@ STATES = ("open", "half_open", "closed", "reset", "idle")
 PCAP_HEADER_BYTES = 24
 _PCAP_HEADER = struct.Struct("<IHHiIII")
 _PCAP_MAGIC_NS = 0xA1B23C4D
-_SNAPLEN = 262_144
+SNAPLEN = 262_144
+"""What the headers of our files say; no frame is longer."""
 _STREAM_RECORD = struct.Struct("<QqQQQ16s16sHHBBBB")
 
 Address = bytes
@@ -102,7 +103,7 @@ def unpack_stream_records(data: bytes) -> list[StreamRecord]:
 
 def pcap_header(link_type: int) -> bytes:
     """The 24 bytes before the first packet: little-endian, nanoseconds."""
-    return _PCAP_HEADER.pack(_PCAP_MAGIC_NS, 2, 4, 0, 0, _SNAPLEN, link_type)
+    return _PCAP_HEADER.pack(_PCAP_MAGIC_NS, 2, 4, 0, 0, SNAPLEN, link_type)
 
 
 def link_type_of(header: bytes) -> int | None:

@@ -14,6 +14,8 @@ from typing import Any
 
 import google_crc32c
 
+from tests.support.pcapng import link_types_in, packets_in
+
 Objects = Mapping[str, bytes]
 """Content by name."""
 
@@ -87,15 +89,22 @@ def _read_batch(
 
 def _read_pcap(content: bytes, members: list[dict[str, int]], manifest: dict[str, Any]) -> list[tuple[int, bytes]]:
     data = gzip.decompress(content)
-    assert struct.unpack("<IHHiIII", data[:24]) == (0xA1B23C4D, 2, 4, 0, 0, 262_144, manifest["link_type"])
-    packets = records_in(data[24:])
+    head = len(gzip.decompress(content[: members[0]["offset"]])) if members else len(data)
+    if manifest["files"]["pcap"]["name"].endswith(".pcapng.gz"):
+        assert link_types_in(data) == (manifest["link_types"] or [1])
+        read = packets_in
+    else:
+        assert struct.unpack("<IHHiIII", data[:24]) == (0xA1B23C4D, 2, 4, 0, 0, 262_144, manifest["link_type"])
+        assert head == 24
+        read = records_in
+    packets = read(data[head:])
     times = [time for time, _ in packets]
     assert times == sorted(times), "not in time order"
     assert (manifest["first_packet_ns"], manifest["last_packet_ns"]) == ((times[0], times[-1]) if times else (0, 0))
     ends = [member["offset"] for member in members[1:]] + [len(content)] * bool(members)
     at = 0
     for member, end in zip(members, ends, strict=True):
-        part = records_in(gzip.decompress(content[member["offset"] : end]))
+        part = read(gzip.decompress(content[member["offset"] : end]))
         assert part == packets[at : at + member["packets"]]
         assert (part[0][0], part[-1][0]) == (member["first_ns"], member["last_ns"])
         at += len(part)

@@ -75,3 +75,30 @@ def _timed(packet: Packet, order: str, ticks: int | None) -> bytes:
     lengths = len(packet.frame), packet.wire_length or len(packet.frame)
     padding = bytes(-len(packet.frame) % 4)
     return struct.pack(order + "IIII", high, low, *lengths) + packet.frame + padding
+
+
+def blocks_in(data: bytes) -> list[tuple[int, bytes]]:
+    """Kind and body of each block of a little-endian file."""
+    found, at = [], 0
+    while at < len(data):
+        kind, size = struct.unpack_from("<II", data, at)
+        assert size % 4 == 0
+        assert data[at + size - 4 : at + size] == struct.pack("<I", size), "a torn block"
+        found.append((kind, data[at + 8 : at + size - 4]))
+        at += size
+    return found
+
+
+def link_types_in(data: bytes) -> list[int]:
+    """Of each interface."""
+    return [struct.unpack_from("<H", body)[0] for kind, body in blocks_in(data) if kind == 1]
+
+
+def packets_in(data: bytes) -> list[tuple[int, bytes]]:
+    """Time and frame of each packet, in nanoseconds."""
+    packets = []
+    for kind, body in blocks_in(data):
+        if kind == 6:
+            _, high, low, captured, _ = struct.unpack_from("<IIIII", body)
+            packets.append((high << 32 | low, body[20 : 20 + captured]))
+    return packets

@@ -11,7 +11,9 @@ from engine.counters import Counters
 from engine.recorder import seal
 from engine.recording import collector as module
 from engine.recording.collector import Collector
+from engine.recording.journal import Gap
 from engine.recording.options import RecordingOptions
+from engine.recording.profile import Facts
 from engine.recording.sealing import Origin
 from engine.recording.segment_bytes import Piece, read_packets
 from engine.segments.copied import Copied, keep_sizes
@@ -42,7 +44,7 @@ def seal_all(collector: Collector, data: DataFolder) -> None:
     """What the recorder does at its end, without threads."""
     batches = [state.id for state in collector.batches.filled()]
     if batches:
-        collector.freeze(batches, "1.0")
+        collector.freeze(batches, Facts("1.0"))
     for state in collector.batches.frozen():
         seal(data.root, state, Origin("local", "n1"), "recordings")
         collector.remove(state.id)
@@ -171,13 +173,54 @@ def test_two_recordings_of_a_stream_both_have_it(data: DataFolder) -> None:
     assert found["a/part"].packets == data.wanted({1: START_NS + 2})
 
 
-def test_each_link_type_has_its_own_batch_and_items_go_with_the_packets(data: DataFolder) -> None:
-    for stream, link_type in ((1, 1), (2, 101)):
+def test_several_link_types_are_one_batch_in_the_form_that_can_hold_them(data: DataFolder) -> None:
+    for stream, link_type in ((1, 1), (2, 101), (1, 1)):
         data.capture([(stream, START_NS, 60)], link_type)
         data.item(stream, START_NS)
         data.worker.keep(stream, "r", 0, 0)
     found = run_once(data)["r"]
-    assert sorted((m["link_type"], m["packets"], m["items"]) for m in found.manifests) == [(1, 1, 1), (101, 1, 1)]
+    (manifest,) = found.manifests
+    assert (manifest["link_type"], manifest["link_types"], manifest["items"]) == (None, [1, 101], 3)
+    assert manifest["files"]["pcap"]["name"].endswith(".pcapng.gz")
+    assert found.packets == data.wanted({1: 0, 2: 0})
+
+
+def gap(worker: int, from_ns: int, to_ns: int, packets: int = 0) -> Gap:
+    return Gap(worker, "ring_full" if packets else "worker_died", from_ns, to_ns, packets)
+
+
+def test_a_gap_stands_in_the_next_manifest_of_every_recording_and_in_no_other(data: DataFolder) -> None:
+    collector = open_collector(data)
+    data.worker.gap(gap(0, START_NS - 20, START_NS - 10))  # before anything was recorded
+    for recording in "ab":
+        data.worker.keep(1, recording, 0, 0)
+    data.capture([(1, START_NS, 60)])
+    collector.collect(NOW_NS)
+    died, full = gap(1, START_NS + 1, START_NS + 5), gap(0, START_NS + 5, START_NS + 9, packets=7)
+    for one in (died, full):
+        data.worker.gap(one)
+    collector.collect(NOW_NS)
+    seal_all(collector, data)
+    collector.close()
+    collector = open_collector(data)
+    data.capture([(1, START_NS + 10, 60)])
+    collector.collect(NOW_NS)
+    seal_all(collector, data)
+    collector.close()
+    for found in recorded(data).values():
+        first, second = sorted(found.manifests, key=lambda manifest: manifest["first_packet_ns"])
+        assert [Gap(**each) for each in first["gaps"]] == [died, full]
+        assert (first["lost"]["ring_full"], second["lost"]["ring_full"], second["gaps"]) == (7, 0, [])
+
+
+def test_packets_lost_again_and_again_are_one_gap_that_grows(data: DataFolder) -> None:
+    data.worker.keep(1, "r", 0, 0)
+    data.capture([(1, START_NS, 60)])
+    for step in range(600):
+        data.worker.gap(gap(0, START_NS + step, START_NS + step + 1, packets=2))
+    (manifest,) = run_once(data)["r"].manifests
+    assert [(each["from_ns"], each["to_ns"]) for each in manifest["gaps"]] == [(START_NS, START_NS + 600)]
+    assert manifest["lost"]["ring_full"] == 1200
 
 
 def test_packets_out_of_order_are_sealed_in_time_order_and_equal_times_as_captured(data: DataFolder) -> None:
@@ -257,7 +300,7 @@ def test_above_the_limit_new_streams_are_refused_and_counted_and_old_ones_go_on(
     collector.close()
     found = recorded(data)["r"]
     assert found.packets == data.wanted({1: 0})
-    assert found.manifests[0]["lost"] == {"ring_full": None, "storage_full": 2}
+    assert found.manifests[0]["lost"] == {"ring_full": 0, "storage_full": 2}
     wanted, kept = counters.get("recorder_streams_wanted_total"), counters.get("recorder_streams_kept_total")
     assert (wanted, kept, counters.dropped("recorder")) == (3, 1, 2)
     assert [record.levelname for record in caplog.records if "recording_limit_reached" in record.message] == ["ERROR"]

@@ -14,7 +14,7 @@ from engine.recording.packets import packets_in
 from engine.segments.records import SEEN, StreamRecord
 from tests.support.segments import records_of
 
-STATE = BatchState("b-00000001", "r", 1, 0)
+STATE = BatchState("b-00000001", "r", 0)
 
 
 def record(stream: int, packets: int) -> bytes:

@@ -16,7 +16,7 @@ RUN = "20261120T103000Z-a1b2c3d4"
 
 
 def some_pass(number: int) -> Pass:
-    batch = BatchState(f"{RUN}-{number:08d}", "r", 1, number, packets=number)
+    batch = BatchState(f"{RUN}-{number:08d}", "r", number, packets=number)
     return Pass(Cursors({"broker.log": number}), {number: Kept({"r": 0}, b"x" * 80)}, batches={batch.id: batch})
 
 
@@ -83,7 +83,7 @@ def test_a_ledger_is_read_as_it_was_however_often_its_log_was_written_anew(
         ledger.stream(stream).recordings[chance.choice("ab")] = number
         ledger.cursors.segments[str(chance.randrange(5))] = number
         if chance.random() < 0.3:
-            ledger.batch(ledger.open_batch("r", 1, number).id).packets = number
+            ledger.batch(ledger.open_batch("r", number).id).packets = number
         if ledger.batches and chance.random() < 0.3:
             ledger.remove_batch(chance.choice(list(ledger.batches)))
         if chance.random() < 0.2:
@@ -96,7 +96,7 @@ def test_a_ledger_is_read_as_it_was_however_often_its_log_was_written_anew(
             assert (again.kept, again.batches, again.cursors, again.refused) == (
                 ledger.kept, ledger.batches, ledger.cursors, ledger.refused,
             )  # fmt: skip
-            assert again.open_batch("r", 1, 0).id == ledger.open_batch("r", 1, 0).id
+            assert again.open_batch("r", 0).id == ledger.open_batch("r", 0).id
             ledger.close()
             ledger = Ledger(path, RUN)
             again.close()
@@ -106,10 +106,10 @@ def test_a_ledger_is_read_as_it_was_however_often_its_log_was_written_anew(
 
 def test_another_run_counts_its_batches_from_one(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "passes.log", RUN)
-    ledger.batch(ledger.open_batch("r", 1, 0).id)
+    ledger.batch(ledger.open_batch("r", 0).id)
     ledger.commit()
     ledger.close()
     other = Ledger(tmp_path / "passes.log", "20261121T000000Z-ffffffff")
-    assert other.open_batch("r", 1, 0).id == "20261121T000000Z-ffffffff-00000001"
+    assert other.open_batch("r", 0).id == "20261121T000000Z-ffffffff-00000001"
     assert list(other.batches) == [f"{RUN}-00000001", "20261121T000000Z-ffffffff-00000001"]
     other.close()

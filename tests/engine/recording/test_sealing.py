@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import gzip
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,15 +12,19 @@ from engine.recording.batch_state import BatchState
 from engine.recording.collector import Collector
 from engine.recording.gzip_members import MEMBER_BYTES
 from engine.recording.options import RecordingOptions
+from engine.recording.profile import Facts, Profile
 from engine.recording.sealing import Origin, build, due
 from engine.shipping.checksum import Crc32c
 from tests.support.audit import Recorded, audit
 from tests.support.data_folder import NS, START_NS, DataFolder
 from tests.support.packets import TcpConversation
+from tests.support.pcapng import blocks_in
+from tests.support.tls import tls_session
 
 RUN = "20261120T103000Z-a1b2c3d4"
 NOW_NS = 1_795_170_600 * NS  # 2026-11-20 10:30 UTC
 ORIGIN = Origin("local", "n1")
+FACTS = Facts("1.0")
 
 
 @pytest.fixture
@@ -30,20 +34,20 @@ def data(tmp_path: Path) -> Iterator[DataFolder]:
     folder.close()
 
 
-def frozen(data: DataFolder, recording: str = "r") -> tuple[Path, BatchState]:
+def frozen(data: DataFolder, recording: str = "r", facts: Facts = FACTS) -> tuple[Path, BatchState]:
     """The open batch of everything that was captured."""
     for stream in data.packets | data.items:
         data.worker.keep(stream, recording, 0, 0)
     collector = Collector(data.root, RUN, RecordingOptions(), Counters())
     collector.collect(NOW_NS)
-    collector.freeze([state.id for state in collector.batches.filled()], "1.0")
+    collector.freeze([state.id for state in collector.batches.filled()], facts)
     (state,) = collector.batches.frozen()
     collector.close()
     return data.root / "outbox" / "open" / state.id, state
 
 
-def sealed(data: DataFolder, target: Path) -> tuple[Recorded, dict[str, Path]]:
-    opened, state = frozen(data)
+def sealed(data: DataFolder, target: Path, facts: Facts = FACTS) -> tuple[Recorded, dict[str, Path]]:
+    opened, state = frozen(data, facts=facts)
     target.mkdir()
     files = build(opened, target, state, ORIGIN, Crc32c)
     (recorded,) = audit({file.name: (target / file.file).read_bytes() for file in files}).values()
@@ -109,6 +113,83 @@ def output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
+NAMES = {
+    "0": {
+        "10.0.0.1": {"FullAddress": "web.shop", "Namespace": "shop"},
+        "10.0.0.2:80": {"FullAddress": "api.shop", "Namespace": "shop"},
+        "10.9.9.9": {"FullAddress": "someone else", "Namespace": ""},
+    }
+}
+
+
+def test_pcapng_has_the_names_of_addresses_and_says_which_stream_begins_where(data: DataFolder, tmp_path: Path) -> None:
+    shop(data, conversations=3)
+    facts = Facts("1.0", lambda _: Profile('http and dst.name == "ä"', "kfl", "pcapng"), lambda: NAMES)
+    recorded, files = sealed(data, tmp_path / "sealed", facts)
+    (manifest,) = recorded.manifests
+    assert manifest["names"] == {"0": {"10.0.0.1": NAMES["0"]["10.0.0.1"], "10.0.0.2:80": NAMES["0"]["10.0.0.2:80"]}}
+    assert (manifest["kfl"], manifest["dialect"]) == ('http and dst.name == "ä"', "kfl")
+    fields = ["-T", "fields", "-e", "frame.comment", "-Y", "frame.comment"]
+    comments = output("tshark", "-r", str(files["pcap"]), *fields).splitlines()
+    ends = "10.0.0.1:40000 (web.shop) to 10.0.0.2:80 (api.shop)"
+    assert comments == [f"{n:012d}.pcap, tcp {ends}" for n in (1, 2, 3)]
+    hosts = output("tshark", "-r", str(files["pcap"]), "-q", "-z", "hosts")
+    assert ("10.0.0.1\tweb.shop" in hosts, "10.0.0.2\tapi.shop" in hosts, "someone" in hosts) == (True, True, False)
+    about = output("capinfos", str(files["pcap"]))
+    assert "Capture application: Remora 1.0" in about
+    assert 'kfl: http and dst.name == "ä"' in about
+    uris = output("tshark", "-r", str(files["pcap"]), "-T", "fields", "-e", "http.request.uri", "-Y", "http.request")
+    assert sorted(uris.split()) == ["/1", "/2", "/3"]
+
+
+def test_a_pcapng_with_keys_shows_plaintext_and_has_the_keys_of_its_own_sessions_alone(
+    data: DataFolder, tmp_path: Path
+) -> None:
+    asked: list[set[bytes]] = []
+    sessions = [tls_session(tmp_path, f"/{number}") for number in range(3)]
+    for number, session in enumerate(sessions[:2], 1):
+        packets = session.conversation(("10.0.0.1", 40_000 + number), ("10.0.0.2", 443), START_NS + number).packets
+        data.capture_frames([(number, packet.timestamp_ns, packet.frame) for packet in packets])
+
+    def key_log(randoms: Iterable[bytes]) -> bytes:
+        asked.append(set(randoms))
+        wanted = {random.hex() for random in asked[-1]}
+        lines = "".join(session.key_log for session in sessions).splitlines(keepends=True)
+        return "".join(line for line in lines if line.split()[1] in wanted).encode()
+
+    facts = Facts("1.0", lambda _: Profile(with_secrets=True), key_log=key_log)
+    recorded, files = sealed(data, tmp_path / "sealed", facts)
+    assert asked == [{session.client_random for session in sessions[:2]}]
+    assert recorded.packets == data.wanted({1: 0, 2: 0})
+    (keys,) = (body for kind, body in blocks_in(gzip.decompress(files["pcap"].read_bytes())) if kind == 10)
+    held = {line.split()[1] for line in keys[8:].decode().splitlines() if line.strip("\0")}
+    assert held == {session.client_random.hex() for session in sessions[:2]}
+    shown = output("tshark", "-r", str(files["pcap"]), "-T", "fields", "-e", "http.request.uri", "-Y", "http.request")
+    assert sorted(shown.split()) == ["/0", "/1"]
+
+
+def test_without_the_wish_no_key_leaves(data: DataFolder, tmp_path: Path) -> None:
+    def key_log(randoms: Iterable[bytes]) -> bytes:
+        raise AssertionError("nobody may ask")
+
+    shop(data)
+    facts = Facts("1.0", lambda _: Profile(format="pcapng"), key_log=key_log)
+    _, files = sealed(data, tmp_path / "sealed", facts)
+    assert 10 not in {kind for kind, _ in blocks_in(gzip.decompress(files["pcap"].read_bytes()))}
+
+
+def test_sealing_pcapng_twice_gives_the_same_bytes(data: DataFolder, tmp_path: Path) -> None:
+    shop(data)
+    facts = Facts("1.0", lambda _: Profile(format="pcapng"), lambda: NAMES)
+    opened, state = frozen(data, facts=facts)
+    contents = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        files = build(opened, tmp_path / name, state, ORIGIN, Crc32c)
+        contents.append([(tmp_path / name / file.file).read_bytes() for file in files])
+    assert contents[0] == contents[1]
+
+
 def test_members_are_about_a_quarter_of_a_mebibyte_and_the_header_has_one_of_its_own(
     data: DataFolder, tmp_path: Path
 ) -> None:
@@ -129,7 +210,7 @@ def test_items_are_lines_of_json_and_one_that_is_damaged_is_counted(data: DataFo
     recorded, _ = sealed(data, tmp_path / "sealed")
     assert [item["id"] for item in recorded.items] == ["000000000001.pcap-0", "000000000001.pcap-2"]
     assert recorded.items[0]["request"] == {"n": 0}
-    assert recorded.manifests[0]["lost"] == {"ring_full": None, "storage_full": 0, "items_damaged": 1}
+    assert recorded.manifests[0]["lost"] == {"ring_full": 0, "storage_full": 0, "items_damaged": 1}
 
 
 def test_a_batch_of_items_alone_is_a_batch(data: DataFolder, tmp_path: Path) -> None:
@@ -144,8 +225,9 @@ def test_the_manifest_says_what_it_is(data: DataFolder, tmp_path: Path) -> None:
     recorded, _files = sealed(data, tmp_path / "sealed")
     (manifest,) = recorded.manifests
     assert list(manifest) == [
-        "format", "batch", "recording", "cluster", "node", "versions", "opened_ns", "first_packet_ns", "last_packet_ns",
-        "packets", "packet_bytes", "streams", "items", "link_type", "gaps", "lost", "names", "files",
+        "format", "batch", "recording", "kfl", "dialect", "cluster", "node", "versions", "opened_ns", "first_packet_ns",
+        "last_packet_ns", "packets", "packet_bytes", "streams", "items", "link_type", "link_types", "gaps", "lost",
+        "names", "files",
     ]  # fmt: skip
     assert (manifest["format"], manifest["batch"], manifest["opened_ns"]) == (1, f"{RUN}-00000001", NOW_NS)
     assert manifest["versions"] == {"remora": "1.0"}
@@ -162,6 +244,8 @@ STATES = {
     "large": ({"packet_bytes": 1000}, HALF_PAST, "size"),
     "packets and items together large": ({"packet_bytes": 600, "item_bytes": 400}, HALF_PAST, "size"),
     "not large": ({"packet_bytes": 600, "item_bytes": 399}, HALF_PAST, ""),
+    "many packets": ({"packets": 50}, HALF_PAST, "count"),
+    "not many packets": ({"packets": 49}, HALF_PAST, ""),
     "asked for": ({"asked": True}, HALF_PAST, "asked"),
     "last nanosecond of the hour": ({}, HALF_PAST + HOUR_NS // 2 - 1, "age"),
     "next hour": ({"asked": True, "packet_bytes": 5000}, HALF_PAST + HOUR_NS // 2, "hour"),
@@ -170,5 +254,5 @@ STATES = {
 
 @pytest.mark.parametrize(("fields", "now_ns", "reason"), STATES.values(), ids=STATES.keys())
 def test_a_batch_is_due(fields: dict[str, int], now_ns: int, reason: str) -> None:
-    state = BatchState(f"{RUN}-00000001", "r", 1, HALF_PAST, **fields)  # type: ignore[arg-type]
-    assert due(state, RecordingOptions(batch_bytes=1000, batch_interval_s=60), now_ns) == reason
+    state = BatchState(f"{RUN}-00000001", "r", HALF_PAST, **fields)  # type: ignore[arg-type]
+    assert due(state, RecordingOptions(batch_bytes=1000, batch_interval_s=60, batch_packets=50), now_ns) == reason
