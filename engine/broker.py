@@ -23,11 +23,13 @@ from engine.helpers.instance import Instance, Limits
 from engine.helpers.pcap import Keeping
 from engine.helpers.script import Host
 from engine.helpers.slow import SlowCalls
+from engine.helpers.space import Room
 from engine.helpers.streams import Streams
 from engine.process import Child, run
 from engine.recording.journal import KeepJournal
 from engine.resolve.resolver import Resolver
 from engine.resolve.static import open_resolver
+from engine.scripting.options import ScriptOptions
 from engine.segments.reader import SegmentReader
 from engine.shipping.outbox import enqueue_file
 from engine.shipping.request import checked_request, enqueue_request
@@ -53,12 +55,14 @@ class Broker:
     def run(self) -> None:
         """Serve until the supervisor says ``Quit`` or is gone."""
         while self._going_on:
-            for key, _ in self._selector.select(max(0.0, self._tick_due_s - monotonic_s())):
+            due_s = min(self._tick_due_s, self._hosts.next_call_s())
+            for key, _ in self._selector.select(max(0.0, due_s - monotonic_s())):
                 if isinstance(key.data, Host):
                     self._hosts.receive(key.data)
                 else:
                     key.data()
             now_s = monotonic_s()
+            self._hosts.release(now_s)
             if now_s >= self._tick_due_s:
                 self._tick_due_s = now_s + TICK_S
                 self._tick(now_s)
@@ -111,15 +115,19 @@ def _history(resolver: Resolver) -> Mapping[str, Mapping[str, Any]]:
     return resolver.history()
 
 
+def _limits(options: ScriptOptions) -> Limits:
+    return Limits(
+        Room(options.work_folder_bytes, options.work_folder_files),
+        options.log_lines_per_s,
+        options.calls_per_s,
+        options.job_cpu_s,
+        options.job_wall_s,
+    )
+
+
 def body(child: Child) -> None:
     """Open what helpers need, then serve."""
     settings, data = child.settings, child.data
-    limits = Limits(
-        settings.scripts.work_folder_bytes,
-        settings.scripts.log_lines_per_s,
-        settings.scripts.job_cpu_s,
-        settings.scripts.job_wall_s,
-    )
     resolver = open_resolver(settings.resolve)
     child.up()
     (data / "keep").mkdir(exist_ok=True)
@@ -128,7 +136,7 @@ def body(child: Child) -> None:
         node=child.start.node,
         node_ip=settings.node.ip,
         run_id=child.start.run_id,
-        limits=limits,
+        limits_of=lambda script: _limits(settings.scripts.of(script)),
         counters=child.counters,
         streams=Streams(SegmentReader(data)),
         keeping=Keeping(KeepJournal(data / "keep" / "broker.log", sync=True), child.counters),

@@ -16,11 +16,13 @@ from engine.errors import ConfigError
 from engine.kubeshark import known_to_kubeshark
 from engine.options import Key
 from engine.resolve.targets import check_targets
+from engine.scripting.options import PER_SCRIPT
 from engine.units import parse_duration_s, parse_size_bytes
 
 SECRET_ENDINGS = ("KEY", "KEY_JSON", "TOKEN", "SECRET", "PASSWORD")
 """Names that end like this hold secrets: scripts see an opaque handle instead of the value."""
 _MACROS = "tap.custommacros."
+_SCRIPTS = "scripting.scripts"
 MAX_MACRO_BYTES = 8 << 10
 """Of all macros together: every script host gets them in one message."""
 
@@ -70,7 +72,10 @@ def configure(file: Path | None, sets: Sequence[str], environment: Mapping[str, 
             script_env[item.key.split(".", 2)[2]] = item.value
         if name.startswith(_MACROS):
             macros[item.key[len(_MACROS) :]] = _as_text(item.value)
-        if name in known:
+        if name == _SCRIPTS or name.startswith(f"{_SCRIPTS}."):
+            _set_own(values.setdefault("scripts", {}).setdefault("scripts", {}), item, known)
+            origins[_SCRIPTS] = item.origin
+        elif name in known:
             stage, attribute, key = known[name]
             values.setdefault(stage, {})[attribute] = _convert(item, key)
             origins[key.name] = item.origin
@@ -120,7 +125,8 @@ def _from_file(file: Path | None) -> Iterator[_Given]:
 
 
 def _flatten(content: Mapping[Any, Any], prefix: str, file: Path) -> Iterator[_Given]:
-    whole = {key.name.lower() for _, _, key, _ in all_keys() if key.kind == "map"} - {"scripting.env", _MACROS[:-1]}
+    kinds = ("map", "scripts")
+    whole = {key.name.lower() for _, _, key, _ in all_keys() if key.kind in kinds} - {"scripting.env", _MACROS[:-1]}
     for name, value in content.items():
         key = f"{prefix}{name}"
         if isinstance(value, dict) and key.lower() not in whole:
@@ -152,6 +158,34 @@ def _refuse_unknown(item: _Given, known: Mapping[str, tuple[str, str, Key]]) -> 
     nearest = difflib.get_close_matches(item.key.lower(), names, 1, 0.5)
     hint = f"did you mean {names[nearest[0]]!r}?" if nearest else "remora config lists them"
     raise ConfigError(item.origin, "a key of Remora or Kubeshark", item.key, hint)
+
+
+def _set_own(own: dict[str, dict[str, Any]], item: _Given, known: Mapping[str, tuple[str, str, Key]]) -> None:
+    """Settings of single scripts: ``scripting.scripts.NAME.KEY``, or all of them as a mapping."""
+    for script, name, value in _own_values(item):
+        stage, attribute, key = known.get(f"scripting.{name}".lower(), ("", "", None))
+        if stage != "scripts" or attribute not in PER_SCRIPT or key is None:
+            names = [key.name.removeprefix("scripting.") for _, field, key in known.values() if field in PER_SCRIPT]
+            near = difflib.get_close_matches(name, names, 1, 0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(names))}"
+            raise ConfigError(f"{_SCRIPTS}.{script} ({item.origin})", "a setting that a script can have", name, hint)
+        named = replace(key, name=f"{_SCRIPTS}.{script}.{name}")
+        own.setdefault(script, {})[attribute] = _convert(replace(item, value=value), named)
+
+
+def _own_values(item: _Given) -> Iterator[tuple[str, str, Any]]:
+    where = f"{item.key} ({item.origin})"
+    script, _, name = item.key[len(_SCRIPTS) + 1 :].rpartition(".")
+    if script:
+        yield script, name, item.value
+        return
+    content = _mapping(item.value) if isinstance(item.value, str) else item.value
+    content = {name: content} if name else content
+    for script, values in content.items() if isinstance(content, dict) else [("", None)]:
+        if not isinstance(values, dict):
+            raise ConfigError(where, "a mapping such as '{top.py: {softCpu: 1s}}'", item.value)
+        for name, value in values.items():
+            yield str(script), str(name), value
 
 
 def _convert(item: _Given, key: Key) -> Any:

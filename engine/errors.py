@@ -75,8 +75,8 @@ class PathEscape(StorageError):
 class QuotaExceeded(StorageError):
     """A limit in bytes or files would be passed."""
 
-    def __init__(self, what: str, limit_bytes: int, wanted_bytes: int) -> None:
-        super().__init__(f"{what}: {wanted_bytes} bytes would exceed the limit of {limit_bytes}")
+    def __init__(self, what: str, limit: int, wanted: int, unit: str = "bytes") -> None:
+        super().__init__(f"{what}: {wanted} {unit} would exceed the limit of {limit}")
 
 
 class PcapExpired(StorageError):

@@ -19,7 +19,7 @@ _TOP = """
     internetConnectivity aiAssistantEnabled betaEnabled timezone manifests create config
 """
 _SCRIPTING = """
-    enabled console
+    enabled
 """
 
 PREFIXES = frozenset(

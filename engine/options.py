@@ -18,8 +18,8 @@ class Key:
     """Kubeshark's key where it has one, such as ``tap.misc.pcapTTL``; looked up without regard to case."""
     help: str
     kind: str
-    """``duration`` (float seconds), ``size`` (bytes), ``text``, ``flag``, ``number``, ``list``, ``map``, ``regex`` or
-    ``path``.
+    """``duration`` (float seconds), ``size`` (bytes), ``text``, ``flag``, ``number``, ``list``, ``map``, ``regex``,
+    ``path``, or ``scripts`` (settings of single scripts).
 
     A path in a file is relative to that file, elsewhere to the working directory; ``gs://…`` is left alone.
     """

@@ -335,6 +335,19 @@ class _Pcap:
     def nameResolutionHistory(self) -> dict[str, dict[str, Any]]:
         """Unix second -> address -> name."""
 
+class _Stats:
+    """Numbers of this script, as of the items that it works on."""
+
+    @property
+    def dropped(self) -> int:
+        """Items, packets and ends of streams that were thrown away because it was too slow, or gone."""
+    @property
+    def waiting(self) -> int:
+        """What is behind the items that it works on."""
+    @property
+    def callsDelayed(self) -> int:
+        """Helper calls that had to wait, because it makes more than ``scripting.calls`` a second."""
+
 class _Time:
     def time(self) -> float:
         """Seconds since the epoch."""
@@ -398,6 +411,7 @@ json: _Json
 kfl: _Kfl
 math: _Math
 pcap: _Pcap
+stats: _Stats
 time: _Time
 utils: _Utils
 vendor: _Vendor

@@ -3,19 +3,21 @@
 Worker to host, on a stream socket (descriptor 3 of the host; further workers from 7 on), length-prefixed because frames
 are large::
 
-    +---------+----------+-------+---------+  n times  +---------+------------------+
-    | len u32 | kind u16 | n u16 | seq u64 |           | len u32 | entry as msgpack |
-    +---------+----------+-------+---------+           +---------+------------------+
+    +---------+----------+-------+---------+-------------+-------------+  n times  +---------+------------------+
+    | len u32 | kind u16 | n u16 | seq u64 | dropped u64 | waiting u32 |           | len u32 | entry as msgpack |
+    +---------+----------+-------+---------+-------------+-------------+           +---------+------------------+
 
-``len`` counts the bytes after itself. Host to worker, on the same socket, fixed size::
+``len`` counts the bytes after itself; ``dropped`` entries were thrown away for this script so far, ``waiting`` are
+behind this frame. Host to worker, on the same socket, fixed size::
 
-    +---------+----------+------------+-------------+------------+
-    | seq u64 | done u32 | errors u32 | matched u32 | cpu_ns u64 |   28 bytes
-    +---------+----------+------------+-------------+------------+
+    +---------+----------+------------+-------------+-------------+------------+
+    | seq u64 | done u32 | errors u32 | aborted u32 | matched u32 | cpu_ns u64 |   32 bytes
+    +---------+----------+------------+-------------+-------------+------------+
 
-``done`` entries of frame ``seq`` are finished (the frame when done = n); ``errors`` and ``matched`` are of the entries
-since the previous acknowledgement; ``cpu_ns`` is the host's CPU clock. A host acknowledges at the end of a frame, and
-after an entry once 50 ms have passed since it last did. It finishes a frame before it begins one of another worker.
+``done`` entries of frame ``seq`` are finished (the frame when done = n); ``errors``, ``aborted`` (errors because the
+CPU budget was spent) and ``matched`` are of the entries since the previous acknowledgement; ``cpu_ns`` is the host's
+CPU clock. A host acknowledges at the end of a frame, and after an entry once 50 ms have passed since it last did. It
+finishes a frame before it begins one of another worker.
 
 The progress page (descriptor 5, one shared page): for each worker a ``<u64>``, the count of its entries *started* since
 the host began. The worker reads it when a host died, to know which entry was running; any value is possible in it, none
@@ -30,9 +32,9 @@ import struct
 
 import msgspec
 
-FRAME_HEADER = struct.Struct("<IHHQ")
+FRAME_HEADER = struct.Struct("<IHHQQI")
 ENTRY_HEADER = struct.Struct("<I")
-ACKNOWLEDGEMENT = struct.Struct("<QIIIQ")
+ACKNOWLEDGEMENT = struct.Struct("<QIIIIQ")
 PROGRESS = struct.Struct("<Q")
 
 KIND_ITEMS = 1
@@ -137,6 +139,8 @@ class Reply(msgspec.Struct, tag="reply", forbid_unknown_fields=True):
     error: str
     """Empty when the call succeeded; else what the script's exception says."""
     value: msgspec.Raw
+    delayed: bool = False
+    """The script makes more calls a second than it may (``scripting.calls``): this one had to wait."""
 
 
 class RunJob(msgspec.Struct, tag="run_job", forbid_unknown_fields=True):

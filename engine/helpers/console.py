@@ -10,28 +10,12 @@ from pathlib import Path
 from engine.clock import NS_PER_S
 from engine.counters import Counters
 from engine.frames.control import ConsoleLine
+from engine.helpers.bucket import TokenBucket
 from engine.helpers.folder import write_all
 from engine.log import printable
 
 MAX_BYTES = 16 << 20
 """Size at which ``console.log`` becomes ``console.log.1``."""
-
-
-class TokenBucket:
-    """``rate`` a second, as many at once. Pure: the time is an argument."""
-
-    def __init__(self, rate: float) -> None:
-        self._rate, self._tokens, self._then_s = rate, rate, 0.0
-
-    def take(self, now_s: float) -> bool:
-        """Whether there is one; then it is taken."""
-        if self._then_s:
-            self._tokens = min(self._rate, self._tokens + (now_s - self._then_s) * self._rate)
-        self._then_s = now_s
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
 
 
 class Console:

@@ -7,6 +7,7 @@ it may hold is limited (``engine.helpers.space``).
 from __future__ import annotations
 
 import contextlib
+import functools
 import mmap
 import os
 import secrets
@@ -16,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.helpers.confine import MAX_DEPTH, WorkPathError, open_beneath
-from engine.helpers.space import BLOCK_BYTES, Space, charge, charge_of
+from engine.helpers.space import FOLDER, NOTHING, Room, Space, charge, charge_of
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
@@ -39,14 +40,14 @@ def write_all(descriptor: int, data: bytes | bytearray | mmap.mmap) -> None:
 class WorkFolder:
     """``<data>/scripts/<script>/work``, shared by the hosts of one script; owned by the broker."""
 
-    def __init__(self, home: Path, limit_bytes: int) -> None:
+    def __init__(self, home: Path, limit: Room) -> None:
         """``home`` is ``<data>/scripts/<script>``; made where missing, its ``tmp`` emptied."""
         for folder in (home / "work", home / "tmp"):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._root = os.open(home / "work", _FOLDER | os.O_CLOEXEC)
         self._tmp = os.open(home / "tmp", _FOLDER | os.O_CLOEXEC)
         _empty(self._tmp)
-        self._space = Space(limit_bytes, lambda: self._count(()))
+        self._space = Space(limit, lambda: self._count(()))
 
     def close(self) -> None:
         """Give the descriptors back."""
@@ -54,9 +55,9 @@ class WorkFolder:
         os.close(self._tmp)
 
     @property
-    def used_bytes(self) -> int:
+    def used(self) -> Room:
         """What lies in it, as charged."""
-        return self._space.used_bytes
+        return self._space.used
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
@@ -149,7 +150,8 @@ class WorkFolder:
         if before is not None and stat.S_ISDIR(before.st_mode):
             raise WorkPathError("/".join(parts), "expected a file, got a folder")
         size = os.stat(draft.name, dir_fd=self._tmp).st_size
-        with self._space.claimed("/".join(parts), charge_of(size) - charge(before)), self.folder(parts[:-1]) as parent:
+        more = charge_of(size).minus(charge(before))
+        with self._space.claimed("/".join(parts), more), self.folder(parts[:-1]) as parent:
             if durable:
                 _sync(draft.name, self._tmp)
             act = os.rename if replace else os.link
@@ -174,7 +176,7 @@ class WorkFolder:
         size = before.st_size if before is not None else 0
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         with (
-            self._space.claimed("/".join(parts), charge_of(size + len(data)) - charge(before)),
+            self._space.claimed("/".join(parts), charge_of(size + len(data)).minus(charge(before))),
             self.opened(parts, flags) as file,
         ):
             try:
@@ -192,7 +194,7 @@ class WorkFolder:
             self.delete(parts)
             return
         with (
-            self._space.claimed("/".join(parts), charge_of(size) - charge(before)),
+            self._space.claimed("/".join(parts), charge_of(size).minus(charge(before))),
             self.opened(parts, os.O_WRONLY) as file,
         ):
             os.ftruncate(file, size)
@@ -209,18 +211,18 @@ class WorkFolder:
         with self.folder(source[:-1]) as old, self.folder(target[:-1]) as new:
             os.rename(source[-1], target[-1], src_dir_fd=old, dst_dir_fd=new)
         if replaced is not None and replaced.st_ino != moved.st_ino:
-            self._space.used_bytes -= charge(replaced)
+            self._space.free(charge(replaced))
 
     def make_folder(self, parts: tuple[str, ...], *, exist_ok: bool = True) -> None:
         """Make a folder and its parents."""
         for depth in range(1, len(parts) + 1):
-            with self.folder(parts[: depth - 1]) as parent, self._space.claimed("/".join(parts), BLOCK_BYTES):
+            with self.folder(parts[: depth - 1]) as parent, self._space.claimed("/".join(parts), FOLDER):
                 try:
                     os.mkdir(parts[depth - 1], 0o700, dir_fd=parent)
                 except FileExistsError:
                     if depth == len(parts) and not exist_ok:
                         raise
-                    self._space.used_bytes -= BLOCK_BYTES
+                    self._space.free(FOLDER)
                     with self.folder(parts[:depth]):
                         pass  # it is one, and no link
 
@@ -231,15 +233,15 @@ class WorkFolder:
             return
         with self.folder(parts[:-1]) as parent:
             if stat.S_ISDIR(state.st_mode):
-                freed_bytes = self._count(parts) + BLOCK_BYTES
+                freed = self._count(parts).plus(FOLDER)
                 shutil.rmtree(parts[-1], dir_fd=parent)
             else:
-                freed_bytes = charge(state)
+                freed = charge(state)
                 os.unlink(parts[-1], dir_fd=parent)
-        self._space.used_bytes -= freed_bytes
+        self._space.free(freed)
 
-    def _count(self, parts: tuple[str, ...]) -> int:
-        return sum(charge(state) for _, state in self.files(parts))
+    def _count(self, parts: tuple[str, ...]) -> Room:
+        return functools.reduce(Room.plus, (charge(state) for _, state in self.files(parts)), NOTHING)
 
 
 def _sync(name: str, folder: int) -> None:

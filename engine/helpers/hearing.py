@@ -76,7 +76,7 @@ class Hearing:
             host.lines.clear()
 
     def _check(self, host: Host, listening: Listening, now_s: float) -> None:
-        limits = self._instance.limits
+        limits = host.script.limits
         if now_s - listening.since_s > limits.job_wall_s:
             self._kill(host, f"{HOOK} took more than {format_duration(limits.job_wall_s)} (scripting.jobWall)")
         elif (_cpu_ns(host) - listening.cpu_ns) / NS_PER_S > limits.job_cpu_s:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import selectors
 import socket
@@ -156,7 +157,7 @@ class Hosts:
     def _take(self, host: Host, message: FromHost) -> None:
         match message:
             case Call():
-                self._serving.take(host, message)
+                self._serving.take(host, message, self._instance.monotonic_s())
             case Log():
                 self._log(host, message)
             case LinesHeard():
@@ -209,12 +210,26 @@ class Hosts:
             self._broke(host, result)
         self._serving.done(host, call, None if isinstance(result, ProtocolViolation) else result)
         while (waiting := self._serving.next_waiting(host.script)) is not None:
-            try:
-                self._serving.begin(waiting)
-            except ProtocolViolation as violation:
-                self._broke(waiting, violation)
+            self._begin(waiting)
         if not host.script.hosts and not host.script.busy:
             self._close(host.script)
+
+    def _begin(self, host: Host) -> None:
+        try:
+            self._serving.begin(host)
+        except ProtocolViolation as violation:
+            self._broke(host, violation)
+
+    def release(self, now_s: float) -> None:
+        """Serve the calls that waited for ``scripting.calls`` and are in time now."""
+        for script in self.scripts:
+            while (held := self._serving.next_held(script, now_s)) is not None:
+                self._begin(held)
+
+    def next_call_s(self) -> float:
+        """When ``release`` has something to do, monotonic."""
+        waits = [script.calls.due_s() for script in self._scripts.values() if script.held and script.calls]
+        return min(waits, default=math.inf)
 
     def _broke(self, host: Host, violation: ProtocolViolation) -> None:
         self._instance.counters.add("broker_violations_total")

@@ -12,16 +12,19 @@ from engine.clock import monotonic_s, wall_ns
 from engine.counters import Counters
 from engine.helpers.console import Console
 from engine.helpers.pcap import Keeping
+from engine.helpers.space import Room
 from engine.helpers.streams import Streams
 from engine.helpers.vendor import Enqueue, Send
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one script may use (``scripting.*``)."""
+    """What one script may use (``scripting.*``, ``scripting.scripts.NAME.*``)."""
 
-    work_folder_bytes: int
+    work_folder: Room
     log_lines_per_s: int
+    calls_per_s: int
+    """0: any number."""
     job_cpu_s: float
     job_wall_s: float
 
@@ -34,7 +37,8 @@ class Instance:
     node: str
     node_ip: str
     run_id: str
-    limits: Limits
+    limits_of: Callable[[str], Limits]
+    """Of the script of this name."""
     counters: Counters
     streams: Streams
     keeping: Keeping

@@ -64,7 +64,7 @@ class JobRunner:
         job = host.job
         if job is None or host.gone:
             return
-        limits = self._instance.limits
+        limits = host.script.limits
         wall_s = self._instance.monotonic_s() - job.since_s
         cpu_s = (_cpu_ns(host) - job.cpu_ns) / NS_PER_S if job.cpu_ns is not None else 0.0
         if wall_s > limits.job_wall_s and job.cpu_ns is None:

@@ -9,11 +9,12 @@ import msgspec
 
 from engine.frames.endpoint import Endpoint
 from engine.frames.host import Call, FromHost, Reply
+from engine.helpers.bucket import TokenBucket
 from engine.helpers.calls import Methods, methods_of
 from engine.helpers.console import ScriptConsole
 from engine.helpers.file import File
 from engine.helpers.folder import WorkFolder
-from engine.helpers.instance import Instance
+from engine.helpers.instance import Instance, Limits
 from engine.helpers.jobs import Jobs
 from engine.helpers.pcap import Pcap
 from engine.helpers.replies import LastCall
@@ -69,6 +70,8 @@ class Host:
     gone: bool = False
     """Its socket is not read any more: it is to be killed, or closed its end."""
     serving: Call | None = None
+    delayed: bool = False
+    """That call had to wait for ``scripting.calls``."""
     replied: Reply | None = None
     next_seq: int | None = None
     """The number of its next call; None before its first."""
@@ -91,14 +94,19 @@ class Script:
     """One script by name; usually with one host, with two while it is replaced."""
 
     name: str
+    limits: Limits
     folder: WorkFolder
     schedule: Schedule
     console: ScriptConsole
+    calls: TokenBucket | None
+    """None: any number."""
     hosts: list[Host] = field(default_factory=list)
     busy: bool = False
     """A slow call works in its folder."""
     waiting: deque[Host] = field(default_factory=deque)
     """Hosts whose call waits for the slow one; each has one at most."""
+    held: deque[Host] = field(default_factory=deque)
+    """Hosts whose call came before its time (``scripting.calls``)."""
 
     @property
     def active(self) -> Host | None:
@@ -109,10 +117,11 @@ class Script:
 
 def open_script(instance: Instance, name: str) -> Script:
     """A script's folder, jobs and console."""
-    home = instance.data / "scripts" / name
-    folder = WorkFolder(home, instance.limits.work_folder_bytes)
-    console = ScriptConsole(instance.console, name, instance.limits.log_lines_per_s, instance.counters)
-    return Script(name, folder, Schedule(home, instance.zone), console)
+    home, limits = instance.data / "scripts" / name, instance.limits_of(name)
+    folder = WorkFolder(home, limits.work_folder)
+    console = ScriptConsole(instance.console, name, limits.log_lines_per_s, instance.counters)
+    calls = TokenBucket(limits.calls_per_s) if limits.calls_per_s else None
+    return Script(name, limits, folder, Schedule(home, instance.zone), console, calls)
 
 
 def open_host(

@@ -27,8 +27,8 @@ class Serving:
     ) -> None:
         self._counters, self._slow, self._runner, self._send = counters, slow, runner, send
 
-    def take(self, host: Host, call: Call) -> None:
-        """A call has come.
+    def take(self, host: Host, call: Call, now_s: float) -> None:
+        """A call has come; over ``scripting.calls`` it waits, and with it the script.
 
         Raises:
             ProtocolViolation: out of order, or its arguments are not msgpack.
@@ -42,10 +42,30 @@ class Serving:
         if host.serving is not None or host.next_seq not in (None, call.seq) or not 0 <= call.seq < 1 << 63:
             raise ProtocolViolation(f"expected call {host.next_seq or 1}, got {call.seq}")
         host.serving, host.next_seq = call, call.seq + 1
+        if self._is_early(host.script, now_s):
+            host.delayed = True
+            host.script.held.append(host)
+            self._count("calls_delayed", host.script)
+        else:
+            self._take_turn(host, call)
+
+    @staticmethod
+    def _is_early(script: Script, now_s: float) -> bool:
+        return bool(script.held) or (script.calls is not None and not script.calls.take(now_s))
+
+    def _take_turn(self, host: Host, call: Call) -> None:
         if host.script.busy:
             host.script.waiting.append(host)
         else:
             self._serve(host, call)
+
+    def next_held(self, script: Script, now_s: float) -> Host | None:
+        """The host whose call is in time now."""
+        while script.held and (script.calls is None or script.calls.take(now_s)):
+            host = script.held.popleft()
+            if not host.gone:
+                return host
+        return None
 
     def _serve(self, host: Host, call: Call) -> None:
         host.last_call.begin(call.seq)
@@ -76,10 +96,12 @@ class Serving:
             ProtocolViolation: its arguments are not msgpack.
         """
         assert host.serving is not None, "a host waits with a call"
-        self._serve(host, host.serving)
+        self._take_turn(host, host.serving)
 
     def _finish(self, host: Host, call: Call, reply: Reply) -> None:
-        self._counters.add("broker_calls_total")
+        self._count("calls", host.script)
+        if host.delayed:
+            host.delayed, reply.delayed = False, True
         if reply.error:
             self._counters.add("broker_call_errors_total")
         if is_once(host.methods, call):
@@ -87,6 +109,10 @@ class Serving:
         host.serving, host.replied = None, reply
         self._send(host, reply)
         self._runner.start_due(host.script)
+
+    def _count(self, name: str, script: Script) -> None:
+        self._counters.add(f"broker_{name}_total")
+        self._counters.add(f"script_{name}_total{{script={script.name}}}")
 
     def _remember(self, host: Host, reply: Reply) -> None:
         try:

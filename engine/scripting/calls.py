@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -32,6 +33,8 @@ class Calls:
         self._job_done: JobDone | None = None
         self.requests: deque[RunJob | Shutdown | Lines] = deque()
         """What the broker asked for; served between hooks."""
+        self.on_delay: Callable[[], None] = lambda: None
+        """Told of each call that had to wait for ``scripting.calls``."""
         self.quiet = False
         """Console lines that are written now are told to no script."""
 
@@ -66,8 +69,9 @@ class Calls:
             raise HelperError(f"{helper}: arguments of {size} bytes exceed the limit of {MAX_ARGUMENT_BYTES}")
         return encoded
 
-    @staticmethod
-    def _answer(reply: Reply) -> Any:
+    def _answer(self, reply: Reply) -> Any:
+        if reply.delayed:
+            self.on_delay()
         if reply.error:
             raise HelperError(reply.error)
         return msgspec.msgpack.decode(reply.value)

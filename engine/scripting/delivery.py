@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, Protocol
 
 from engine import clock, kfl
 from engine.counters import Counters, Drop
-from engine.frames.host import KIND_ITEMS, KIND_PACKETS, MAX_FRAME_BYTES, MAX_FRAME_ENTRIES
+from engine.frames.host import KIND_ITEMS, KIND_PACKETS
 from engine.scripting.line import Entry, Line
 from engine.scripting.options import ScriptOptions
+from engine.scripting.waiting import Waiting
 from hooks.items import Item
 
 
@@ -35,7 +35,9 @@ class _Queue:
     """What waits for one script, whoever hosts it now."""
 
     script: str
-    waiting: deque[Entry] = field(default_factory=deque)
+    options: ScriptOptions
+    """Those of this script."""
+    waiting: Waiting
     hooks: frozenset[str] = frozenset()
     filters: tuple[kfl.Filter, ...] = ()
     """Which items are for the script; empty: all."""
@@ -47,6 +49,8 @@ class _Queue:
     """Entries that were ever put into ``waiting``."""
     done: int = 0
     """Of these, those that were acknowledged or dropped."""
+    dropped: int = 0
+    """Entries that were thrown away, for the script to know."""
     marked: int = 0
     marks: deque[tuple[int, float]] = field(default_factory=deque)
     """``taken`` and the time, whenever it had grown: so that the age of the oldest entry is known."""
@@ -73,6 +77,7 @@ class Delivery:
     ) -> None:
         """``lossless``: the sources wait while a queue is full; else the newest item is dropped and counted.
 
+        A script that is lossless itself (``scripting.lossless``) loses none until ``scripting.queueMemory`` is full.
         ``compile``: reads the filters of scripts.
         """
         self._compile = compile
@@ -85,7 +90,10 @@ class Delivery:
 
     def attach(self, script: str, line: Line, hooks: Iterable[str], filters: Sequence[str] = ()) -> None:
         """A host is ready; a predecessor finishes its frame and ends, at once if it has none."""
-        queue = self._queues.setdefault(script, _Queue(script))
+        if script not in self._queues:
+            options = self._options.of(script)
+            self._queues[script] = _Queue(script, options, Waiting(options))
+        queue = self._queues[script]
         try:
             self._filter_by(queue, tuple(map(self._compile, filters)))
         except kfl.KflError as error:  # an honest host has compiled it before
@@ -99,9 +107,7 @@ class Delivery:
     def _filter_by(self, queue: _Queue, filters: tuple[kfl.Filter, ...]) -> None:
         """From now on; what waits was chosen by those before."""
         if filters and filters != queue.filters:
-            gone = [entry for entry in queue.waiting if entry.kind == KIND_ITEMS and not _passes(filters, entry)]
-            left = set(map(id, gone))
-            queue.waiting = deque(entry for entry in queue.waiting if id(entry) not in left)
+            gone = queue.waiting.leave_out(lambda entry: entry.kind == KIND_ITEMS and not _passes(filters, entry))
             self._drop(queue, gone, Drop.SCRIPT_REPLACED)
         queue.filters = filters
 
@@ -114,8 +120,7 @@ class Delivery:
             if line.host == host:
                 self._lose(queue, line)
         if not successor and queue.line is None and not queue.draining:
-            self._drop(queue, queue.waiting, Drop.SCRIPT_GONE)
-            queue.waiting.clear()
+            self._drop(queue, queue.waiting.clear(), Drop.SCRIPT_GONE)
             self._tell_levels(queue, 0.0)
             del self._queues[script]
 
@@ -136,7 +141,7 @@ class Delivery:
 
     def room(self) -> bool:
         """Whether a source that can wait should be read now."""
-        return all(len(queue.waiting) < self._options.queue_items for queue in self._queues.values())
+        return not any(queue.waiting.full for queue in self._queues.values())
 
     def put(self, kind: int, hook: str, entries: Iterable[tuple[int, bytes]]) -> None:
         """Queue ``(stream, blob)`` entries for every script that has ``hook``; those of a stream take a lease on it."""
@@ -164,15 +169,14 @@ class Delivery:
     def _enqueue(self, queue: _Queue, entries: list[Entry]) -> None:
         self._count(queue, "entries", len(entries))
         if not self._lossless:
-            space = max(self._options.queue_items - len(queue.waiting), 0)
-            if len(entries) > space:
-                self._count_dropped(queue, Drop.SCRIPT_QUEUE_FULL, len(entries) - space)
-                entries = entries[:space]
+            fitting = queue.waiting.that_fit(entries)
+            self._count_dropped(queue, Drop.SCRIPT_QUEUE_FULL, len(entries) - len(fitting))
+            entries = fitting
         queue.taken += len(entries)
         for entry in entries:
             if entry.stream:
                 self._leases.lease(entry.stream)
-        queue.waiting.extend(entries)
+        queue.waiting.add(entries)
 
     # -- frames out, acknowledgements in -------------------------------------------------------------------------------
 
@@ -183,17 +187,9 @@ class Delivery:
                 queue.marked = queue.taken
                 queue.marks.append((queue.taken, now_s))
             if queue.line is not None and queue.line.idle and queue.waiting and queue.line.host not in self._killed:
-                queue.line.send(self._next_frame(queue.waiting), now_s)
-
-    @staticmethod
-    def _next_frame(waiting: deque[Entry]) -> list[Entry]:
-        kind, size_bytes, count = waiting[0].kind, 0, 0
-        for entry in islice(waiting, MAX_FRAME_ENTRIES):
-            size_bytes += len(entry.blob) + 4
-            if entry.kind != kind or (count and size_bytes > MAX_FRAME_BYTES // 2):
-                break
-            count += 1
-        return [waiting.popleft() for _ in range(count)]
+                frame = queue.waiting.take_frame()
+                self._count(queue, "sent", len(frame))
+                queue.line.send(frame, now_s, queue.dropped, len(queue.waiting))
 
     def readable(self, line: Line, now_s: float) -> None:
         """A host acknowledged something, or went away."""
@@ -206,6 +202,7 @@ class Delivery:
             return
         self._finish(queue, acknowledged.entries)
         self._count(queue, "errors", acknowledged.errors)
+        self._count(queue, "soft_aborts", acknowledged.aborted)
         self._count(queue, "matched", acknowledged.matched)
         if acknowledged.violation:
             self._counters.add("scripts_violations_total")
@@ -216,14 +213,14 @@ class Delivery:
 
     def check_budgets(self, now_s: float) -> None:
         """Ask for the end of every host whose running hook call is over its budget; say how far scripts are behind."""
-        budget = self._options
         for queue in self._queues.values():
             self._tell_levels(queue, now_s)
-        for line in self.lines():
-            if line.host not in self._killed:
-                reason = line.overdue(now_s, budget.hook_cpu_s, budget.hook_wall_s, budget.job_wall_s, clock.cpu_ns_of)
-                if reason:
-                    self._stop(line, reason)
+            own = queue.options
+            for line in self._lines(queue):
+                if line.host not in self._killed:
+                    reason = line.overdue(now_s, own.hook_cpu_s, own.hook_wall_s, own.job_wall_s, clock.cpu_ns_of)
+                    if reason:
+                        self._stop(line, reason)
 
     def _tell_levels(self, queue: _Queue, now_s: float) -> None:
         self._counters.set(f"script_queue{{script={queue.script}}}", len(queue.waiting))
@@ -232,8 +229,7 @@ class Delivery:
     def give_up(self) -> None:
         """Nothing more is delivered: what waits is dropped and counted."""
         for queue in self._queues.values():
-            self._drop(queue, queue.waiting, Drop.NOT_DELIVERED)
-            queue.waiting.clear()
+            self._drop(queue, queue.waiting.clear(), Drop.NOT_DELIVERED)
 
     def idle(self) -> bool:
         """Everything was delivered and acknowledged."""
@@ -257,7 +253,7 @@ class Delivery:
         running, behind = line.unfinished()
         if running is not None:
             self._drop(queue, [running], Drop.ABANDONED)
-        queue.waiting.extendleft(reversed(behind))
+        queue.waiting.put_back(behind)
         if line in queue.draining:
             queue.draining.remove(line)
         else:
@@ -281,6 +277,9 @@ class Delivery:
         self._counters.add(f"script_{name}_total{{script={queue.script}}}", count)
 
     def _count_dropped(self, queue: _Queue, reason: Drop, count: int) -> None:
+        if not count:
+            return
+        queue.dropped += count
         self._counters.drop("scripts", reason, count)
         self._counters.add(f"script_dropped_total{{reason={reason.name.lower()},script={queue.script}}}", count)
 

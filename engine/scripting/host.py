@@ -52,6 +52,7 @@ from engine.scripting.calls import Calls, HelperError
 from engine.scripting.complaints import describe
 from engine.scripting.facades.kfl import Kfl, compiler, take_matched
 from engine.scripting.facades.scope import Scope, build_scope
+from engine.scripting.guards import Stop
 from engine.scripting.loading import MAX_SOURCE_BYTES, LoadedScript, compile_script, run_top_level
 from engine.scripting.state import State
 from hooks.items import Item, PacketInfo
@@ -154,6 +155,8 @@ class Tally:
 
     done: int = 0
     errors: int = 0
+    aborted: int = 0
+    """Of the errors, those whose CPU budget was spent."""
     matched: int = 0
     sent_s: float = 0.0
     filtered: bool = False
@@ -227,7 +230,8 @@ class Host:
     # -- entries ---------------------------------------------------------------------------------------------------
 
     def _serve_frame(self, line: EventsLine) -> None:
-        size, kind, count, sequence = FRAME_HEADER.unpack(_read(line.socket, FRAME_HEADER.size))
+        size, kind, count, sequence, dropped, waiting = FRAME_HEADER.unpack(_read(line.socket, FRAME_HEADER.size))
+        self._scope.standing.tell(line.index, dropped, waiting)
         body = memoryview(_read(line.socket, size + 4 - FRAME_HEADER.size))
         name, decode = _HOOKS[kind], _DECODERS[kind]
         hook = self._caller.hooks.get(name, _ignore)
@@ -255,6 +259,7 @@ class Host:
         except BaseException as error:
             budget.end()
             tally.errors += 1
+            tally.aborted += isinstance(error, Stop)
             self._caller.complain(name, error)
         if take_matched(self._scope.kfl) or tally.filtered:
             tally.matched += 1
@@ -325,12 +330,13 @@ def _acknowledge(events: socket.socket, sequence: int, tally: Tally) -> None:
         LineEnded: nobody reads it any more.
     """
     # The clock of our only thread: that of the process moves in steps of 4 ms while a timer runs on it.
-    record = ACKNOWLEDGEMENT.pack(sequence, tally.done, tally.errors, tally.matched, time.thread_time_ns())
+    counts = (tally.done, tally.errors, tally.aborted, tally.matched)
+    record = ACKNOWLEDGEMENT.pack(sequence, *counts, time.thread_time_ns())
     try:
         events.sendall(record)
     except (BrokenPipeError, ConnectionResetError):
         raise LineEnded from None
-    tally.errors = tally.matched = 0
+    tally.errors = tally.aborted = tally.matched = 0
     tally.sent_s = time.monotonic()
 
 

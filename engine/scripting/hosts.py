@@ -58,6 +58,8 @@ class Host:
     memory_bytes: int = 0
     """Of RAM, when it was looked at last."""
     hooks: list[str] = field(default_factory=list)
+    layers: list[str] = field(default_factory=list)
+    """Of the jail, as the host says: known only once it is ready."""
     ready: bool = False
     retired: bool = False
     """Its exit is expected: replaced, removed, refused."""
@@ -187,7 +189,7 @@ class ScriptSet:
         os.lseek(source_fd, 0, os.SEEK_SET)
         host = Host(self._numbers, script, events_ours, broker_ours, progress_fd, text, now_s)
         script.candidate = self._hosts[host.number] = host
-        options = self._options
+        options = self._options.of(script.name)
         spawn = SpawnHost(
             host.number,
             script.name,
@@ -232,6 +234,7 @@ class ScriptSet:
             return
         self._say_what_is_missing(message.layers)
         script, host.ready, host.hooks = host.script, True, message.hooks
+        host.layers = message.layers
         script.title = message.title
         for warning in message.warnings:
             self._tell(f"script {script.name!r}: {warning}")
@@ -296,6 +299,7 @@ class ScriptSet:
             return
         if reason and not host.killed:
             self.counters.add("hosts_kills_total")
+            self.counters.add(f"script_kills_total{{script={host.script.name}}}")
             self._tell(f"script {host.script.name!r} is ended: {reason}")
         host.killed = True
         with contextlib.suppress(ProcessLookupError):
@@ -335,7 +339,8 @@ class ScriptSet:
         script.host = None if script.host is host else script.host
         how, count = how_it_ended(status), len(script.crashes_s)
         self.counters.add(f"hosts_deaths_total{{how={_label(status)}}}")
-        if status == -signal.SIGSYS or count >= self._options.quarantine_after:
+        self.counters.add(f"script_deaths_total{{how={_label(status)},script={script.name}}}")
+        if status == -signal.SIGSYS or count >= self._options.of(script.name).quarantine_after:
             script.state, script.restart_s, script.loaded = "quarantined", None, None
             times = "once" if count == 1 else f"{count} times"
             self._tell(f"script {script.name!r} died {times} ({how}) and is out until its text changes")
@@ -343,6 +348,7 @@ class ScriptSet:
             delay_s = min(FIRST_BACKOFF_S * 2 ** (count - 1), LAST_BACKOFF_S)
             script.state, script.restart_s = "restarting", now_s + delay_s
             self.counters.add("hosts_restarts_total")
+            self.counters.add(f"script_restarts_total{{script={script.name}}}")
             self._tell(f"script {script.name!r} died ({how}); it starts again in {delay_s:g} s")
         if host.ready or script.restart_s is None:
             self._detach(host, successor=script.restart_s is not None)
@@ -364,8 +370,8 @@ class ScriptSet:
 
     def _watch_memory(self) -> None:
         """The limit on address space comes first; this holds where ``scripting.sandbox`` is off."""
-        limit = self._options.memory_bytes
         for host in self._hosts.values():
+            limit = self._options.of(host.script.name).memory_bytes
             host.memory_bytes = resident_bytes(host.pid) if host.pid and not host.killed else 0
             if host.memory_bytes > limit:
                 used = format_bytes(host.memory_bytes)

@@ -30,8 +30,10 @@ class Acknowledged(NamedTuple):
     """What one read from a host told."""
 
     entries: list[Entry]
-    errors: int
-    matched: int
+    errors: int = 0
+    aborted: int = 0
+    """Of the errors, those whose CPU budget was spent."""
+    matched: int = 0
     violation: str = ""
     """What no honest host says. What came before it counts, what comes after it is thrown away unread."""
 
@@ -77,15 +79,15 @@ class Line:
         """Part of a frame did not fit into the socket."""
         return bool(self._unsent)
 
-    def send(self, entries: list[Entry], now_s: float) -> None:
-        """Begin a frame; the entries are all of one kind."""
+    def send(self, entries: list[Entry], now_s: float, dropped: int = 0, waiting: int = 0) -> None:
+        """Begin a frame; the entries are all of one kind. ``dropped``, ``waiting``: for the script to know."""
         assert self.idle, "one frame at a time"
         self._sequence += 1
         parts = [b"" for _ in range(2 * len(entries) + 1)]
         parts[1::2] = [ENTRY_HEADER.pack(len(entry.blob)) for entry in entries]
         parts[2::2] = [entry.blob for entry in entries]
         body_bytes = sum(map(len, parts)) + FRAME_HEADER.size - 4
-        parts[0] = FRAME_HEADER.pack(body_bytes, entries[0].kind, len(entries), self._sequence)
+        parts[0] = FRAME_HEADER.pack(body_bytes, entries[0].kind, len(entries), self._sequence, dropped, waiting)
         self.under_way, self._done, self._acknowledged_s = entries, 0, now_s
         self._unsent = memoryview(b"".join(parts))
         self.write()
@@ -105,35 +107,36 @@ class Line:
         try:
             data = self._socket.recv(65536)
         except BlockingIOError:
-            return Acknowledged([], 0, 0)
+            return Acknowledged([])
         except ConnectionResetError:
             return None
         if not data:
             return None
-        return Acknowledged([], 0, 0) if self._broken else self._take(self._unread + data, now_s)
+        return Acknowledged([]) if self._broken else self._take(self._unread + data, now_s)
 
     def _take(self, data: bytes, now_s: float) -> Acknowledged:
         entries: list[Entry] = []
-        errors_total = matched_total = position = 0
+        errors_total = aborted_total = matched_total = position = 0
         while len(data) - position >= ACKNOWLEDGEMENT.size:
-            sequence, done, errors, matched, _ = ACKNOWLEDGEMENT.unpack_from(data, position)
+            sequence, done, errors, aborted, matched, _ = ACKNOWLEDGEMENT.unpack_from(data, position)
             position += ACKNOWLEDGEMENT.size
             if sequence != self._sequence or not self._done < done <= len(self.under_way):
                 # Not one that says nothing new, either: each would renew the patience of ``overdue``.
                 self._broken = True
                 expected = f"frame {self._sequence}, entry {self._done + 1} to {len(self.under_way)}"
                 violation = f"expected an acknowledgement of {expected}, got frame {sequence}, entry {done}"
-                return Acknowledged(entries, errors_total, matched_total, violation)
+                return Acknowledged(entries, errors_total, aborted_total, matched_total, violation)
             fresh = self.under_way[self._done : done]
             entries += fresh
             errors_total += min(errors, len(fresh))
+            aborted_total += min(aborted, errors, len(fresh))
             matched_total += min(matched, len(fresh))
             self._done, self._acknowledged_s = done, now_s
             if done == len(self.under_way):
                 self._finished += done
                 self.under_way, self._done = [], 0
         self._unread = data[position:]
-        return Acknowledged(entries, errors_total, matched_total)
+        return Acknowledged(entries, errors_total, aborted_total, matched_total)
 
     def unfinished(self) -> tuple[Entry | None, list[Entry]]:
         """``(the entry that was running, those behind it)``; the progress page is believed only within the frame."""

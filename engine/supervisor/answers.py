@@ -11,6 +11,7 @@ from engine.config import Settings
 from engine.controlsocket import HELD, QUERIED
 from engine.errors import RemoraError
 from engine.frames.control import Queried
+from engine.jail.layers import LAYERS
 from engine.scripting.hosts import ScriptSet
 from engine.supervisor.family import Family
 from engine.supervisor.outcome import View
@@ -63,6 +64,7 @@ class Answers:
                 "digest": script.digest,
                 "memory_bytes": script.host.memory_bytes if script.host else 0,
                 "hooks": script.host.hooks if script.host else [],
+                "layers": script.host.layers if script.host else [],
                 **_deliveries(script.name, totals),
                 "reasons": script.reasons,
             }
@@ -96,7 +98,16 @@ class Answers:
         """What metrics say, once a second."""
         if self._metrics is not None and now_s >= self._publish_s:
             self._publish_s = now_s + PUBLISH_S
-            self._metrics.publish({**self.totals(), **self._costs()})
+            self._metrics.publish({**self.totals(), **self._costs(), **self._layers()})
+
+    def _layers(self) -> dict[str, float]:
+        """What holds each script: 1 for a layer that its process has, 0 for one that it has not."""
+        return {
+            f"script_layer{{layer={layer.name},script={script.name}}}": float(layer.name in script.host.layers)
+            for script in self._scripts.scripts.values()
+            if script.host
+            for layer in LAYERS
+        }
 
     def _costs(self) -> dict[str, float]:
         from engine.metrics import of_process

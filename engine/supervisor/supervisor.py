@@ -226,7 +226,8 @@ class Supervisor:
 
     def _on_console(self, _: ChildProcess, message: ConsoleLine) -> None:
         level = "" if message.level == "log" else f":{message.level.upper()}"
-        self._view.tell(f"[{self._settings.node.name}-{message.script}{level}] {message.text}")
+        if self._settings.scripts.console:
+            self._view.tell(f"[{self._settings.node.name}-{message.script}{level}] {message.text}")
 
 
 def _workers(settings: Settings) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.jail.layers import LAYERS
 from tests.support.instance import SHOP, Instance, remora
 
 pytestmark = pytest.mark.slow
@@ -44,6 +45,12 @@ def test_metrics_follow_the_counters_and_name_every_process(tmp_path: Path) -> N
         f'remora_process_resident_bytes{{process="{name}"}}' for name in (*status["processes"], "script count.py")
     ]
     assert all(found[name] > 1 << 20 for name in processes), (processes, found)
+    layers = [layer.name for layer in LAYERS]
+    held = {layer: found[f'remora_script_layer{{layer="{layer}",script="count.py"}}'] for layer in layers}
+    assert held["seccomp"] == held["no_new_privs"] == held["limits"] == 1
+    assert set(held.values()) <= {0, 1}
+    sent, soft = (found[f'remora_script_{name}_total{{script="count.py"}}'] for name in ("sent", "soft_aborts"))
+    assert (sent >= found["remora_scripts_delivered_total"], soft) == (True, 0)
     assert f"metrics: http://127.0.0.1:{port}/metrics" in output
 
 

@@ -566,3 +566,42 @@ def test_the_predecessor_of_a_host_saves_no_more(broker: RunningBroker) -> None:
     new.call("state.save", b"new")
     old.call("state.save", b"older")
     assert new.call("state.load") == b"new"
+
+
+def test_calls_over_the_rate_wait_and_the_script_and_the_operator_are_told(data: Path) -> None:
+    with running_broker(data, calls_per_s=50, scripts={"free": {"calls_per_s": 0}}) as broker:
+        host, free = broker.attach(1, "top.py"), broker.attach(2, "free.py")
+        start_s = time.monotonic()
+        delayed = 0
+        for _ in range(80):
+            host.ask("utils.nodeName")
+            delayed += host.hear(Reply).delayed
+        assert time.monotonic() - start_s >= 0.55  # 50 at once, then 30 at 50 a second
+        assert 25 <= delayed <= 30
+        assert broker.counted("script_calls_delayed_total{script=top.py}", delayed) == delayed
+        for _ in range(300):
+            free.ask("utils.nodeName")
+            assert not free.hear(Reply).delayed
+        assert broker.counted("script_calls_total{script=free.py}", 300) == 300
+        assert "script_calls_delayed_total{script=free.py}" not in broker.counters
+
+
+def test_a_host_that_dies_with_a_call_that_waits_harms_nobody(data: Path) -> None:
+    with running_broker(data, calls_per_s=1) as broker:
+        host = broker.attach(1, "top.py")
+        host.call("utils.nodeName")
+        host.ask("utils.nodeName")
+        broker.counted("broker_calls_delayed_total", 1)
+        broker.send(DetachHost(1, "top.py", successor=True))
+        assert broker.attach(2, "top.py").call("utils.nodeName") == "n1"
+        assert broker.attach(3, "other.py").call("utils.nodeName") == "n1"
+
+
+def test_the_folder_of_one_script_has_limits_of_its_own(data: Path) -> None:
+    with running_broker(data, work_folder_files=2, scripts={"big.py": {"work_folder_files": 4}}) as broker:
+        small, big = broker.attach(1, "top.py"), broker.attach(2, "big.py")
+        for host, limit in ((small, 2), (big, 4)):
+            for number in range(limit):
+                host.call("file.write", str(number), "x")
+            with pytest.raises(CallFailed, match=f"{limit + 1} files and folders would exceed the limit of {limit}"):
+                host.call("file.write", "more", "x")

@@ -154,3 +154,30 @@ def test_filters_by_name_need_names() -> None:
 @pytest.mark.parametrize("text", ["tap: {namespaces: }", "tap: {namespaces: []}", "tap: {namespaces: ''}"])
 def test_an_empty_list_is_none_at_all(tmp_path: Path, text: str) -> None:
     assert configure(write(tmp_path, text), [], {}).settings.targets.namespaces == []
+
+
+def test_one_script_has_settings_of_its_own_wherever_they_are_written(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text("scripting: {softCpu: 300ms, scripts: {top.py: {softCpu: 1s, memory: 1Gi, secrets: [A_KEY]}}}")
+    sets = ["scripting.scripts.top.py.calls=7", "scripting.scripts={other: {lossless: true}}"]
+    scripts = configure(file, sets, {}).settings.scripts
+    top, other, third = scripts.of("top.py"), scripts.of("other.py"), scripts.of("third.py")
+    assert (top.soft_cpu_s, top.memory_bytes, top.secrets, top.calls_per_s) == (1.0, 1 << 30, ["A_KEY"], 7)
+    assert (other.soft_cpu_s, other.lossless, third.lossless) == (0.3, True, False)
+    assert third == scripts
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("scripting.scripts.top.py.softCpuu=1s", "did you mean 'softCpu'"),
+        ("scripting.scripts.top.py.source=x", "a setting that a script can have, got 'source'"),
+        ("scripting.scripts.top.py.softCpu=soon", "scripting.scripts.top.py.softCpu (--set)"),
+        ("scripting.scripts.top=5", "expected a mapping such as"),
+        ("scripting.scripts=[a]", "expected a mapping such as"),
+    ],
+)
+def test_settings_of_one_script_are_checked_like_all_others(given: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        configure(None, [given], {})
+    assert words in str(caught.value)

@@ -45,7 +45,7 @@ TO_THE_BROKER: dict[str, bytes | Sequence[msgspec.Struct]] = {
 
 def acknowledge(sequence: int, done: int, errors: int = 0, matched: int = 0, cpu_ns: int = 0) -> bytes:
     """As a host does."""
-    return ACKNOWLEDGEMENT.pack(sequence, done, errors, matched, cpu_ns)
+    return ACKNOWLEDGEMENT.pack(sequence, done, errors, 0, matched, cpu_ns)
 
 
 FRAME = 1

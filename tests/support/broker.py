@@ -21,6 +21,7 @@ from engine.counters import Counters
 from engine.frames.control import AttachHost, FromChild, Quit, Report, Start, Up
 from engine.frames.endpoint import Endpoint, message_pair
 from engine.frames.host import Call, Reply, ToHost
+from engine.helpers.space import Room
 from engine.scripting.options import ScriptOptions
 from engine.segments.options import StorageOptions
 from engine.segments.records import SEEN, Records, StreamRecord
@@ -33,6 +34,7 @@ PATIENCE_S = 20.0
 WALL_NS = 1_795_180_150_000_000_000
 """The wall clock of helpers without a process: 2026-11-20, 13:09:10 UTC."""
 LIMIT_BYTES = 1 << 20
+LIMIT = Room(LIMIT_BYTES, 1000)
 """The size of a work folder in tests."""
 RUN_ID = "20261120T103000Z-a1b2c3d4"
 

@@ -79,7 +79,11 @@ class HostEnds:
         self.broker: Endpoint[Any] = Endpoint(broker, FromHost)
         self.progress_fd = progress_page()
         self.progress = mmap.mmap(self.progress_fd, 4096)
-        self.sequence = 0
+        self.sequence = self.aborted = 0
+        self.missed = (0, 0)
+        """What a frame says was dropped, and waits."""
+        self.delayed = False
+        """Answers say that their call had to wait."""
         self.answers: dict[str, Any] = {}
         """Helper -> what it answers; an exception is an error."""
         self.asked: list[tuple[Any, ...]] = []
@@ -118,7 +122,7 @@ class HostEnds:
         answer = self.answers.get(call.helper)
         error = str(answer) if isinstance(answer, Exception) else ""
         value = msgspec.msgpack.encode(None if error else answer)
-        self.broker.send(Reply(call.seq, error, msgspec.Raw(value)))
+        self.broker.send(Reply(call.seq, error, msgspec.Raw(value), self.delayed))
 
     def ready(self) -> list[str]:
         """Hooks of the loaded script."""
@@ -167,11 +171,11 @@ class HostEnds:
             blob = entry if isinstance(entry, bytes) else msgspec.msgpack.encode(entry)
             body += ENTRY_HEADER.pack(len(blob)) + blob
         size = len(body) + FRAME_HEADER.size - ENTRY_HEADER.size
-        self.events.sendall(FRAME_HEADER.pack(size, kind, len(entries), self.sequence) + body)
+        self.events.sendall(FRAME_HEADER.pack(size, kind, len(entries), self.sequence, *self.missed) + body)
         return self.sequence
 
     def acknowledgement(self) -> tuple[int, int, int, int, int]:
-        """``(seq, done, errors, matched, cpu_ns)``."""
+        """``(seq, done, errors, matched, cpu_ns)``; what was aborted is added up."""
         data = b""
         while len(data) < ACKNOWLEDGEMENT.size:
             self._wait_for_events()
@@ -179,7 +183,9 @@ class HostEnds:
             if not more:
                 raise Gone("the host closed its events socket")
             data += more
-        return ACKNOWLEDGEMENT.unpack(data)
+        sequence, done, errors, aborted, matched, cpu_ns = ACKNOWLEDGEMENT.unpack(data)
+        self.aborted += aborted
+        return sequence, done, errors, matched, cpu_ns
 
     def _wait_for_events(self) -> None:
         """Serve the broker's socket while the worker's has nothing."""

@@ -16,6 +16,7 @@ from engine.scripting.facades.kfl import Kfl, KflError, compiler
 from engine.scripting.facades.language import Json, Math, Time
 from engine.scripting.facades.modules import MODULES
 from engine.scripting.facades.pcap import Pcap
+from engine.scripting.facades.stats import Standing, Stats
 from engine.scripting.facades.utilities import Utils
 from engine.scripting.facades.vendor import Vendor
 from engine.scripting.guards import guards, script_builtins
@@ -23,7 +24,7 @@ from engine.scripting.listeners import ItemListeners
 from hooks.items import Item, PacketInfo
 from hooks.records import Record
 
-HELPERS: tuple[type[Facade], ...] = (Console, Env, File, Jobs, Json, Kfl, Math, Pcap, Time, Utils, Vendor)
+HELPERS: tuple[type[Facade], ...] = (Console, Env, File, Jobs, Json, Kfl, Math, Pcap, Stats, Time, Utils, Vendor)
 ERRORS: tuple[type[Exception], ...] = (HelperError, KflError)
 _TYPES: dict[str, type] = {"Item": Item, "PacketInfo": PacketInfo, "Record": Record}
 """For ``isinstance``, and for annotations, which editors read."""
@@ -37,11 +38,14 @@ class Scope:
     kfl: Kfl
     tasks: dict[str, Task]
     listeners: ItemListeners
+    standing: Standing
 
 
 def build_scope(script: str, environment: dict[str, str], node: str, calls: Calls, filters: Kfl | None = None) -> Scope:
     """Fresh globals for one script."""
     tasks: dict[str, Task] = {}
+    standing = Standing()
+    calls.on_delay = standing.count_delay
     console, filters = Console(calls), filters or Kfl()
     helpers: tuple[Facade, ...] = (
         console,
@@ -52,6 +56,7 @@ def build_scope(script: str, environment: dict[str, str], node: str, calls: Call
         filters,
         Math(),
         Pcap(calls),
+        Stats(standing),
         Time(),
         Utils(calls, node),
         Vendor(calls),
@@ -61,7 +66,7 @@ def build_scope(script: str, environment: dict[str, str], node: str, calls: Call
     listeners = ItemListeners(compiler(filters))
     names |= {"on_item": listeners.on_item, "state": {}, **_TYPES}
     names |= guards() | {"_import_": MODULES.__getitem__} | {name_of(type(helper)): helper for helper in helpers}
-    return Scope(names, filters, tasks, listeners)
+    return Scope(names, filters, tasks, listeners, standing)
 
 
 def helper_names() -> frozenset[str]:

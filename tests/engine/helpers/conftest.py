@@ -13,7 +13,7 @@ from engine.helpers.replies import LastCall
 from engine.helpers.streams import Streams
 from engine.helpers.view import Reading
 from engine.segments.reader import SegmentReader
-from tests.support.broker import LIMIT_BYTES, WALL_NS, store_streams
+from tests.support.broker import LIMIT, WALL_NS, store_streams
 from tests.support.packets import EPOCH_NS, TcpConversation
 
 
@@ -34,7 +34,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def folder(home: Path) -> Iterator[WorkFolder]:
-    opened = WorkFolder(home, LIMIT_BYTES)
+    opened = WorkFolder(home, LIMIT)
     yield opened
     opened.close()
 

@@ -10,7 +10,8 @@ import pytest
 from engine.counters import Counters
 from engine.frames.control import ConsoleLine
 from engine.helpers import console as module
-from engine.helpers.console import Console, ScriptConsole, TokenBucket
+from engine.helpers.bucket import TokenBucket
+from engine.helpers.console import Console, ScriptConsole
 from tests.support.broker import WALL_NS
 from tests.support.disk import file_size_limit
 

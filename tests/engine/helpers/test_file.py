@@ -14,8 +14,8 @@ from engine.errors import NoSuchStream, PathEscape, QuotaExceeded, StorageError
 from engine.helpers.confine import WorkPathError
 from engine.helpers.file import File
 from engine.helpers.folder import WorkFolder
-from engine.helpers.space import BLOCK_BYTES
-from tests.support.broker import LIMIT_BYTES
+from engine.helpers.space import BLOCK_BYTES, NOTHING, Room
+from tests.support.broker import LIMIT, LIMIT_BYTES
 
 
 def content(home: Path) -> dict[str, bytes | None]:
@@ -98,7 +98,7 @@ def test_delete_takes_folders_and_does_not_mind_missing_ones(file: File, folder:
     file.delete("a")
     file.delete("never/was")
     assert content(home) == {}
-    assert folder.used_bytes == 0
+    assert folder.used == NOTHING
 
 
 def test_temporary_names_are_new_each_time(file: File, home: Path) -> None:
@@ -225,6 +225,23 @@ def test_room_that_somebody_else_made_is_found(file: File, home: Path) -> None:
     file.write("b", "x" * (LIMIT_BYTES - BLOCK_BYTES))
 
 
+def test_the_number_of_files_is_limited_too_and_deleting_makes_room(home: Path) -> None:
+    few = WorkFolder(home, Room(LIMIT_BYTES, 3))
+    few.make_folder(("d",))
+    few.append(("d", "a"), b"1")
+    few.append(("d", "a"), b"2")
+    few.append(("b",), b"1")
+    with pytest.raises(QuotaExceeded, match="4 files and folders would exceed the limit of 3"):
+        few.append(("c",), b"1")
+    with pytest.raises(QuotaExceeded, match="files and folders"):
+        few.make_folder(("e",))
+    few.append(("b",), b"more of what is there is no new file")
+    few.delete(("d",))
+    few.append(("c",), b"1")
+    assert few.used == Room(2 * BLOCK_BYTES, 2)
+    few.close()
+
+
 def test_folders_do_not_nest_without_end(file: File) -> None:
     file.mkdir("/".join("a" * 20))
     file.mkdir("/".join("b" * 20))
@@ -236,8 +253,9 @@ def test_a_successor_finds_the_same_files_and_no_drafts(file: File, folder: Work
     file.mkdir("d")
     file.write("d/a", "x" * 10_000)
     (home / "tmp" / "left-behind").write_text("half")
-    again = WorkFolder(home, LIMIT_BYTES)
-    assert again.used_bytes == folder.used_bytes == 4 * BLOCK_BYTES
+    again = WorkFolder(home, LIMIT)
+    assert again.used == folder.used
+    assert again.used.bytes == 4 * BLOCK_BYTES
     assert list((home / "tmp").iterdir()) == []
     again.close()
 
@@ -258,6 +276,6 @@ def test_the_books_agree_with_the_disk(file: File, folder: WorkFolder, home: Pat
                 getattr(file, act)(source)
         except (StorageError, OSError):
             continue
-        fresh = WorkFolder(home, LIMIT_BYTES)
-        assert fresh.used_bytes == folder.used_bytes, act
+        fresh = WorkFolder(home, LIMIT)
+        assert fresh.used == folder.used, act
         fresh.close()

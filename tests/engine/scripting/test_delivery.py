@@ -7,7 +7,8 @@ import os
 import random
 import socket
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -50,6 +51,8 @@ class RawHost:
         self.line = Line(RawHost.numbers, os.getpid(), ours.detach(), progress_fd, 0.0, worker)
         self.socket.setblocking(False)
         self._data = b""
+        self.dropped = self.waiting = 0
+        """As the frame before says."""
 
     def frame(self) -> tuple[int, int, list[bytes]] | None:
         """``(kind, sequence, entries)`` of the next whole frame."""
@@ -60,7 +63,7 @@ class RawHost:
             pass
         if len(self._data) < FRAME_HEADER.size:
             return None
-        length, kind, count, sequence = FRAME_HEADER.unpack_from(self._data)
+        length, kind, count, sequence, self.dropped, self.waiting = FRAME_HEADER.unpack_from(self._data)
         if len(self._data) < length + 4:
             return None
         body, self._data = self._data[FRAME_HEADER.size : length + 4], self._data[length + 4 :]
@@ -72,8 +75,8 @@ class RawHost:
         assert body == b""
         return kind, sequence, entries
 
-    def acknowledge(self, sequence: int, done: int, errors: int = 0, matched: int = 0) -> None:
-        self.socket.send(ACKNOWLEDGEMENT.pack(sequence, done, errors, matched, 0))
+    def acknowledge(self, sequence: int, done: int, errors: int = 0, matched: int = 0, aborted: int = 0) -> None:
+        self.socket.send(ACKNOWLEDGEMENT.pack(sequence, done, errors, aborted, matched, 0))
 
     def started(self, count: int, worker: int = 0) -> None:
         PROGRESS.pack_into(self.progress, PROGRESS.size * worker, count)
@@ -86,11 +89,11 @@ class RawHost:
 class Scene:
     """A delivery with its model of leases and what it asked to kill."""
 
-    def __init__(self, *, lossless: bool = True, queue_items: int = 8) -> None:
+    def __init__(self, *, lossless: bool = True, queue_items: int = 8, **options: Any) -> None:
         self.leases, self.counters = Leases(), Counters()
         self.kills: list[tuple[int, str]] = []
         self.delivery = Delivery(
-            ScriptOptions(queue_items=queue_items),
+            ScriptOptions(queue_items=queue_items, **options),
             self.counters,
             self.leases,
             lossless=lossless,
@@ -129,13 +132,25 @@ class Scene:
 
 
 @pytest.fixture
-def scene() -> Iterator[Scene]:
-    made = Scene()
-    yield made
-    for host in made.hosts:
-        host.close()
-    for line in list(made.delivery.lines()):
-        line.close()
+def new_scene() -> Iterator[Callable[..., Scene]]:
+    """Makes scenes, which are closed afterwards."""
+    scenes: list[Scene] = []
+
+    def make(**options: Any) -> Scene:
+        scenes.append(Scene(**options))
+        return scenes[-1]
+
+    yield make
+    for scene in scenes:
+        for host in scene.hosts:
+            host.close()
+        for line in list(scene.delivery.lines()):
+            line.close()
+
+
+@pytest.fixture
+def scene(new_scene: Callable[..., Scene]) -> Scene:
+    return new_scene()
 
 
 def test_an_idle_host_gets_its_items_at_once_and_the_rest_after_its_answer(scene: Scene) -> None:
@@ -240,6 +255,72 @@ def test_a_lossless_source_is_asked_to_wait_and_a_live_one_loses_the_newest(scen
     assert live.sums_up()
     host.line.close()
     host.close()
+
+
+def test_a_lossless_script_gets_live_items_beyond_its_queue_as_long_as_there_is_memory(
+    new_scene: Callable[..., Scene],
+) -> None:
+    scene = new_scene(lossless=False, queue_items=2, queue_bytes=50, scripts={"a": {"lossless": True}})
+    patient, other = scene.host("a.py"), scene.host("b.py")
+    scene.put(*range(1, 10))
+    assert scene.delivery.depth() == 8 + 2  # of 6 bytes each: 48 of 50
+    assert [scene.leases.held[number] for number in range(1, 10)] == [2, 2, 1, 1, 1, 1, 1, 1, 0]
+    assert scene.counters.get("script_dropped_total{reason=script_queue_full,script=a.py}") == 1
+    scene.delivery.flush(0.0)
+    assert [len(host.frame()[2]) for host in (patient, other)] == [8, 2]  # type: ignore[index]  # both have a frame
+    assert scene.sums_up()
+
+
+def test_a_queue_is_bounded_in_bytes_too(new_scene: Callable[..., Scene]) -> None:
+    scene = new_scene(lossless=False, queue_items=100, queue_bytes=20)
+    scene.host()
+    scene.put(*range(1, 5))
+    assert scene.delivery.depth() == 3
+    assert scene.sums_up()
+    waits = new_scene(lossless=True, queue_items=100, queue_bytes=20)
+    waits.host()
+    waits.put(1, 2, 3)
+    assert waits.delivery.room()
+    waits.put(4)
+    assert not waits.delivery.room()
+
+
+def test_a_script_hears_with_each_frame_what_it_missed_and_what_waits(new_scene: Callable[..., Scene]) -> None:
+    scene = new_scene(lossless=False, queue_items=2)
+    host = scene.host()
+    scene.put(1)
+    scene.delivery.flush(0.0)
+    assert host.frame() == (KIND_ITEMS, 1, [b"item 1"])
+    assert (host.dropped, host.waiting) == (0, 0)
+    scene.put(2, 3, 4, 5, 6)
+    host.acknowledge(1, 1, errors=1, aborted=1)
+    scene.delivery.readable(host.line, 0.0)
+    scene.delivery.flush(0.0)
+    assert host.frame() == (KIND_ITEMS, 2, [b"item 2", b"item 3"])
+    assert (host.dropped, host.waiting) == (3, 0)
+    assert scene.counters.get("script_soft_aborts_total{script=a.py}") == 1
+    assert scene.counters.get("script_sent_total{script=a.py}") == 3
+
+
+def test_aborts_beyond_the_errors_are_not_believed(scene: Scene) -> None:
+    host = scene.host()
+    scene.put(1)
+    scene.delivery.flush(0.0)
+    host.acknowledge(1, 1, errors=0, aborted=1_000_000)
+    scene.delivery.readable(host.line, 0.0)
+    assert scene.counters.get("scripts_soft_aborts_total") == 0
+
+
+def test_budgets_of_one_script_are_its_own(new_scene: Callable[..., Scene]) -> None:
+    scene = new_scene(scripts={"a.py": {"hook_wall_s": 5.0}})
+    for script in ("a.py", "b.py"):
+        host = scene.host(script)
+        scene.put(1)
+        scene.delivery.flush(0.0)
+        host.started(1)
+    scene.delivery.check_budgets(0.0)
+    scene.delivery.check_budgets(6.0)
+    assert [reason for _, reason in scene.kills] == ["a hook call took more than 5 s"]
 
 
 def test_packets_hold_no_lease_and_never_share_a_frame_with_items(scene: Scene) -> None:

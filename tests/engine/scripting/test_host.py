@@ -531,3 +531,21 @@ def test_declared_filters_are_told_and_decide_which_function_is_called(zygote: Z
         f"log: 200 {ITEM['stream']}",
         "error: onItemCaptured: line 10: ValueError: second",
     ]
+
+
+def test_a_script_is_told_what_it_misses_and_which_calls_waited(zygote: Zygote) -> None:
+    text = "def onItemCaptured(data):\n    utils.json2Yaml('1')\n"
+    text += "    print(stats.dropped, stats.waiting, stats.callsDelayed)\n"
+    host = zygote.spawn(text)
+    host.ready()
+    host.missed = (7, 3)
+    host.delayed = True
+    host.deliver(ITEM)
+    assert host.lines == ["log: 7 3 1"]
+
+
+def test_an_abandoned_call_is_told_apart_from_one_that_raised(zygote: Zygote) -> None:
+    host = zygote.spawn("def onItemCaptured(data):\n    while data.index == 0:\n        pass\n    raise ValueError\n")
+    host.ready()
+    assert host.deliver(ITEM, {**ITEM, "index": 1}) == (2, 0)
+    assert host.aborted == 1
