@@ -11,10 +11,11 @@ from engine.dissect.http_framing import Framing, head_end, request_framing, resp
 from engine.dissect.http_half import Half
 from engine.dissect.http_protocol import BLANK, REQUEST_LINE, STATUS_LINE, describe, detect, resumes
 from engine.dissect.http_sections import HttpPayload
+from engine.dissect.http_switch import Switch, leads, may_switch, successor_of
 from engine.dissect.http_whole import whole_request, whole_response
 from engine.dissect.message import Message, Problem
 from engine.dissect.options import DissectOptions
-from engine.dissect.table import ProtocolRow
+from engine.dissect.table import ProtocolRow, Successor
 from engine.streams.chunk import Chunk
 from engine.streams.stream import CLIENT, SERVER, TCP
 
@@ -34,13 +35,14 @@ class Http1:
         "_max_waiting",
         "_methods",
         "_requests",
+        "_switch",
         "lost",
+        "successor",
     )
-
-    successor = None
 
     def __init__(self, options: DissectOptions) -> None:
         self.lost = ""
+        self.successor: Successor | None = None
         self._limit_bytes = options.max_body_bytes
         self._max_head_bytes = options.max_header_bytes
         self._max_waiting = options.max_pending * 2
@@ -52,6 +54,8 @@ class Http1:
         """Of the requests whose response has not begun; few enough for a list."""
         self._early: list[Message] = []
         self._done: list[Message] = []
+        self._switch: Switch | None = None
+        """A request for another protocol that is not answered yet."""
 
     @property
     def answering(self) -> bool:
@@ -63,20 +67,46 @@ class Http1:
         """Messages that end in ``chunk``."""
         if self.lost:
             return []
-        halves = self._halves
-        if (halves is None or halves[chunk.direction].idle) and not chunk.missing_bytes:
+        halves, switch = self._halves, self._switch
+        if (halves is None or halves[chunk.direction].idle) and not chunk.missing_bytes and switch is None:
             message = self._whole(chunk)
             if message is not None:
                 return [message]
         if halves is None:
             halves = self._halves = (Half(CLIENT, head), Half(SERVER, head))
-        half = halves[chunk.direction]
+        if switch is not None and halves[chunk.direction].step is wait:
+            switch.keep(chunk)
+            if switch.size_bytes > self._max_head_bytes:
+                self._go_on(switch, halves[chunk.direction])
+        else:
+            self._hear(halves[chunk.direction], chunk)
+        done, self._done = self._done, []
+        return done
+
+    def _hear(self, half: Half, chunk: Chunk) -> None:
         if chunk.missing_bytes:
             self._skip(half, chunk.missing_bytes)
         self._advance(half, half.take(chunk, self._max_head_bytes))
         half.let_go(head)
-        done, self._done = self._done, []
-        return done
+
+    def _go_on(self, switch: Switch, half: Half) -> None:
+        """No other protocol follows: what ``half`` said behind its request is HTTP."""
+        self._switch = None
+        if half.step is wait:
+            half.step = head
+        for chunk in switch.chunks:
+            self._hear_again(half, chunk)
+
+    def _hear_again(self, half: Half, chunk: Chunk) -> None:
+        if self._switch is not None and half.step is wait:  # one more such request
+            self._switch.keep(chunk)
+        elif not self.lost:
+            self._hear(half, chunk)
+
+    def keep_behind(self, half: Half, pos: int) -> None:
+        """What lies from ``pos`` of the bytes at hand on, behind a request to switch, waits for the answer."""
+        assert self._switch is not None
+        self._switch.keep(half.rest(pos))
 
     def _whole(self, chunk: Chunk) -> Message | None:
         """The message that ``chunk`` is from its first byte to its last, where nothing else is under way."""
@@ -104,10 +134,12 @@ class Http1:
 
     def close(self, reason: str) -> list[Message]:
         """Messages that the end of the stream ends or cuts short."""
+        if self._switch is not None and self._halves is not None and not self.lost:
+            self._go_on(self._switch, self._halves[self._requests])
         self.lost = self.lost or "ended"
         halves = self._halves or ()
         if not self._early and all(half.payload is None for half in halves):
-            return []  # between two messages
+            return self._done  # between two messages
         if reason == "closed":
             for half in halves:
                 if half.step is until_close:
@@ -163,6 +195,8 @@ class Http1:
             self.lost = "too_many_unanswered"
             return
         self._methods.append(raw[: raw.find(b" ")])
+        if self._switch is None and may_switch(raw):
+            self._switch = Switch(raw)
         self._body(half, HttpPayload(raw, True, self._limit_bytes), request_framing(raw), end)
 
     def _response(self, half: Half, raw: bytes, end: int) -> None:
@@ -178,7 +212,10 @@ class Http1:
         method = self._methods.pop(0) if self._methods else b""
         asking = self._is_busy(1 - half.direction)
         half.early = asking and not self._methods and method != b""
-        self._body(half, HttpPayload(raw, False, self._limit_bytes), response_framing(raw, method, status), end)
+        framing = response_framing(raw, method, status)
+        if self._switch is not None and self._halves is not None and not self._methods and framing[0] != "tunnel":
+            self._go_on(self._switch, self._halves[1 - half.direction])
+        self._body(half, HttpPayload(raw, False, self._limit_bytes), framing, end)
 
     def _is_busy(self, direction: int) -> bool:
         """Whether a message of this direction is arriving."""
@@ -199,7 +236,11 @@ class Http1:
             self.lost = "bad_length"  # which also sends out what there is
         elif how == "tunnel" or (how == "length" and not half.remaining):
             self.finish(half, half.time_ns(end - 1))
-            self.lost = "switched_protocol" if how == "tunnel" else self.lost
+            if how == "tunnel":
+                self.lost, self.successor = (
+                    "switched_protocol",
+                    successor_of(self._switch, payload.head, half.rest(end)),
+                )
         else:
             half.step = STEPS[how]
 
@@ -211,6 +252,8 @@ class Http1:
             payload.is_request, half.direction, None, half.start_ns, end_ns, half.size_bytes, payload, half.after_gap
         )
         half.payload, half.step, half.start_ns, half.after_gap = None, head, 0, False
+        if payload.is_request and self._switch is not None:
+            half.step = wait
         if payload.is_request:
             self._done.append(message)
             self._done += self._early
@@ -256,6 +299,12 @@ def head(stream: Http1, half: Half, data: bytes, pos: int) -> int:
     return stream.begin(half, data, pos)
 
 
+def wait(stream: Http1, half: Half, data: bytes, pos: int) -> int:
+    """The step behind a request for another protocol."""
+    stream.keep_behind(half, pos)
+    return len(data)
+
+
 def hunt(stream: Http1, half: Half, data: bytes, pos: int) -> int:  # noqa: ARG001 - a step
     """The step behind a gap: to the first packet that begins like a message."""
     for start in half.starts(pos):
@@ -265,4 +314,4 @@ def hunt(stream: Http1, half: Half, data: bytes, pos: int) -> int:  # noqa: ARG0
     return len(data)
 
 
-ROW = ProtocolRow("http", TCP, detect, frozenset((80, 8080)), Http1, describe)
+ROW = ProtocolRow("http", TCP, detect, frozenset((80, 8080)), Http1, describe, leads=leads)

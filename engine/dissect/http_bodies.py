@@ -8,7 +8,9 @@ from typing import Protocol
 from engine.dissect.http_half import Half, Step
 
 MAX_LINE_BYTES = 4096
-"""Chunk size lines with their extensions."""
+"""Chunk size lines with their extensions, and fields of trailers."""
+MAX_TRAILER_BYTES = 16 << 10
+"""What is behind them is not kept."""
 
 _HEX = re.compile(rb"[ \t]*([0-9a-fA-F]{1,15})[ \t]*(?:;.*)?\r?\Z", re.DOTALL)
 
@@ -75,8 +77,13 @@ def chunk_end(messages: Messages, half: Half, data: bytes, pos: int) -> int:
 
 def _trailers(messages: Messages, half: Half, data: bytes, pos: int) -> int:
     end = _line_end(messages, half, data, pos)
-    if end >= 0 and not data[pos:end].strip():
+    if end < 0:
+        return -1
+    line, payload = data[pos:end], half.payload
+    if not line.strip():
         messages.finish(half, half.time_ns(end - 1))
+    elif payload is not None and len(payload.trailer) < MAX_TRAILER_BYTES:
+        payload.trailer += line
     return end
 
 

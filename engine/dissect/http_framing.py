@@ -55,15 +55,25 @@ def _field(lowered: bytes, name: bytes) -> bytes | None:
     if at < 0:
         return None
     if lowered.find(name, at + 1) < 0 and lowered[at + len(name)] == 58:  # the usual case, at half the cost
-        return lowered[at + len(name) + 1 : lowered.find(b"\n", at + 1)].strip()
+        end = lowered.find(b"\n", at + 1)
+        if lowered[end + 1] not in b" \t":
+            return lowered[at + len(name) + 1 : end].strip()
     found: list[bytes] = []
     while at >= 0:
-        line = lowered[at + len(name) : lowered.find(b"\n", at + 1)]
+        line = lowered[at + len(name) : _line_end(lowered, at + 1)]
         before, colon, value = line.partition(b":")
         if colon and not before.strip():
             found.append(value.strip())
         at = lowered.find(name, at + 1)
     return b",".join(found) if found else None
+
+
+def _line_end(head: bytes, pos: int) -> int:
+    """Of the field at ``pos``, with the lines that continue it (obs-fold, RFC 9112, 5.2)."""
+    end = head.find(b"\n", pos)
+    while head[end + 1 : end + 2] in (b" ", b"\t"):
+        end = head.find(b"\n", end + 1)
+    return end
 
 
 def _length(value: bytes) -> Framing:

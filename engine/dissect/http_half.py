@@ -99,6 +99,11 @@ class Half:
         assert self._chunk is not None
         return [start for offset in self._chunk.starts if (start := offset + self._base) >= pos]
 
+    def rest(self, pos: int) -> Chunk:
+        """What of the chunk at hand lies from ``pos`` of the bytes at hand on."""
+        assert self._chunk is not None
+        return self._chunk.behind(pos - self._base)
+
     def last_ns(self) -> int:
         """When the last byte of the message so far was captured."""
         return self.time_ns(self.stop - 1) if self.stop else self._last_ns

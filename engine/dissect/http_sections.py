@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qsl
 
 from engine.dissect.http_content import decoded, text_of
-from engine.dissect.http_head import Head, head_of
+from engine.dissect.http_forms import pairs_of, params_of
+from engine.dissect.http_head import Head, Names, careful_head, head_of
 from engine.dissect.message import Problem
 
 
 class HttpPayload:
     """One HTTP/1 message as it was on the wire; the dissector fills it, an item asks it."""
 
-    __slots__ = ("body_bytes", "fault", "fields", "gap", "head", "is_request", "kept_bytes", "limit_bytes", "parts")
+    __slots__ = (
+        "body_bytes",
+        "fault",
+        "fields",
+        "gap",
+        "head",
+        "is_request",
+        "kept_bytes",
+        "limit_bytes",
+        "parts",
+        "trailer",
+    )
 
     def __init__(self, head: bytes, is_request: bool, limit_bytes: int, fields: Head | None = None) -> None:
         self.head = head
@@ -31,6 +42,8 @@ class HttpPayload:
         self.gap = False
         """Bytes of the body are missing; nothing behind them is kept."""
         self.fault: Problem | None = None
+        self.trailer = b""
+        """Fields behind a chunked body, as many as fit into a head."""
 
     def keep(self, data: bytes) -> None:
         """The next bytes of the body."""
@@ -89,9 +102,10 @@ def _request(payload: HttpPayload, fields: Head) -> dict[str, Any]:
         "queryString": _several(query) if query else {},
         "headersSize": len(payload.head),
         "bodySize": payload.body_bytes,
-        "postData": _post_data(payload, headers.get(names.content_type, ""), headers.get(names.content_encoding, ""))
+        "postData": _post_data(payload, headers.get(names.content_type, ""), _codings(headers, names))
         if payload.body_bytes
         else {"mimeType": headers.get(names.content_type, ""), "params": [], "text": ""},
+        **_trailers(payload),
     }
 
 
@@ -103,13 +117,27 @@ def _response(payload: HttpPayload, fields: Head) -> dict[str, Any]:
         "httpVersion": line[:8],
         "headers": headers,
         "cookies": _pairs([cookie.partition(";")[0] for cookie in cookies]) if cookies else {},
-        "content": _content(payload, headers.get(names.content_type, ""), headers.get(names.content_encoding, ""))
+        "content": _content(payload, headers.get(names.content_type, ""), _codings(headers, names))
         if payload.body_bytes
         else {"size": 0, "mimeType": headers.get(names.content_type, ""), "encoding": "", "text": ""},
         "redirectURL": headers.get(names.location, ""),
         "headersSize": len(payload.head),
         "bodySize": payload.body_bytes,
+        **_trailers(payload),
     }
+
+
+def _codings(headers: dict[str, str], names: Names) -> str:
+    """Those of the content, then those of the transfer but for chunked (RFC 9112, 6.1)."""
+    content, transfer = headers.get(names.content_encoding, ""), headers.get(names.transfer_encoding, "")
+    if len(transfer) < 8:
+        return content
+    codings = [coding.strip().lower() for coding in transfer.split(",")]
+    return ",".join(filter(None, [content, *(coding for coding in codings if coding != "chunked")]))
+
+
+def _trailers(payload: HttpPayload) -> dict[str, Any]:
+    return {"trailers": careful_head(f"\n{payload.trailer.decode('latin-1')}")[1]} if payload.trailer else {}
 
 
 def _pairs(values: list[str]) -> dict[str, str]:
@@ -125,7 +153,7 @@ def _pairs(values: list[str]) -> dict[str, str]:
 def _several(query: str) -> dict[str, Any]:
     """Name to value, or to the list of values where a name comes again."""
     found: dict[str, Any] = {}
-    for name, value in _decoded_pairs(query):
+    for name, value in pairs_of(query):
         if name not in found:
             found[name] = value
         elif isinstance(found[name], list):
@@ -135,20 +163,11 @@ def _several(query: str) -> dict[str, Any]:
     return found
 
 
-def _decoded_pairs(query: str) -> list[tuple[str, str]]:
-    """Pairs of a form or query; ``+`` is a blank and ``%41`` an ``A``."""
-    if "%" in query or "+" in query:
-        return parse_qsl(query, keep_blank_values=True, errors="replace")
-    parts = [part.partition("=") for part in query.split("&") if part]
-    return [(name, value) for name, _, value in parts]
-
-
 def _post_data(payload: HttpPayload, mime_type: str, codings: str) -> dict[str, Any]:
     data, comment = payload.content(codings)
     text, encoding = text_of(data, whole=not comment)
-    section: dict[str, Any] = {"mimeType": mime_type, "params": [], "text": text}
-    if mime_type.lower().startswith("application/x-www-form-urlencoded") and not encoding:
-        section["params"] = [{"name": name, "value": value} for name, value in _decoded_pairs(text)]
+    params = params_of(mime_type, data, None if encoding else text) if mime_type else []
+    section: dict[str, Any] = {"mimeType": mime_type, "params": params, "text": text}
     if encoding:
         section["encoding"] = encoding
     if comment:

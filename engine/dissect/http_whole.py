@@ -12,11 +12,12 @@ from engine.dissect.http_framing import request_framing
 from engine.dissect.http_head import plain_head
 from engine.dissect.http_protocol import STATUS_LINE
 from engine.dissect.http_sections import HttpPayload
+from engine.dissect.http_switch import may_switch
 
-METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH"))
+METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"TRACE", b"PATCH"))
 _VERSIONS = (b" HTTP/1.1\r\n", b" HTTP/1.0\r\n")
-_SPECIAL = re.compile(rb"\n(?:\n|(?i:content-length|transfer-encoding))")
-"""In a head: an early end of it, or a body behind it."""
+_SPECIAL = re.compile(rb"\n(?:\n|(?i:content-length|transfer-encoding|upgrade[ \t]*:))")
+"""In a head: an early end of it, a body behind it, or another protocol."""
 _PLAIN_SIZE = re.compile(rb"([0-9a-fA-F]{1,8})\r\n")
 
 
@@ -35,7 +36,7 @@ def whole_request(data: bytes, method: bytes, max_head_bytes: int, limit_bytes: 
     special = _SPECIAL.search(data, line_end - 1, end)
     if special is None:
         return HttpPayload(data, True, limit_bytes) if end == len(data) else None
-    if special.end() - special.start() == 2:
+    if special.end() - special.start() == 2 or may_switch(data[line_end - 2 : end]):
         return None
     payload = HttpPayload(data[:end], True, limit_bytes)
     how, length = request_framing(payload.head)

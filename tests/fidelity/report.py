@@ -33,8 +33,7 @@ _RULES = """
   that of `follow` (`python -m tests.fidelity.second_view` writes it anew).
 - **HTTP** exchanges: method, target, status, endpoints.
 - **DNS** exchanges: name, type, which halves were seen, endpoints.
-- **HTTP bodies**: bytes of request and response, without the coding of transfer and content. Remora does not take out
-  brotli, so bodies in brotli are left out.
+- **HTTP bodies**: bytes of request and response, without the coding of transfer and content.
 - **DNS answers**: code; name, type, TTL and (of addresses, CNAME, NS, PTR) value of each answer; how many records the
   other sections have.
 - **HTTP requests to Arkime and Zeek**: how often who asked whom with which method.

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import gzip
 import random
+import sys
 import zlib
 from collections.abc import Sequence
 from typing import Any
 
+import brotli
 import pytest
 
 from engine.dissect.http1 import Http1
@@ -17,6 +19,11 @@ from engine.dissect.table import Verdict
 from engine.streams.chunk import Chunk
 from engine.streams.stream import CLIENT, SERVER
 from tests.support.streams import BYTE_NS, START_NS, Said, chunks_of, damage, split_anywhere
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 OPTIONS = DissectOptions(max_body_bytes=10_000, max_header_bytes=2_000, max_pending=8)
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -59,6 +66,13 @@ TALKS: dict[str, list[Said]] = {
         (SERVER, b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"),
         (CLIENT, b"56789"),
     ],
+    "refused_upgrade": [
+        (CLIENT, GET.replace(b"\r\n\r\n", b"\r\nUpgrade: websocket\r\n\r\n") + GET),
+        (CLIENT, GET),
+        (SERVER, OK.replace(b"200 OK", b"426 Upgrade Required") + OK + CHUNKED),
+        (CLIENT, GET),
+        (SERVER, OK),
+    ],
     "server_first": [(SERVER, GET), (CLIENT, OK)],
 }
 
@@ -97,6 +111,7 @@ def test_messages_do_not_depend_on_where_the_data_is_cut(name: str, seed: int) -
         ("until_close", ["GET", 200]),
         ("bare_line_feeds", ["GET", 200]),
         ("early_answer", ["POST", 413]),
+        ("refused_upgrade", ["GET", "GET", "GET", 426, 200, 200, "GET", 200]),
         ("server_first", ["GET", 200]),
     ],
 )
@@ -271,6 +286,10 @@ def test_a_gap_in_chunked_data_is_bridged_as_long_as_the_chunk_lasts() -> None:
         ("x-gzip", gzip.compress(b"two ", mtime=0) + gzip.compress(b"members", mtime=0), "two members"),
         ("deflate", zlib.compress(b"zlib"), "zlib"),
         ("deflate", zlib.compress(b"raw", wbits=-15), "raw"),
+        ("br", brotli.compress(b"brotli" * 9), "brotli" * 9),
+        ("zstd", zstd.compress(b"zstd"), "zstd"),
+        ("zstd", zstd.compress(b"two ") + zstd.compress(b"frames"), "two frames"),
+        ("br, zstd", zstd.compress(brotli.compress(b"both of them")), "both of them"),
         ("deflate, gzip", gzip.compress(zlib.compress(b"both"), mtime=0), "both"),
         ("identity", b"as it is", "as it is"),
         ("", "żółw".encode(), "żółw"),
@@ -286,7 +305,14 @@ def test_content_coding_is_undone(coding: str, body: bytes, text: str) -> None:
 @pytest.mark.parametrize(
     ("coding", "body", "comment"),
     [
-        ("br", b"\x8b\x02", "content coding 'br' is not undone"),
+        ("compress", b"\x1f\x9d", "content coding 'compress' is not undone"),
+        ("br", b"\xff\xffno brotli", "content coding 'br' does not fit the body"),
+        ("br", brotli.compress(b"plain" * 100)[:-3], "cut short"),
+        ("br", brotli.compress(bytes(20_000)), "decoded to more than 10000 bytes"),
+        ("zstd", b"no zstd at all", "content coding 'zstd' does not fit the body"),
+        ("zstd", zstd.compress(bytes(range(256)) * 9)[:-3], "cut short"),
+        ("zstd", zstd.compress(bytes(20_000)), "decoded to more than 10000 bytes"),
+        (", ".join(["gzip"] * 9), gzip.compress(b"plain", mtime=0), "9 content codings are not undone"),
         ("gzip", b"no gzip", "content coding 'gzip' does not fit the body"),
         ("gzip", gzip.compress(b"plain" * 100, mtime=0)[:-9], "cut short"),
         ("gzip", gzip.compress(bytes(20_000), mtime=0), "decoded to more than 10000 bytes"),
@@ -297,6 +323,24 @@ def test_what_is_not_undone_says_so(coding: str, body: bytes, comment: str) -> N
     content = sections([(CLIENT, GET), (SERVER, head + body)])[1]["content"]
     assert content["comment"] == comment
     assert content["size"] <= OPTIONS.max_body_bytes
+
+
+def test_codings_of_the_transfer_are_undone_as_well() -> None:
+    body = gzip.compress(zlib.compress(b"both"), mtime=0)
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+    content = sections([(CLIENT, GET), (SERVER, head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))])[1]["content"]
+    assert (content["text"], content["size"]) == ("both", 4)
+
+
+def test_trailers_are_told_where_there_are_any() -> None:
+    found = sections([(CLIENT, GET), (SERVER, CHUNKED), (CLIENT, GET), (SERVER, OK)])
+    assert [part.get("trailers") for part in found] == [None, {"X-Trailer": "1", "Y": "2"}, None, None]
+
+
+def test_framing_is_read_from_folded_fields() -> None:
+    folded = b"POST / HTTP/1.1\r\nTransfer-Encoding:\r\n chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    length = b"POST / HTTP/1.1\r\nContent-Length: \r\n\t 2\r\n\r\nde"
+    assert [part["postData"]["text"] for part in sections([(CLIENT, folded + length)])] == ["abc", "de"]
 
 
 def test_bytes_that_are_no_text_are_base64() -> None:
@@ -372,6 +416,7 @@ def test_a_response_is_taken_apart() -> None:
         (b"A:   v  \r\nB:\tw", {"A": "v", "B": "w"}),
         (b"Empty:\r\nB: :", {"Empty": "", "B": ":"}),
         (b"no colon", {"no colon": ""}),
+        (b"A: b\r\n C: d\r\nE: f", {"A": "b C: d", "E": "f"}),
         (b"A: b\nC: d", {"A": "b", "C": "d"}),
         (b"A: \xe9", {"A": "é"}),
         (b"a:b: c\r\nDate: d", {"a": "b: c", "Date": "d"}),

@@ -227,13 +227,14 @@ def test_what_only_looks_like_a_beginning_is_held_up_to_a_limit() -> None:
     assert not heeded(into, stream)
 
 
-def test_a_stream_that_leaves_http_is_wanted_no_more() -> None:
+def test_a_stream_that_leaves_http_for_nothing_that_is_known_is_wanted_no_more() -> None:
     into, stream = dissection(), a_stream()
     talk = [
-        (CLIENT, b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"),
-        (SERVER, b"HTTP/1.1 101 Switching\r\n\r\n\x81"),
+        (CLIENT, b"GET /own HTTP/1.1\r\nUpgrade: my-own\r\n\r\n"),
+        (SERVER, b"HTTP/1.1 101 Switching\r\nUpgrade: my-own\r\n\r\n" + b"\xff" * 40),
+        *[(CLIENT, b"\xff" * 40), (SERVER, b"\xff" * 40)] * 2,
     ]
-    assert [row(item) for item in feed(into, chunks_of(talk, stream))] == [(0, "/ws", 101, None)]
+    assert [row(item) for item in feed(into, chunks_of(talk, stream))] == [(0, "/own", 101, None)]
     assert not heeded(into, stream)
 
 
