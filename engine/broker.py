@@ -18,6 +18,7 @@ from engine.errors import ProtocolViolation
 from engine.frames.control import AttachHost, DetachHost, Finish, Quit
 from engine.helpers.console import Console
 from engine.helpers.ending import Ending
+from engine.helpers.handles import Handles
 from engine.helpers.hosts import Hosts
 from engine.helpers.instance import Instance, Limits
 from engine.helpers.pcap import Keeping
@@ -141,6 +142,7 @@ def body(child: Child) -> None:
         streams=Streams(SegmentReader(data)),
         keeping=Keeping(KeepJournal(data / "keep" / "broker.log", sync=True), child.counters),
         console=Console(data, child.start.node, child.endpoint.send, child.counters),
+        handles_of=lambda script: Handles(child.start.handle_key, script, settings.scripts.of(script).secrets),
         enqueue=partial(enqueue_file, data / "outbox"),
         send=partial(_send, data / "outbox", settings.shipping.egress),
         names=lambda: _history(resolver),

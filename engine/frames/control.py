@@ -22,6 +22,8 @@ class Start(msgspec.Struct, tag="start"):
     """Which of the workers this is; 0 for all other processes."""
     workers: int = 1
     """How many there are."""
+    handle_key: bytes = b""
+    """Only for the broker: what handles of secrets are made with (``engine.helpers.handles``)."""
 
 
 class AttachHost(msgspec.Struct, tag="attach_host"):

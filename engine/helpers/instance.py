@@ -11,6 +11,7 @@ from typing import Any
 from engine.clock import monotonic_s, wall_ns
 from engine.counters import Counters
 from engine.helpers.console import Console
+from engine.helpers.handles import Handles
 from engine.helpers.pcap import Keeping
 from engine.helpers.space import Room
 from engine.helpers.streams import Streams
@@ -43,6 +44,8 @@ class Instance:
     streams: Streams
     keeping: Keeping
     console: Console
+    handles_of: Callable[[str], Handles]
+    """Of the script of this name."""
     enqueue: Enqueue
     send: Send
     names: Callable[[], Mapping[str, Mapping[str, Any]]]

@@ -131,14 +131,14 @@ def open_host(
     reading = Reading(script.folder, instance.streams)
     prefix = f"{instance.node}_{instance.node_ip}_{instance.run_id}"
     home = instance.data / "scripts" / script.name
-    last_call = LastCall(home, number, taken_over=taken_over)
+    last_call, handles = LastCall(home, number, taken_over=taken_over), instance.handles_of(script.name)
     methods = methods_of(
         (
             File(script.folder, reading, last_call, instance.wall_ns),
             Pcap(script.folder, reading, instance.streams, instance.keeping, instance.names, instance.wall_ns),
             Jobs(script.schedule, number, instance.wall_ns),
-            Gcs(reading, instance.enqueue, prefix),
-            Web(instance.send),
+            Gcs(reading, instance.enqueue, prefix, handles),
+            Web(instance.send, handles),
             Utils(instance.node),
             State(home, lambda: all(host.number <= number for host in script.hosts if host.ready and not host.gone)),
         )

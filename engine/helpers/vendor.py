@@ -12,8 +12,8 @@ import msgspec
 from engine.errors import UploadRefused
 from engine.helpers.calls import CallRefused, helper
 from engine.helpers.confine import WorkPathError, parts_of
+from engine.helpers.handles import HandleRefused, Handles
 from engine.helpers.view import Reading
-from engine.shipping.request import SECRET
 
 KEY_VARIABLE = "GCS_SA_KEY_JSON"
 
@@ -30,9 +30,9 @@ Send = Callable[[str, str, dict[str, str], bytes], str]
 class Gcs:
     """Google Cloud Storage. There is no delete, here or behind."""
 
-    def __init__(self, reading: Reading, enqueue: Enqueue, prefix: str) -> None:
+    def __init__(self, reading: Reading, enqueue: Enqueue, prefix: str, handles: Handles) -> None:
         """``prefix`` is ``<NODE_NAME>_<NODE_IP>_<RUN_ID>``."""
-        self._reading, self._enqueue, self._prefix = reading, enqueue, prefix
+        self._reading, self._enqueue, self._prefix, self._handles = reading, enqueue, prefix, handles
 
     @helper("vendor.gcs.put", slow=True)
     def put(self, bucket: str, path: str, key: Any = None) -> str:
@@ -43,17 +43,33 @@ class Gcs:
         if not parts:
             raise WorkPathError(path, "expected a file")
         name = f"{self._prefix}/{parts[-1]}"
-        variable = _variable(key)
+        variable = self._variable(key)
         with self._reading.opened(path) as descriptor:
             self._enqueue(descriptor, name, bucket, variable)
         return f"https://storage.googleapis.com/{bucket}/{quote(name)}"
+
+    def _variable(self, key: Any) -> str:
+        """The variable that holds the key; without one the operator's own, else application default credentials."""
+        if key is None and self._handles.allows(KEY_VARIABLE):
+            return KEY_VARIABLE
+        if key is None:
+            raise CallRefused("vendor.gcs.put", f"key: scripting.secrets does not give this script {KEY_VARIABLE}")
+        try:
+            return self._handles.name_of(key if isinstance(key, str) else "")
+        except HandleRefused:
+            if isinstance(key, str) and key.startswith("secret:"):
+                raise
+            reason = "key: expected env.GCS_SA_KEY_JSON or nothing, got a literal key"
+            raise CallRefused(
+                "vendor.gcs.put", f"{reason}; put it in the environment, where no script can read it"
+            ) from None
 
 
 class Web:
     """Requests to hosts that the operator named. Nobody waits for an answer: they leave when the network lets them."""
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    def __init__(self, send: Send, handles: Handles) -> None:
+        self._send, self._handles = send, handles
 
     @helper("vendor.webhook", slow=True, once=True)
     def webhook(self, method: str, url: str, body: Any = "", headers: dict[str, str] | None = None) -> str:
@@ -82,18 +98,8 @@ class Web:
         return self._promise("vendor.slack", "POST", url, {"Content-Type": "application/json"}, payload)
 
     def _promise(self, name: str, method: str, url: str, headers: dict[str, str], payload: bytes) -> str:
+        filled = {header: self._handles.sealed(value) for header, value in headers.items()}
         try:
-            return self._send(method, url, headers, payload)
+            return self._send(method, self._handles.sealed(url), filled, payload)
         except UploadRefused as error:
             raise CallRefused(name, str(error)) from None
-
-
-def _variable(key: Any) -> str:
-    """The variable that holds the key; without one, the operator's own, whose absence means application default."""
-    if key is None:
-        return KEY_VARIABLE
-    match = SECRET.fullmatch(key) if isinstance(key, str) else None
-    if not match:
-        reason = "key: expected env.GCS_SA_KEY_JSON or nothing, got a literal key"
-        raise CallRefused("vendor.gcs.put", f"{reason}; put it in the environment, where no script can read it")
-    return match[1]

@@ -23,6 +23,7 @@ from engine.frames.control import AttachHost, DetachHost, HostReady, SpawnHost
 from engine.frames.endpoint import message_pair
 from engine.jail.layers import wanted
 from engine.jail.memory import resident_bytes
+from engine.scripting.environment import ScriptEnvironment
 from engine.scripting.options import ScriptOptions
 from engine.units import format_bytes
 
@@ -106,7 +107,7 @@ class ScriptSet:
     def __init__(
         self,
         options: ScriptOptions,
-        environment: Mapping[str, str],
+        environment: ScriptEnvironment,
         node: str,
         user: int,
         outboxes: Mapping[str, Outbox],
@@ -120,7 +121,7 @@ class ScriptSet:
         ``dialect`` and ``macros`` are those of the filters in scripts.
         """
         self._dialect, self._macros = dialect, dict(macros or {})
-        self._options, self._environment, self._node, self._user = options, dict(environment), node, user
+        self._options, self._environment, self._node, self._user = options, environment, node, user
         self._outboxes, self._workers, self._tell = outboxes, workers, tell
         self.scripts: dict[str, Script] = {}
         self.ending = False
@@ -193,7 +194,7 @@ class ScriptSet:
         spawn = SpawnHost(
             host.number,
             script.name,
-            self._environment,
+            self._environment.of(script.name),
             self._node,
             options.memory_bytes,
             options.load_cpu_s,

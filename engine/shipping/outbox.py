@@ -46,9 +46,9 @@ class Request(msgspec.Struct, frozen=True):
 
     method: str
     url: str
-    """Absolute, or ``secret:NAME``; only then may it be a secret."""
+    """Absolute, or ``secret:NAME:``; only then may it be a secret."""
     headers: dict[str, str]
-    """Values may hold ``secret:NAME``."""
+    """Values may hold ``secret:NAME:``."""
 
 
 class Upload(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -60,7 +60,7 @@ class Upload(msgspec.Struct, frozen=True, omit_defaults=True):
     """The variable that holds the key, or empty; never the key itself."""
     files: list[UploadFile]
     request: Request | None = None
-    """Sent instead of files; ``destination`` is its origin, or ``secret:NAME`` as in its URL."""
+    """Sent instead of files; ``destination`` is its origin, or ``secret:NAME:`` as in its URL."""
 
 
 def enqueue_file(outbox: Path, source_fd: int, name: str, bucket: str, credentials: str) -> None:

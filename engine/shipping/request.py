@@ -1,7 +1,7 @@
 """An HTTP request that a script asked for: what may be asked, where it may go, and its way into the outbox.
 
 Hosts are named by the operator (``scripting.egress``); a request to any other is refused when it is asked for, and once
-more before it is sent. Secrets stand in it as ``secret:NAME`` until it is sent.
+more before it is sent. Secrets stand in it as ``secret:NAME:`` until it is sent.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ MAX_URL_CHARACTERS = 4096
 MAX_HEADERS, MAX_HEADER_CHARACTERS = 32, 4096
 MAX_WAITING = 1000
 """Requests of all scripts that may wait in the outbox; a host that is away for long must not fill the disk."""
-SECRET = re.compile(r"secret:([A-Z][A-Z0-9_]{0,63})", re.ASCII)
+SECRET = re.compile(r"secret:([A-Za-z_][A-Za-z0-9_]{0,63}):", re.ASCII)
+"""How a secret stands in a request that waits."""
 
 _PORTS = {"https": 443, "http": 80}
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}", re.ASCII)
@@ -34,8 +35,8 @@ def checked_request(method: str, url: str, headers: Mapping[str, str], hosts: Se
 
     Args:
         method: one of ``METHODS``, in any case.
-        url: absolute, or the handle of a secret that holds one.
-        headers: names and values; a value may hold handles of secrets.
+        url: absolute, or ``secret:NAME:``, a secret that holds one.
+        headers: names and values; a value may hold ``secret:NAME:``.
         hosts: patterns of ``scripting.egress``.
 
     Raises:

@@ -38,11 +38,13 @@ class Family:
         settings: Settings,
         workers: int,
         shipper_secrets: Mapping[str, str],
+        handle_key: bytes,
         run_id: str,
         selector: selectors.BaseSelector,
         tell: Callable[[str], None],
     ) -> None:
         self._settings, self._secrets, self._run_id = settings, shipper_secrets, run_id
+        self._handle_key = handle_key
         self._selector, self._tell = selector, tell
         names = ["worker"] if workers == 1 else [f"worker-{index}" for index in range(workers)]
         self.workers = [ChildProcess(name, "engine.worker", FromChild) for name in names]
@@ -107,6 +109,7 @@ class Family:
             list(descriptors),
             index,
             len(self.workers),
+            self._handle_key if child.name == "broker" else b"",
         )
         child.mailbox.send(start, tuple(descriptors.values()))
         for descriptor in descriptors.values():

@@ -32,8 +32,10 @@ from engine.frames.control import (
     Up,
     Wanted,
 )
+from engine.helpers.handles import KEY_BYTES
 from engine.process import nobody
 from engine.scripting import sandbox
+from engine.scripting.environment import ScriptEnvironment
 from engine.scripting.hosts import ScriptSet
 from engine.segments.folder import give_to, lock_instance, open_folder
 from engine.supervisor.answers import Answers
@@ -61,7 +63,7 @@ class Supervisor:
         settings = self._settings = configuration.settings
         self._view = view
         self._data = Path(settings.data)
-        _check_environment(configuration.script_env)
+        _check_environment(configuration.script_env, len(configuration.secrets))
         workers = _workers(settings)
         user = nobody()[0] if os.getuid() == 0 else -1
         if settings.scripts.source or settings.scripts.sources:
@@ -73,11 +75,12 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         passed = {name: os.environ[name] for name in CLIENT_VARIABLES if name in os.environ}
         secrets = {**passed, **configuration.secrets}
-        self._family = Family(settings, workers, secrets, run_id, self._selector, view.tell)
+        handle_key = os.urandom(KEY_BYTES)
+        self._family = Family(settings, workers, secrets, handle_key, run_id, self._selector, view.tell)
         self._family.on_message, self._family.on_death = self._heard, self._died
         self._scripts = ScriptSet(
             settings.scripts,
-            configuration.script_env,
+            ScriptEnvironment(configuration.script_env, configuration.secrets, settings.scripts, handle_key),
             settings.node.name,
             user,
             {name: self._family.mailbox(name) for name in ("zygote", "broker")},
@@ -242,13 +245,13 @@ def _workers(settings: Settings) -> int:
     return workers if any(source.startswith(LIVE) for source in settings.sources) else 1
 
 
-def _check_environment(environment: Mapping[str, str]) -> None:
-    """Every host gets it in one message.
+def _check_environment(environment: Mapping[str, str], secrets: int) -> None:
+    """Every host gets it in one message; a handle is longer than what stands for it here.
 
     Raises:
         ConfigError: it is larger than that.
     """
-    size = len(msgspec.msgpack.encode(environment))
+    size = len(msgspec.msgpack.encode(environment)) + 64 * secrets
     if size > MAX_ENVIRONMENT_BYTES:
         limit = f"at most {MAX_ENVIRONMENT_BYTES} bytes in all, with what scripting.passEnv names"
         raise ConfigError("scripting.env", limit, size)

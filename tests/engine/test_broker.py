@@ -35,7 +35,15 @@ from engine.frames.host import (
 from engine.recording.journal import Keep, read_journal
 from engine.shipping.outbox import Upload
 from tests.hostile.messages import TO_THE_BROKER
-from tests.support.broker import CallFailed, Hosting, RunningBroker, give_to_a_user, running_broker, store_streams
+from tests.support.broker import (
+    CallFailed,
+    Hosting,
+    RunningBroker,
+    give_to_a_user,
+    handles,
+    running_broker,
+    store_streams,
+)
 from tests.support.packets import TcpConversation
 
 pytestmark = pytest.mark.slow  # starting a process takes 0.3 s
@@ -83,7 +91,7 @@ def test_a_script_keeps_a_stream_in_every_way_there_is(broker: RunningBroker, da
     snapshot = host.call("pcap.snapshot", [], "kept")
     archive = host.call("file.tar", "kept")
     host.call("pcap.record", "000000000144.pcap", "mine")
-    url = host.call("vendor.gcs.put", "bucket", archive, "secret:GCS_SA_KEY_JSON")
+    url = host.call("vendor.gcs.put", "bucket", archive, handles().make("GCS_SA_KEY_JSON"))
     assert url == f"https://storage.googleapis.com/bucket/n1_10.0.0.7_20261120T103000Z-a1b2c3d4/{archive}"
     assert sorted(path.name for path in work(data).iterdir()) == sorted([snapshot, archive, "kept"])
     (entry,) = read_journal(data / "keep" / "broker.log", 0)[0]

@@ -21,6 +21,7 @@ from engine.counters import Counters
 from engine.frames.control import AttachHost, FromChild, Quit, Report, Start, Up
 from engine.frames.endpoint import Endpoint, message_pair
 from engine.frames.host import Call, Reply, ToHost
+from engine.helpers.handles import Handles
 from engine.helpers.space import Room
 from engine.scripting.options import ScriptOptions
 from engine.segments.options import StorageOptions
@@ -37,6 +38,13 @@ LIMIT_BYTES = 1 << 20
 LIMIT = Room(LIMIT_BYTES, 1000)
 """The size of a work folder in tests."""
 RUN_ID = "20261120T103000Z-a1b2c3d4"
+HANDLE_KEY = bytes(range(32))
+
+
+def handles(script: str = "top.py", *allowed: str) -> Handles:
+    """Those of one script, which may use every secret unless some are named."""
+    return Handles(HANDLE_KEY, script, allowed or ["*"])
+
 
 Message = TypeVar("Message", bound=msgspec.Struct)
 
@@ -126,7 +134,9 @@ class RunningBroker:
         theirs.close()
         settings = Settings(node=NodeOptions("n1", "10.0.0.7"), scripts=options, data=str(data))
         packed = msgspec.Raw(msgspec.msgpack.encode(settings))
-        self.control.send(Start(settings=packed, secrets={}, run_id=RUN_ID, node="n1", descriptors=[]))
+        self.control.send(
+            Start(settings=packed, secrets={}, run_id=RUN_ID, node="n1", descriptors=[], handle_key=HANDLE_KEY)
+        )
         assert isinstance(_next(self.control), Up)
 
     def attach(

@@ -18,6 +18,7 @@ from engine.frames.control import AttachHost, DetachHost, FromZygote, HostExited
 from engine.frames.endpoint import Endpoint
 from engine.frames.host import FromHost, Ready, Refused
 from engine.jail.layers import wanted
+from engine.scripting.environment import ScriptEnvironment
 from engine.scripting.hosts import ScriptSet, how_it_ended
 from engine.scripting.options import ScriptOptions
 
@@ -52,7 +53,7 @@ class Scene:
         self.now_s = 0.0
         self.scripts = ScriptSet(
             ScriptOptions(quarantine_after=3),
-            {"A": "1"},
+            ScriptEnvironment({"A": "1"}, (), ScriptOptions(), bytes(32)),
             "n1",
             65534 if os.getuid() == 0 else -1,
             {"zygote": self.zygote.mailbox, "broker": self.broker},

@@ -33,7 +33,7 @@ NO_URLS = (
     "https://[::1/",
     "https://example.com/" + "x" * 5000,
     "//example.com/x",
-    "secret:lower",
+    "secret:no-name",
 )
 ALLOWED = ("hooks.example.com", "*.corp.example", "http://10.0.0.1:9000", "alerts.example:8443")
 MAY = (
@@ -100,7 +100,7 @@ def test_what_could_be_another_request_is_refused(method: str, headers: dict[str
 
 
 def test_a_request_lies_in_the_outbox_whole(tmp_path: Path) -> None:
-    request = checked_request("post", "https://hooks.example.com/a", {"X": "secret:API_TOKEN"}, ALLOWED)
+    request = checked_request("post", "https://hooks.example.com/a", {"X": "secret:API_TOKEN:"}, ALLOWED)
     entry = enqueue_request(tmp_path, request, b"hello", 5)
     folder = tmp_path / "ready" / entry
     assert (folder / BODY_FILE).read_bytes() == b"hello"
@@ -110,9 +110,9 @@ def test_a_request_lies_in_the_outbox_whole(tmp_path: Path) -> None:
 
 
 def test_a_url_may_be_a_secret(tmp_path: Path) -> None:
-    entry = enqueue_request(tmp_path, checked_request("POST", "secret:HOOK_SECRET", {}, []), b"", 5)
+    entry = enqueue_request(tmp_path, checked_request("POST", "secret:HOOK_SECRET:", {}, []), b"", 5)
     written = msgspec.json.decode((tmp_path / "ready" / entry / UPLOAD_FILE).read_bytes(), type=Upload)
-    assert written.destination == "secret:HOOK_SECRET"
+    assert written.destination == "secret:HOOK_SECRET:"
 
 
 def test_what_is_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ def web(receiver: Receiver) -> Web:
 
 
 def test_a_request_arrives_as_it_was_asked_for(receiver: Receiver, body: Path) -> None:
-    headers = {"Content-Type": "application/json", "Authorization": "Bearer secret:API_TOKEN"}
+    headers = {"Content-Type": "application/json", "Authorization": "Bearer secret:API_TOKEN:"}
     web(receiver).send(Request("PUT", f"{receiver.url}/x?y=z", headers), body, "send-1")
     (got,) = receiver.got
     assert (got.method, got.path, got.body) == ("PUT", "/x?y=z", b'{"a": 1}')
@@ -41,7 +41,7 @@ def test_a_request_arrives_as_it_was_asked_for(receiver: Receiver, body: Path) -
 
 
 def test_a_secret_may_name_the_url(receiver: Receiver, body: Path) -> None:
-    web(receiver).send(Request("POST", "secret:HOOK_SECRET", {}), body, "send-1")
+    web(receiver).send(Request("POST", "secret:HOOK_SECRET:", {}), body, "send-1")
     assert receiver.got[0].path == "/hidden/path"
 
 
@@ -63,7 +63,10 @@ def test_a_refusal_is_final_and_a_redirect_is_not_followed(receiver: Receiver, b
 
 
 def test_an_unknown_secret_is_never_sent_as_text(receiver: Receiver, body: Path) -> None:
-    for request in (Request("GET", receiver.url, {"X": "secret:GCS_SA_KEY_JSON"}), Request("GET", "secret:OTHER", {})):
+    for request in (
+        Request("GET", receiver.url, {"X": "secret:GCS_SA_KEY_JSON:"}),
+        Request("GET", "secret:OTHER:", {}),
+    ):
         with pytest.raises(UploadRefused, match="expected a secret that scripts may send"):
             web(receiver).send(request, body, "send-1")
     assert not receiver.got
@@ -71,7 +74,7 @@ def test_an_unknown_secret_is_never_sent_as_text(receiver: Receiver, body: Path)
 
 def test_a_host_that_is_not_allowed_any_more_is_not_reached(receiver: Receiver, body: Path) -> None:
     secrets = {"HOOK_SECRET": f"{receiver.url}/x"}
-    for url in (receiver.url, "secret:HOOK_SECRET"):
+    for url in (receiver.url, "secret:HOOK_SECRET:"):
         with pytest.raises(UploadRefused, match=r"scripting\.egress"):
             Web(["other.example"], secrets).send(Request("GET", url, {}), body, "send-1")
     assert not receiver.got

@@ -13,6 +13,7 @@ from engine.capture.options import CaptureOptions
 from engine.children import Mailbox
 from engine.config import Settings
 from engine.frames.control import Begin, Drained, Failed, Finish, Finished, Flush, Seal, StopIntake
+from engine.scripting.environment import ScriptEnvironment
 from engine.scripting.hosts import ScriptSet
 from engine.supervisor.family import Family
 from engine.supervisor.outcome import Outcome
@@ -38,10 +39,12 @@ class Scene:
         self.outcome = Outcome(0, {})
         settings = Settings(sources=sources, grace_s=40.0, capture=CaptureOptions(workers=workers))
         self.selector = selectors.DefaultSelector()
-        self.family = Family(settings, workers, {}, "run", self.selector, self.told.append)
+        self.family = Family(settings, workers, {}, bytes(32), "run", self.selector, self.told.append)
         for child in self.family:
             child.mailbox, child.restart_s = Inbox(), 0.0  # waits for its start
-        scripts = ScriptSet(settings.scripts, {}, "n1", -1, {}, [], self.told.append)
+        scripts = ScriptSet(
+            settings.scripts, ScriptEnvironment({}, (), settings.scripts, bytes(32)), "n1", -1, {}, [], self.told.append
+        )
         self.phases = Phases(settings, self.family, scripts, self.outcome, self.told.append)
 
     def of(self, name: str) -> list[Any]:
