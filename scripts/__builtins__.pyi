@@ -41,6 +41,14 @@ class Request(Record):
     opCode: str
     questions: list[Record]
     """name, type, class."""
+    flags: list[str]
+    """rd, cd …"""
+    edns: Record
+    """version, udpSize, dnssecOk, options (code, name, value)."""
+    answers: list[Record]
+    """As in a response; of requests that have any: known answers, updates. Likewise authorities and additionals."""
+    authorities: list[Record]
+    additionals: list[Record]
     # redis
     type: str
     command: str
@@ -92,6 +100,11 @@ class Response(Record):
     """name, type, class, ttl, ip, cname …"""
     authorities: list[Record]
     additionals: list[Record]
+    flags: list[str]
+    """aa, tc, rd, ra, ad, cd."""
+    truncated: bool
+    edns: Record
+    """version, udpSize, dnssecOk, options (code, name, value)."""
     # redis
     type: str
     value: str

@@ -1,4 +1,7 @@
-"""DNS over UDP and TCP (RFC 1035, 7766): framing and recognition; ``dns_payload`` takes messages apart.
+"""DNS over UDP and TCP (RFC 1035, 7766): framing, recognition, pairing; ``dns_payload`` takes messages apart.
+
+A response answers the query of its stream that has the same id and question. To multicast DNS and LLMNR nobody need
+answer, and who does is another host, so another stream: their messages are items of their own.
 
 ::
 
@@ -10,22 +13,26 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Hashable
 from typing import Any
 
-from engine.dissect.dns_payload import DnsPayload, question_fits
+from engine.dissect.dns_payload import LLMNR, MDNS, UNICAST, DnsPayload, question_fits
 from engine.dissect.message import Message, Payload, Problem
 from engine.dissect.options import DissectOptions
 from engine.dissect.table import ProtocolRow, Verdict, constant
 from engine.streams.chunk import Chunk
-from engine.streams.stream import TCP, UDP
+from engine.streams.stream import CLIENT, TCP, UDP, Stream
 
 _HEADER = struct.Struct(">HHHHHH")
 _HEADER_BYTES = 12
 _RECORD_BYTES = 11
 """The least a resource record takes: the root as its name, no data."""
-_IS_RESPONSE = 0x8000
+_MAPPED = b"\0" * 10 + b"\xff\xff"
 _OPCODES = frozenset((0, 1, 2, 4, 5))
 PORTS = frozenset((53, 5353, 5355))
+_MULTICAST = {5353: MDNS, 5355: LLMNR}
+_ROUNDS = frozenset((b"\0\xfb", b"\0\xfc"))
+"""IXFR and AXFR: types that any number of responses may answer (RFC 5936, 2.2)."""
 
 
 def detect_udp(data: bytes) -> Verdict:
@@ -64,11 +71,14 @@ class DnsDatagrams:
 
     def feed(self, chunk: Chunk) -> list[Message]:
         """The message in ``chunk``; none where not even its header is."""
-        _, direction, data, _, times_ns, missing = chunk
+        stream, direction, data, _, times_ns, missing = chunk
         if len(data) < _HEADER_BYTES:
             return []
         fault = Problem("dissection", f"{missing} bytes are missing") if missing else None
-        return [_message(direction, data, times_ns[0], times_ns[0], len(data) + missing, fault)]
+        message = _message(direction, data, times_ns[0], times_ns[0], len(data) + missing, fault)
+        if stream.server_port in _MULTICAST or stream.client_port in _MULTICAST:
+            _as_multicast(message, stream)
+        return [message]
 
     def close(self, reason: str) -> list[Message]:  # noqa: ARG002 - part of the protocol
         """Nothing is ever half done."""
@@ -81,10 +91,13 @@ class DnsStream:
     successor = None
     answering = False
 
-    def __init__(self, options: DissectOptions) -> None:  # noqa: ARG002 - one signature for all
-        """No message is longer than 65535 bytes; no limit is needed."""
+    def __init__(self, options: DissectOptions) -> None:
+        """No message is longer than 65535 bytes; no limit is needed for them."""
         self.lost = ""
         self._halves = (_Half(), _Half())
+        self._max_transfers = options.max_pending
+        self._transfers: dict[bytes, bool] = {}
+        """Ids of zone transfers that were asked for; whether a response was seen."""
 
     def feed(self, chunk: Chunk) -> list[Message]:
         """Messages that end in ``chunk``."""
@@ -97,7 +110,23 @@ class DnsStream:
             if pos < 0:
                 return []
             half.hunting, half.after_gap = False, True
-        return half.take(chunk, pos)
+        messages = half.take(chunk, pos)
+        for message in messages:
+            self._follow_transfer(message)
+        return messages
+
+    def _follow_transfer(self, message: Message) -> None:
+        """The second response of a zone transfer, and those behind it, have no request of their own."""
+        transfers, key = self._transfers, message.key
+        assert isinstance(key, bytes)
+        if message.is_request and key[-4:-2] in _ROUNDS:
+            transfers[key[:2]] = False
+            while len(transfers) > self._max_transfers:
+                del transfers[next(iter(transfers))]
+        elif message.is_request and transfers:
+            transfers.pop(key[:2], None)
+        elif key[:2] in transfers:
+            message.alone, transfers[key[:2]] = transfers[key[:2]], True
 
     def close(self, reason: str) -> list[Message]:  # noqa: ARG002 - part of the protocol
         """What is held is less than a message, and is dropped."""
@@ -157,8 +186,33 @@ def _message(
     direction: int, data: bytes, start_ns: int, end_ns: int, size_bytes: int, fault: Problem | None
 ) -> Message:
     is_request = data[2] < 0x80
-    key = data[0] << 8 | data[1]
-    return Message(is_request, direction, key, start_ns, end_ns, size_bytes, DnsPayload(data, is_request, fault))
+    end = data.find(b"\0", _HEADER_BYTES) + 5 if data[5] or data[4] else 0
+    payload = DnsPayload(data, is_request, fault)
+    if _HEADER_BYTES < end <= len(data):
+        key = data[:2] + data[_HEADER_BYTES:end].lower()  # the type too, alike in query and response
+        return Message(is_request, direction, key, start_ns, end_ns, size_bytes, payload)
+    message = Message(is_request, direction, data[:2], start_ns, end_ns, size_bytes, payload)
+    message.fits = None if is_request else _has_id(data[:2])
+    return message
+
+
+def _has_id(id: bytes) -> Callable[[Hashable], bool]:
+    """Whether a key is of a message with this id."""
+    return lambda key: isinstance(key, bytes) and key.startswith(id)
+
+
+def _as_multicast(message: Message, stream: Stream) -> None:
+    """A query to one host is answered as any other; the key pairs its response all the same."""
+    payload = message.payload
+    assert isinstance(payload, DnsPayload)
+    payload.family = _MULTICAST.get(stream.server_port, UNICAST) or _MULTICAST[stream.client_port]
+    receiver = stream.server_ip if message.direction == CLIENT else stream.client_ip
+    message.alone = not message.is_request or _is_multicast(receiver)
+
+
+def _is_multicast(address: bytes) -> bool:
+    """16 bytes; IPv4 mapped."""
+    return address[0] == 0xFF or (address[:12] == _MAPPED and 0xE0 <= address[12] < 0xF0)
 
 
 def _constant(layer4: str) -> dict[str, Any]:

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import ipaddress
 import struct
-from functools import lru_cache
 from typing import Any
 
 from engine.dissect.dns_codes import CLASSES, TYPES
+from engine.dissect.dns_edns import Edns, bare_edns
 from engine.dissect.dns_names import Damaged, Names
+from engine.dissect.dns_rdata import READERS
 
 _RECORD = struct.Struct(">HHIH")
-_OPTION = struct.Struct(">HH")
 _GROUPS = struct.Struct(">8H")
 _FIRST_QUESTION = b"\xc0\x0c"
 """A pointer to the name behind the header: the owner of most answers."""
 _A, _OPT = 1, 41
+_NO_DATA = frozenset((254, 255))
+"""Classes of records of an update that name what is meant, and hold nothing (RFC 2136, 2.4 and 2.5)."""
 _EMPTY = dict.fromkeys(
     ("name", "type", "class", "ttl", "ip", "ns", "cname", "ptr", "txts", "soa", "srv", "mx", "opt", "uri"), ""
 )
 
 
-def read_record(names: Names, data: bytes, pos: int, asked: str, found: list[dict[str, Any]]) -> tuple[int, int]:
-    """Add the record at ``pos``; where it ends, and the upper bits of the response code if it is an OPT.
+def read_record(
+    names: Names, data: bytes, pos: int, asked: str, found: list[dict[str, Any]]
+) -> tuple[int, Edns | None]:
+    """Add the record at ``pos``; where it ends, and what it says if it is an OPT.
 
-    RFC 6891, 6.1.3. ``asked`` is the name in the first question, if there is one.
+    ``asked`` is the name in the first question, if there is one.
 
     Raises:
         Damaged, struct.error, IndexError: it is none, or not all of it is there.
@@ -45,17 +49,22 @@ def read_record(names: Names, data: bytes, pos: int, asked: str, found: list[dic
     found.append(record)
     if kind == _A and length == 4:
         record["ip"] = f"{data[pos]}.{data[pos + 1]}.{data[pos + 2]}.{data[pos + 3]}"
-        return end, 0
+        return end, None
     if kind == _OPT:
-        record["opt"] = _opt(group, ttl, data[pos:end]) if length else _bare_opt(group, ttl)
-        return end, ttl >> 24
+        edns = Edns(group, ttl, data[pos:end]) if length else bare_edns(group, ttl)
+        record["opt"] = edns.text
+        return end, edns
+    if not length and group in _NO_DATA:
+        return end, None
     reader = _READERS.get(kind)
-    if reader is None:
-        record["data"] = f"\\# {length} {data[pos:end].hex()}".rstrip()  # RFC 3597, 5
-    else:
+    if reader is not None:
         key, read = reader
         record[key] = read(names, data, pos, end)
-    return end, 0
+    elif length and (read := READERS.get(kind)) is not None:
+        record["data"] = read(names, data, pos, end)
+    else:
+        record["data"] = f"\\# {length} {data[pos:end].hex()}".rstrip()  # RFC 3597, 5
+    return end, None
 
 
 def _address(names: Names, data: bytes, pos: int, end: int) -> str:  # noqa: ARG001 - one signature for all readers
@@ -102,23 +111,6 @@ def _soa(names: Names, data: bytes, pos: int, end: int) -> str:  # noqa: ARG001 
 def _uri(names: Names, data: bytes, pos: int, end: int) -> str:  # noqa: ARG001 - one signature for all readers
     priority, weight = struct.unpack_from(">HH", data, pos)
     return f"{priority} {weight} {data[pos + 4 : end].decode('utf-8', 'replace')}"
-
-
-def _opt(size_bytes: int, ttl: int, options: bytes) -> str:
-    """EDNS (RFC 6891, 6.1): ``version 0, udp 1232, do, option 10 a1b2…``."""
-    found = [f"version {ttl >> 16 & 255}", f"udp {size_bytes}", *(["do"] if ttl & 0x8000 else [])]
-    pos = 0
-    while pos + 4 <= len(options):
-        code, length = _OPTION.unpack_from(options, pos)
-        found.append(f"option {code} {options[pos + 4 : pos + 4 + length].hex()}".rstrip())
-        pos += 4 + length
-    return ", ".join(found)
-
-
-@lru_cache(maxsize=256)
-def _bare_opt(size_bytes: int, ttl: int) -> str:
-    """The usual OPT, without options."""
-    return _opt(size_bytes, ttl, b"")
 
 
 _READERS: dict[int, tuple[str, Any]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -44,4 +44,7 @@ class Message:
     after_gap: bool = False
     """Messages of this direction may be missing just before it, so older halves cannot be paired by order."""
     alone: bool = False
-    """It has no other half by its nature (a push, a one-way method): an item at once, and none with an error."""
+    """It has no other half by its nature (a push, a one-way method): an item at once, and none with an error; but a
+    response that a request waits for answers that."""
+    fits: Callable[[Hashable], bool] | None = None
+    """Of a response that no request has the key of: which of the waiting ones it answers all the same."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 
 from engine.dissect.message import Message
 from engine.dissect.table import Dissector, ProtocolRow
@@ -138,6 +138,8 @@ class Conversation:
         """The request that ``response`` answers, if it is known."""
         if response.key is not None:
             request = self.by_key.pop(response.key, None) if self.by_key else None
+            if request is None and response.fits is not None:
+                request = self._fitting(response.fits)
             self.by_key = self.by_key or None  # an empty one takes 0.2 kB
             return request
         if self.skipped:
@@ -149,6 +151,17 @@ class Conversation:
         if not self.in_order:  # nothing is owed: order alone tells again
             self.gapped = self.pipelined = False
         return request
+
+    def waits_for(self, message: Message) -> bool:
+        """Whether ``message``, which has no other half by its nature, is a response with the key of a request."""
+        if not self.by_key or message.is_request:
+            return False
+        return message.key in self.by_key or (message.fits is not None and any(map(message.fits, self.by_key)))
+
+    def _fitting(self, fits: Callable[[Hashable], bool]) -> Message | None:
+        """The oldest request that ``fits`` says so of, which waits no more."""
+        key = next(filter(fits, self.by_key or ()), None)
+        return None if key is None else (self.by_key or {}).pop(key)
 
     def keep(self, response: Message) -> list[Message]:
         """Let ``response`` wait for its request, if that may still come; returns those that wait no more."""

@@ -242,7 +242,7 @@ class Dissection:
     def _pair(self, conversation: Conversation, stream: Stream, messages: list[Message]) -> list[LazyItem]:
         items: list[LazyItem] = []
         for at, message in enumerate(messages):
-            if message.alone:
+            if message.alone and not conversation.waits_for(message):
                 request, response = (message, None) if message.is_request else (None, message)
                 items.append(self._item(conversation, stream, request, response, None))
                 continue

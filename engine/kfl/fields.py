@@ -53,7 +53,15 @@ _HEADERS = (
     ("headersSize", "number", "bytes, -1 if not counted"),
     ("bodySize", "number", "bytes"),
 )
-_RECORDS = (("answers", "list"), ("authorities", "list"), ("additionals", "list"))
+_RECORDS = tuple(
+    (name, "list", "of name, type, class, ttl, ip, cname, ...") for name in ("answers", "authorities", "additionals")
+)
+_DNS = (
+    ("questions", "list", "of name, type, class"),
+    *_RECORDS,
+    ("flags", "list", "aa, tc, rd, ra, ad, cd"),
+    ("edns", "object", "version, udpSize, dnssecOk, options; null without EDNS"),
+)
 _REDIS = (
     ("type", "text", "Array, Bulk String, ..."),
     ("command", "text", "in upper case"),
@@ -83,11 +91,11 @@ MESSAGES: dict[str, dict[str, tuple[tuple[str, str, str], ...]]] = {
         ),
     },
     "dns": {
-        "request": (("opCode", "text", "Query, ..."), ("questions", "list", "of name, type, class")),
+        "request": (("opCode", "text", "Query, ..."), *_DNS),
         "response": (
             ("code", "text", "No Error, Name Error, ..."),
-            ("questions", "list", "of name, type, class"),
-            *((name, kind, "of name, type, class, ttl, ip, cname, ...") for name, kind in _RECORDS),
+            ("truncated", "flag", "the rest is to be asked for over TCP"),
+            *_DNS,
         ),
     },
     "redis": {"request": _REDIS, "response": _REDIS},

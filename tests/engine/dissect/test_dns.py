@@ -52,6 +52,8 @@ def test_a_query_is_taken_apart() -> None:
     assert section_of(message(0x0100, kind=28)) == {
         "opCode": "Query",
         "questions": [{"name": "www.example.com", "type": "AAAA", "class": "IN"}],
+        "flags": ["rd"],
+        "edns": None,
     }
 
 
@@ -67,6 +69,9 @@ def test_an_answer_has_every_key_of_a_record_and_what_was_asked() -> None:
         ],
         "authorities": [],
         "additionals": [],
+        "flags": ["rd", "ra"],
+        "truncated": False,
+        "edns": None,
     }  # fmt: skip
 
 
@@ -83,7 +88,7 @@ def test_an_answer_has_every_key_of_a_record_and_what_was_asked() -> None:
         (33, struct.pack(">HHH", 1, 2, 389) + b"\4ldap\0", "srv", "1 2 389 ldap"),
         (6, b"\2ns\0\4root\0" + struct.pack(">IIIII", 1, 2, 3, 4, 5), "soa", "ns root 1 2 3 4 5"),
         (256, struct.pack(">HH", 10, 1) + b"ftp://a/", "uri", "10 1 ftp://a/"),
-        (43, b"\x01\x02", "data", "\\# 2 0102"),
+        (45, b"\x01\x02", "data", "\\# 2 0102"),
         (4711, b"", "data", "\\# 0"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -108,7 +113,7 @@ def test_edns_extends_the_code_and_is_shown() -> None:
     opt = record(41, b"\0\x0a\0\2\xab\xcd", name=b"\0", group=1232, ttl=1 << 24 | 0x8000)
     section = section_of(message(0x8180, records=([], [], [opt])))
     assert section["code"] == "Bad OPT Version"
-    assert section["additionals"][0]["opt"] == "version 0, udp 1232, do, option 10 abcd"
+    assert section["additionals"][0]["opt"] == "version 0, udp 1232, do, cookie abcd"
 
 
 @pytest.mark.parametrize(

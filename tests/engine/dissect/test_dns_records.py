@@ -14,7 +14,7 @@ from engine.dissect.dns_records import read_record
 def address(raw: bytes) -> str:
     found: list[dict[str, Any]] = []
     data = b"\0" + struct.pack(">HHIH", 28 if len(raw) == 16 else 1, 1, 60, len(raw)) + raw
-    assert read_record(Names(data), data, 0, "", found) == (len(data), 0)
+    assert read_record(Names(data), data, 0, "", found) == (len(data), None)
     return str(found[0]["ip"])
 
 
