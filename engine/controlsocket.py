@@ -24,6 +24,8 @@ PATIENCE_S, ASKER_PATIENCE_S = 1.0, 5.0
 
 QUERIED = "queried"
 """Says that an item was fetched: ``stream`` and ``index``."""
+HURRY = "hurry"
+"""Has everything that waits in the outbox tried once now."""
 HELD = "query"
 """The operation that lasts until the asker closes its connection."""
 MAX_HELD = 16

@@ -14,6 +14,7 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from urllib.parse import unquote
 
 from engine import clock
 from engine.counters import Counters
@@ -28,6 +29,7 @@ from engine.resolve.static import open_resolver
 from engine.shipping.address import credentials_for, destination_text
 from engine.shipping.checksum import Crc32c
 from engine.shipping.outbox import Upload, UploadFile, clear_leftovers, make_building_folder, publish
+from engine.shipping.queue import READY, drop, waiting
 
 PASS_S = 0.5
 """Between two passes; promised is a second."""
@@ -94,6 +96,7 @@ class Recorder:
         """
         self._facts = facts
         self._data, self._origin, self._destination, self._counters = data, origin, destination, counters
+        self._options = options
         self._open = partial(Collector, data, run_id, options, counters, round(idle_s * clock.NS_PER_S))
         self._collector: Collector | None = None
         self._threads = ThreadPoolExecutor(1, "sealing")
@@ -116,6 +119,8 @@ class Recorder:
         try:
             collector = self._collector = self._collector or self._open()
             self._take_built(collector, now_s)
+            if self._options.when_full == "oldest" and collector.space.full(now_ns):
+                self._make_room(collector)
             moved = collector.collect(now_ns)
             batches = collector.batches
             due = [state.id for state in batches.filled()] if everything else list(batches.due(now_ns))
@@ -139,6 +144,25 @@ class Recorder:
     def failures(self) -> int:
         """Refusals of the disk since something was sealed or copied last."""
         return self._failures
+
+    def _make_room(self, collector: Collector) -> None:
+        """Delete the oldest batches that wait for their upload, as the operator wants it; said, counted, and told."""
+        dropped, space = 0, collector.space
+        for entry in waiting(self._data / "outbox"):
+            if space.used_bytes < self._options.limit_bytes:
+                break
+            if (entry.state, entry.kind) == (READY, "batch"):
+                collector.lose_batch(unquote(entry.recording))  # before it is gone: a kill must not hide it
+                drop(self._data / "outbox", READY, entry.entry)
+                space.freed(entry.bytes)
+                dropped += 1
+        if dropped:
+            _log.error(
+                "oldest_batches_deleted batches=%d limit_bytes=%d; recording.whenFull is 'oldest': see that the "
+                "destination takes batches, or raise recording.limit",
+                dropped,
+                self._options.limit_bytes,
+            )
 
     def _build(self, frozen: list[BatchState], now_s: float) -> None:
         if now_s < self._build_after_s:

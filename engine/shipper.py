@@ -9,7 +9,7 @@ import selectors
 from collections.abc import Mapping
 
 from engine import clock
-from engine.frames.control import Finished, Flush, Quit, Report, ToChild
+from engine.frames.control import Finished, Flush, Hurry, Quit, Report, ToChild
 from engine.process import Child, run
 from engine.shipping.address import BUCKET_SCHEME, KEY_VARIABLE, credentials_for, destination_text
 from engine.shipping.choose import Destinations
@@ -37,7 +37,16 @@ def main(child: Child) -> None:
     child.up()
     parallel = child.settings.shipping.parallel
     web = Web(child.settings.shipping.egress, sendable(secrets))
-    shipper = Shipper(child.data / "outbox", parallel, destinations, web, secrets, child.counters, random.random)
+    shipper = Shipper(
+        child.data / "outbox",
+        parallel,
+        destinations,
+        web,
+        secrets,
+        child.counters,
+        random.random,
+        child.settings.shipping.dead_limit_bytes,
+    )
     Loop(shipper, child).run()
 
 
@@ -80,6 +89,8 @@ class Loop:
             message = self._step(SCAN_S)
             if isinstance(message, Flush):
                 self._flush(clock.monotonic_s() + message.grace_s)
+            elif isinstance(message, Hurry):
+                self._shipper.hurry(clock.monotonic_s())
 
     def _step(self, longest_s: float) -> ToChild | None:
         """Ship what is due, then wait for an upload to end or the supervisor to speak; what it said."""

@@ -65,6 +65,8 @@ SCRIPTS = {
     "console": "scripts:console",
 }
 app.add_command(LateGroup("scripts", "User scripts.", SCRIPTS))
+OUTBOX = {"list": "outbox:list_entries", "retry": "outbox:retry", "drop": "outbox:drop"}
+app.add_command(LateGroup("outbox", "What waits for its upload.", OUTBOX))
 app.add_command(LateGroup("data", "The data folder.", {"clean": "data:clean"}))
 
 

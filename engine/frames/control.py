@@ -96,11 +96,15 @@ class Flush(msgspec.Struct, tag="flush"):
     grace_s: float
 
 
+class Hurry(msgspec.Struct, tag="hurry"):
+    """To the shipper: try everything that waits once now."""
+
+
 class Quit(msgspec.Struct, tag="quit"):
     """Exit now; nothing is left to say."""
 
 
-ToChild = Start | AttachHost | DetachHost | Begin | Wanted | StopIntake | Finish | Seal | Flush | Quit | Queried
+ToChild = Start | AttachHost | DetachHost | Begin | Wanted | StopIntake | Finish | Seal | Flush | Hurry | Quit | Queried
 
 
 class Up(msgspec.Struct, tag="up"):

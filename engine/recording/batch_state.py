@@ -82,6 +82,8 @@ class Pass(msgspec.Struct, omit_defaults=True):
     removed: list[str] = []
     refused: dict[str, int] = {}
     """Streams refused per recording since its last batch was sealed; whole."""
+    dropped: dict[str, int] = {}
+    """Sealed batches that were deleted to make room, per recording, as ``refused``; whole."""
     run_id: str = ""
     sequence: int = 0
     """The last batch of this run."""

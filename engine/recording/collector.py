@@ -52,7 +52,7 @@ class Collector:
             OSError: the disk is full or failing.
         """
         self._data, self._counters, self._options = data, counters, options
-        self._space = Space(data / "outbox", options.limit_bytes)
+        self.space = Space(data / "outbox", options.limit_bytes)
         opened = data / "outbox" / "open"
         opened.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._ledger = ledger = Ledger(opened / "passes.log", run_id)
@@ -109,6 +109,8 @@ class Collector:
                 "ring_full": sum(gap.packets for gap in gaps),
                 "storage_full": self._ledger.refused.pop(state.recording, 0),
             }
+            if dropped := self._ledger.dropped.pop(state.recording, 0):
+                lost["batches_deleted"] = dropped
             here = names_of(names, self.batches.get(batch).endpoints())
             state.sealing = Sealing(facts.version, lost, profile, here, gaps)
         self._ledger.commit()
@@ -127,6 +129,12 @@ class Collector:
         self._ledger.remove_batch(batch)
         self._ledger.commit()
         self.batches.remove(batch)
+
+    def lose_batch(self, recording: str) -> None:
+        """A sealed batch of it was deleted to make room; its next manifest says so."""
+        self._ledger.dropped[recording] = self._ledger.dropped.get(recording, 0) + 1
+        self._counters.drop("outbox", Drop.STORAGE_FULL)
+        self._ledger.commit()
 
     def close(self) -> None:
         """Give the descriptors back."""
@@ -167,7 +175,7 @@ class Collector:
             return
         if before_ns == NEVER_NS:
             known = kept is not None and wish.recording in kept.recordings
-            if self._space.full(now_ns):
+            if self.space.full(now_ns):
                 self._say_full(True)
                 if not known:
                     self._refuse(wish)
@@ -190,11 +198,11 @@ class Collector:
             _log.error(
                 "recording_limit_reached used_bytes=%d limit_bytes=%d; new streams are refused until batches have "
                 "left: see that the destination takes them, or raise recording.limit",
-                self._space.used_bytes,
+                self.space.used_bytes,
                 self._options.limit_bytes,
             )
         elif self._full and not full:
-            _log.warning("recording_limit_left used_bytes=%d; new streams are kept again", self._space.used_bytes)
+            _log.warning("recording_limit_left used_bytes=%d; new streams are kept again", self.space.used_bytes)
         self._full = full
 
     # ---- copying --------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ class Ledger:
         self.kept: dict[int, Kept] = {}
         self.batches: dict[str, BatchState] = {}
         self.refused: dict[str, int] = {}
+        self.dropped: dict[str, int] = {}
         self.gaps = Gaps()
         self._run_id, self._sequence = run_id, 0
         self._changed_streams: set[int] = set()
@@ -43,7 +44,7 @@ class Ledger:
         self.batches.update(entry.batches)
         for batch in entry.removed:
             self.batches.pop(batch, None)
-        self.refused = entry.refused
+        self.refused, self.dropped = entry.refused, entry.dropped
         self.gaps = Gaps(entry.gaps, entry.gaps_before, entry.told)
         if entry.run_id == self._run_id:
             self._sequence = entry.sequence
@@ -104,6 +105,7 @@ class Ledger:
             self.cursors,
             kept,
             refused=self.refused,
+            dropped=self.dropped,
             run_id=self._run_id,
             sequence=self._sequence,
             gaps=self.gaps.known,

@@ -37,4 +37,9 @@ class RecordingOptions:
         "recording.withSecrets",
         "Put the TLS keys of the recorded sessions, and no others, into their pcapng: whoever has it reads plaintext.",
     )
+    when_full: Literal["refuse", "oldest"] = option(
+        "refuse",
+        "recording.whenFull",
+        "At the limit: `refuse` new streams, or delete the `oldest` batches that wait for their upload.",
+    )
     cluster: str = option("local", "tap.clusterName", "Name of the cluster in object names.")

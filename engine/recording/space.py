@@ -26,6 +26,10 @@ class Space:
             self._asked_ns, self.used_bytes = now_ns, folder_bytes(self._outbox)
         return self.used_bytes >= self._limit_bytes
 
+    def freed(self, size_bytes: int) -> None:
+        """Something was deleted since it was counted."""
+        self.used_bytes -= size_bytes
+
 
 def folder_bytes(folder: Path) -> int:
     """Bytes of all files below ``folder``; what goes meanwhile does not count."""

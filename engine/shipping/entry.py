@@ -12,6 +12,7 @@ import msgspec
 from engine.errors import UploadRefused
 from engine.shipping.destination import Destination
 from engine.shipping.outbox import BODY_FILE, UPLOAD_FILE, Upload, sync
+from engine.shipping.queue import REASON_FILE
 
 Lane = tuple[str, str]
 """Destination and credentials: what fails together."""
@@ -103,8 +104,8 @@ def bury(folder: Path, outbox: Path, reason: str) -> Path:
     """
     dead = outbox / "dead"
     dead.mkdir(mode=0o700, exist_ok=True)
-    (folder / "reason.txt").write_text(reason + "\n")
-    sync(folder / "reason.txt")
+    (folder / REASON_FILE).write_text(reason + "\n")
+    sync(folder / REASON_FILE)
     target, number = dead / folder.name, 1
     while target.exists():
         number += 1

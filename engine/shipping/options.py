@@ -28,6 +28,12 @@ class ShippingOptions:
         secret=True,
     )
     parallel: int = option(4, "shipping.parallel", "Uploads at the same time.")
+    dead_limit_bytes: int = option(
+        1 << 30,
+        "shipping.deadMaxSize",
+        "Budget for what a destination refused for good; beyond it the oldest of that is deleted, loudly.",
+        kind="size",
+    )
     egress: list[str] = option(
         [], "scripting.egress", "Hosts that scripts may send requests to: host, host:port, *.domain, http://host."
     )

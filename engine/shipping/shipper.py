@@ -6,25 +6,32 @@ for it; the others go on. Only what trying again cannot help leaves the queue un
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.counters import Counters
+from engine import clock
+from engine.counters import Counters, Drop
 from engine.errors import StorageError, UploadRefused
 from engine.shipping.backoff import CONFIGURATION_S, delay_s
 from engine.shipping.choose import Destinations
+from engine.shipping.complaints import Complaints
 from engine.shipping.destination import DestinationMisconfigured
 from engine.shipping.entry import Entry, Lane, bury, clear_sent, read_entry, remove, upload
 from engine.shipping.outbox import BODY_FILE
+from engine.shipping.queue import DEAD, READY, Attempts, drop, folder_bytes, write_attempts
 from engine.shipping.web import Web
 
-COMPLAIN_S = 10.0
+REPORT_S = 1.0
+"""Between two reports of how attempts fare."""
+MAX_REPORTED = 1000
+"""Entries in one of them."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,9 +45,7 @@ class _Traffic:
     """In a row."""
     due_s: float = 0.0
     last_error: str = ""
-    errors: int = 0
-    """Since the last line in the log."""
-    complain_after_s: float = float("-inf")
+    complaints: Complaints = field(default_factory=Complaints)
 
 
 class Shipper:
@@ -55,6 +60,7 @@ class Shipper:
         secrets: Mapping[str, str],
         counters: Counters,
         random: Callable[[], float],
+        dead_limit_bytes: int = 1 << 30,
     ) -> None:
         """Take the outbox.
 
@@ -66,12 +72,15 @@ class Shipper:
             secrets: values of the variables that ``upload.json`` may name as credentials.
             counters: ``shipper_*``.
             random: gives numbers from 0 to 1, for the back-off.
+            dead_limit_bytes: of what was refused for good, the oldest goes beyond this.
 
         Raises:
             StorageError: another shipper has it.
         """
         self._outbox, self._parallel, self._secrets, self._counters = outbox, parallel, secrets, counters
         self._random, self._destinations, self._web = random, destinations, web
+        self._dead_limit_bytes = dead_limit_bytes
+        self._report_after_s, self._reported = float("-inf"), 0
         self._entries: dict[str, Entry] = {}
         self._flying: set[str] = set()
         self._lanes: dict[Lane, _Traffic] = {}
@@ -112,6 +121,7 @@ class Shipper:
         for name in list(self._startable(now_s)):
             self._start(name)
         self._counters.set("shipper_pending", self.pending)
+        self._report(now_s)
 
     def hurry(self, now_s: float) -> None:
         """Try everything that waits once more now: the end is near."""
@@ -185,6 +195,9 @@ class Shipper:
             entry = self._entries[name]
             traffic = self._lanes[entry.lane]
             traffic.in_flight -= 1
+            if not entry.folder.exists():
+                del self._entries[name]  # dropped by an operator while it was on its way
+                continue
             try:
                 self._settle(name, entry, traffic, error, now_s)
             except OSError as failure:  # renaming it failed: it stays, and is verified again
@@ -193,6 +206,7 @@ class Shipper:
     def _settle(self, name: str, entry: Entry, traffic: _Traffic, error: Exception | None, now_s: float) -> None:
         if error is None:
             traffic.failures, traffic.last_error = 0, ""
+            self._tell(traffic.complaints.finish())
             remove(entry.folder, self._outbox)
             del self._entries[name]
             self._count_stored(name, entry)
@@ -212,9 +226,29 @@ class Shipper:
         _log.info("batch_stored batch=%s bytes=%d attempts=%d", name, entry.size_bytes, entry.failures + 1)
 
     def _bury(self, name: str, error: UploadRefused) -> None:
-        where = bury(self._outbox / "ready" / name, self._outbox, str(error))
+        where = bury(self._outbox / READY / name, self._outbox, str(error))
         self._counters.add("shipper_dead_total")
         _log.error("batch_refused batch=%s reason=%r kept=%s", name, str(error), where)
+        self._cap_dead(where)
+
+    def _cap_dead(self, newest: Path) -> None:
+        """What was refused must not fill the disk: beyond the limit the oldest goes, loudly; the newest never does."""
+        dead = sorted(newest.parent.iterdir(), key=lambda folder: (folder == newest, folder.stat().st_mtime_ns))
+        sizes = [folder_bytes(folder) for folder in dead]
+        excess = sum(sizes) - self._dead_limit_bytes
+        for folder, size in zip(dead[:-1], sizes, strict=False):
+            if excess <= 0:
+                return
+            drop(self._outbox, DEAD, folder.name)
+            excess -= size
+            self._counters.drop("shipper", Drop.STORAGE_FULL)
+            _log.error(
+                "dead_batch_deleted batch=%s bytes=%d limit_bytes=%d; raise shipping.deadMaxSize, "
+                "see 'remora outbox list'",
+                folder.name,
+                size,
+                self._dead_limit_bytes,
+            )
 
     def _retry(self, entry: Entry, traffic: _Traffic, error: Exception, now_s: float) -> None:
         entry.failures += 1
@@ -228,12 +262,28 @@ class Shipper:
         self._complain(traffic, str(error) or type(error).__name__, now_s)
 
     def _complain(self, traffic: _Traffic, error: str, now_s: float) -> None:
-        """One line per destination and 10 s, with the newest error and how many there were."""
         traffic.last_error = error
-        traffic.errors += 1
-        if now_s >= traffic.complain_after_s:
-            _log.warning("upload_failed error=%r times=%d waiting=%d", error, traffic.errors, self.pending)
-            traffic.errors, traffic.complain_after_s = 0, now_s + COMPLAIN_S
+        traffic.complaints.add(error)
+        self._tell(traffic.complaints.take(now_s))
+
+    def _tell(self, complaints: Iterable[tuple[str, int]]) -> None:
+        for error, times in complaints:
+            _log.warning("upload_failed error=%r times=%d waiting=%d", error, times, self.pending)
+
+    def _report(self, now_s: float) -> None:
+        """For ``remora outbox list``; what the disk refuses of it is nobody's loss."""
+        failing = {name: entry for name, entry in self._entries.items() if entry.failures}
+        if now_s < self._report_after_s or not (failing or self._reported):
+            return
+        self._report_after_s, self._reported = now_s + REPORT_S, len(failing)
+        told = dict(sorted(failing.items())[:MAX_REPORTED])
+        due_in_s = {
+            name: round(max(entry.due_s, self._lanes[entry.lane].due_s) - now_s, 1) for name, entry in told.items()
+        }
+        errors = {lane[0]: traffic.last_error for lane, traffic in self._lanes.items() if traffic.last_error}
+        failures = {name: entry.failures for name, entry in told.items()}
+        with contextlib.suppress(OSError):
+            write_attempts(self._outbox, Attempts(clock.wall_ns(), failures, due_in_s, errors))
 
     def close(self) -> None:
         """Give the outbox to somebody else. Call when nothing is being uploaded."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from engine.config import Settings
-from engine.controlsocket import HELD, QUERIED
+from engine.controlsocket import HELD, HURRY, QUERIED
 from engine.errors import RemoraError
-from engine.frames.control import Queried
+from engine.frames.control import Hurry, Queried
 from engine.jail.layers import LAYERS
 from engine.scripting.hosts import ScriptSet
 from engine.supervisor.family import Family
@@ -49,8 +49,12 @@ class Answers:
             workers = self._family.workers
             workers[message.stream % len(workers)].mailbox.send(message)  # whose stream it is, since this run began
             return [], {}
+        if operation == HURRY:
+            self._family.mailbox("shipper").send(Hurry())
+            return [], {}
         if operation != "status":
-            raise RemoraError(f"control socket: expected the operation 'status' or {HELD!r}, got {operation!r}")
+            known = f"'status', {HELD!r} or {HURRY!r}"
+            raise RemoraError(f"control socket: expected one of the operations {known}, got {operation!r}")
         rows = [
             {"process": child.name, "pid": child.pid, "up": child.alive, "deaths": child.deaths}
             for child in self._family

@@ -151,3 +151,28 @@ def test_a_disk_that_refused_to_the_last_never_looks_like_success(unsealed: int,
     finished = remainder(unsealed, failures, "/data")
     assert finished.remaining == left
     assert ("/data/outbox/open" in finished.note) == bool(left)
+
+
+def test_at_the_limit_the_oldest_batches_go_where_the_operator_wants_it(
+    data: DataFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = RecordingOptions(limit_bytes=30_000, when_full="oldest")
+    counters = Counters()
+    recorder = Recorder(data.root, RUN_ID, Origin("local", "n1"), "recordings", options, counters)
+    now_ns = NOW_NS
+    for step in range(6):
+        data.capture([(step + 1, START_NS + step * 100 + n, 1000) for n in range(10)])
+        data.broker.keep(step + 1, "my shop", 0, 0)
+        now_ns += 3_000_000_000
+        while recorder.step(now_ns, float(step), everything=True) or recorder.unsealed:
+            time.sleep(0.001)
+        for entry in (data.root / "outbox/ready").iterdir():
+            (entry / "ballast").exists() or (entry / "ballast").write_bytes(bytes(10_000))
+    recorder.close()
+    found = audit(objects_ready(data.root / "outbox"))["my shop"]
+    deleted = counters.dropped("outbox")
+    assert 0 < deleted < 6
+    assert counters.get("recorder_streams_kept_total") == 6, "nothing was refused"
+    assert found.packets == data.wanted(dict.fromkeys(range(deleted + 1, 7), 0)), "the newest are there"
+    assert sum(manifest["lost"].get("batches_deleted", 0) for manifest in found.manifests) > 0
+    assert any("oldest_batches_deleted" in record.message for record in caplog.records)

@@ -13,6 +13,7 @@ from engine.counters import Counters
 from engine.errors import StorageError
 from engine.shipping.choose import Destinations
 from engine.shipping.outbox import Upload, UploadFile, publish
+from engine.shipping.queue import drop, waiting
 from engine.shipping.request import checked_request, enqueue_request
 from engine.shipping.shipper import Shipper
 from engine.shipping.web import Web
@@ -26,13 +27,16 @@ FILES = ("pcap", "streams", "items", "manifest")
 class Harbour:
     """An outbox, its shipper and a clock that tests move."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, dead_limit_bytes: int = 1 << 30) -> None:
+        self._dead_limit_bytes = dead_limit_bytes
         self.outbox, self.counters, self.destinations = root / "outbox", Counters(), Destinations()
         self.now_s = 0.0
         self.shipper = self.open()
 
     def open(self) -> Shipper:
-        return Shipper(self.outbox, 4, self.destinations, Web([], {}), {}, self.counters, lambda: 1.0)
+        return Shipper(
+            self.outbox, 4, self.destinations, Web([], {}), {}, self.counters, lambda: 1.0, self._dead_limit_bytes
+        )
 
     def add(self, batch: str, destination: str, files: tuple[str, ...] = FILES) -> None:
         building = self.outbox / "tmp" / batch
@@ -200,6 +204,50 @@ def test_at_the_end_everything_is_tried_once_more_at_once(harbour: Harbour, serv
     harbour.shipper.hurry(harbour.now_s)
     harbour.step()
     assert server.objects("forensic") == expected("b")
+
+
+def test_what_was_refused_does_not_fill_the_disk_and_the_newest_stays(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    harbour = Harbour(tmp_path, dead_limit_bytes=600)
+    for number in range(4):
+        harbour.add(f"b{number}", str(tmp_path / "recordings"))
+        (harbour.outbox / "ready" / f"b{number}" / "pcap").write_bytes(b"damaged")
+        harbour.until(lambda: not harbour.shipper.pending)
+        os.utime(harbour.outbox / "dead" / f"b{number}", (number, number))
+    assert harbour.names("dead") == ["b3"]
+    assert (harbour.counters.get("shipper_dead_total"), harbour.counters.dropped("shipper")) == (4, 3)
+    assert sum("dead_batch_deleted" in record.message for record in caplog.records) == 3
+    harbour.shipper.close()
+
+
+def test_an_entry_that_is_dropped_while_it_is_on_its_way_is_no_error(
+    harbour: Harbour, server: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    harbour.add("b", "gs://forensics")
+    server.fault("status", status=503, times=2, method="POST")
+    harbour.shipper.step(0.0)
+    drop(harbour.outbox, "ready", "b")
+    harbour.step()
+    assert (harbour.shipper.pending, harbour.names(), harbour.names("dead")) == (0, [], [])
+    assert not [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
+
+
+def test_how_attempts_fare_is_told_while_they_fail_and_no_longer(harbour: Harbour, server: Store) -> None:
+    harbour.add("b", "gs://forensics")
+    server.fault("status", status=503, times=10_000)
+    harbour.step()
+    harbour.now_s += 0.5
+    harbour.step()
+    (row,) = waiting(harbour.outbox)
+    assert (row.entry, row.state, row.kind, row.files, row.failures) == ("b", "ready", "batch", 4, 1)
+    assert row.due_in_s is not None
+    assert "503" in row.reason
+    server.faults.clear()
+    harbour.until(lambda: not harbour.shipper.pending)
+    harbour.now_s += 2
+    harbour.step()
+    assert sorted(os.listdir(harbour.outbox)) == ["lock", "ready", "tmp"]
 
 
 def test_an_outbox_has_one_shipper(harbour: Harbour) -> None:
