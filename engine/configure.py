@@ -12,6 +12,8 @@ from typing import Any, get_args
 
 from engine.config import Dialect, Settings, all_keys
 from engine.cron import zone_of
+from engine.dissect.enabling import PORTS_KEY, check_dissectors
+from engine.dissect.table import ProtocolRow
 from engine.errors import ConfigError
 from engine.kubeshark import known_to_kubeshark
 from engine.options import Key
@@ -22,6 +24,7 @@ from engine.units import parse_duration_s, parse_size_bytes
 SECRET_ENDINGS = ("KEY", "KEY_JSON", "TOKEN", "SECRET", "PASSWORD")
 """Names that end like this hold secrets: scripts see an opaque handle instead of the value."""
 _MACROS = "tap.custommacros."
+_PORTS = f"{PORTS_KEY}.".lower()
 _SCRIPTS = "scripting.scripts"
 MAX_MACRO_BYTES = 8 << 10
 """Of all macros together: every script host gets them in one message."""
@@ -65,6 +68,7 @@ def configure(file: Path | None, sets: Sequence[str], environment: Mapping[str, 
     origins = {key.name: "default" for _, _, key, _ in all_keys()}
     script_env: dict[str, Any] = {}
     macros: dict[str, str] = {}
+    ports: dict[str, str] = {}
     without_effect = []
     for item in given:
         name = item.key.lower()
@@ -72,6 +76,9 @@ def configure(file: Path | None, sets: Sequence[str], environment: Mapping[str, 
             script_env[item.key.split(".", 2)[2]] = item.value
         if name.startswith(_MACROS):
             macros[item.key[len(_MACROS) :]] = _as_text(item.value)
+        if name.startswith(_PORTS):
+            ports[item.key[len(_PORTS) :]] = _as_text(item.value)
+            origins[PORTS_KEY] = item.origin
         if name == _SCRIPTS or name.startswith(f"{_SCRIPTS}."):
             _set_own(values.setdefault("scripts", {}).setdefault("scripts", {}), item, known)
             origins[_SCRIPTS] = item.origin
@@ -79,7 +86,7 @@ def configure(file: Path | None, sets: Sequence[str], environment: Mapping[str, 
             stage, attribute, key = known[name]
             values.setdefault(stage, {})[attribute] = _convert(item, key)
             origins[key.name] = item.origin
-        elif not name.startswith(("scripting.env.", _MACROS)):
+        elif not name.startswith(("scripting.env.", _MACROS, _PORTS)):
             _refuse_unknown(item, known)
             without_effect.append(item.key)
     settings = Settings(**run)
@@ -94,6 +101,8 @@ def configure(file: Path | None, sets: Sequence[str], environment: Mapping[str, 
     if settings.filters.dialect not in get_args(Dialect):
         origin = f"kfl.dialect ({origins['kfl.dialect']})"
         raise ConfigError(origin, " or ".join(get_args(Dialect)), settings.filters.dialect)
+    settings = replace(settings, dissect=replace(settings.dissect, ports={**settings.dissect.ports, **ports}))
+    without_effect += check_dissectors(settings.dissect, _load_rows)
     check_targets(settings.targets, settings.resolve)
     if not settings.node.name:
         settings = replace(settings, node=replace(settings.node, name=socket.gethostname()))
@@ -104,6 +113,12 @@ def configure(file: Path | None, sets: Sequence[str], environment: Mapping[str, 
         secrets["GCS_SA_KEY_JSON"] = settings.shipping.key_json
         visible.setdefault("GCS_SA_KEY_JSON", "secret:GCS_SA_KEY_JSON")
     return Configuration(settings, origins, tuple(dict.fromkeys(without_effect)), secrets, visible)
+
+
+def _load_rows() -> Sequence[ProtocolRow]:
+    from engine.dissect.registry import load_rows  # here and not above: few name what is not built in
+
+    return load_rows()
 
 
 def _from_file(file: Path | None) -> Iterator[_Given]:

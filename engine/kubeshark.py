@@ -7,7 +7,7 @@ _TAP = """
     persistentStorageStatic persistentStoragePvcVolumeMode efsFileSytemIdAndPath secrets storageClass dryRun dns
     resources probes serviceMesh tls disableTlsLog packetCapture labels annotations nodeSelectorTerms tolerations
     auth ingress priorityClass routing ipv6 debug dashboard telemetry resourceGuard watchdog gitops sentry
-    defaultFilter globalFilter liveConfigMapChangesDisabled enabledDissectors portMapping metrics
+    defaultFilter globalFilter liveConfigMapChangesDisabled metrics
     pprof securityContext mountBpf hostNetwork capture snapshots delayedDissection kernelModule ignoreTainted mcp
 """
 _TAP_MISC = """

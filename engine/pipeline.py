@@ -16,6 +16,7 @@ from engine.counters import Counters, Drop
 from engine.decode.columns import Columns
 from engine.decode.decode import Decoder
 from engine.decode.targeting import Targeting
+from engine.dissect.enabling import enabled_rows
 from engine.dissect.options import DissectOptions
 from engine.dissect.table import ProtocolRow
 from engine.items.dissection import Dissection
@@ -69,7 +70,8 @@ class Pipeline:
         next_id: Callable[[], int],
         targets: Targets | None = None,
     ) -> None:
-        """``targets``: what the capture filters ask for, where there are any."""
+        """``rows``: all there are. ``targets``: what the capture filters ask for, where there are any."""
+        rows = enabled_rows(rows, dissect)
         self.counters = counters
         self.capture_ns = 0
         """The capture clock: the largest timestamp seen."""

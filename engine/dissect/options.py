@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.dissect.names import DEFAULT
 from engine.options import option
 
 
@@ -21,6 +22,16 @@ class DissectOptions:
         "tap.capture.dissection.stopAfter",
         "How long dissection goes on after nobody wants items any more; 0: it never stops.",
         kind="duration",
+    )
+    dissectors: list[str] = option(
+        list(DEFAULT),
+        "tap.enabledDissectors",
+        "Dissectors that run. On request `tcp`, `udp`, `sctp` (raw payload), `tcp-conn`, `udp-conn` (connections).",
+    )
+    ports: dict[str, str] = option(
+        {},
+        "tap.portMapping",
+        "Ports where a protocol is expected, if its bytes do not tell, by dissector; as `tap.portMapping.NAME=80` too.",
     )
     max_body_bytes: int = option(1 << 20, "dissect.maxBody", "Bytes of a body kept in an item.", kind="size")
     max_header_bytes: int = option(64 << 10, "dissect.maxHeader", "Bytes of one message head.", kind="size")

@@ -84,6 +84,12 @@ class ProtocolRow:
     """Its dissectors are carriers: another protocol is in their payload, and found out from it."""
     leads: Callable[[bytes, frozenset[str]], bool] = leads_nowhere
     """Whether a stream that begins with these bytes may go on as one of these protocols. Total."""
+    dissector: str = ""
+    """Its name in ``tap.enabledDissectors``; empty: ``name``. Several rows may share it."""
+
+    def __post_init__(self) -> None:
+        if not self.dissector:
+            object.__setattr__(self, "dissector", self.name)
 
 
 class Successor(NamedTuple):
@@ -97,8 +103,16 @@ class Successor(NamedTuple):
     """What lies behind the switch and was fed already, in its order (``Chunk.behind``)."""
 
 
-def recognise(rows: Sequence[ProtocolRow], data: bytes, ports: tuple[int, int]) -> ProtocolRow | Verdict:
-    """The row that ``data`` belongs to, or ``SHORT`` (ask again with more) or ``NO``."""
+def recognise(
+    rows: Sequence[ProtocolRow],
+    data: bytes,
+    ports: tuple[int, int],
+    by_port: Callable[[ProtocolRow], None] = lambda _: None,
+) -> ProtocolRow | Verdict:
+    """The row that ``data`` belongs to, or ``SHORT`` (ask again with more) or ``NO``.
+
+    ``by_port`` is told of a row that the bytes alone did not decide on.
+    """
     plausible: ProtocolRow | None = None
     otherwise = Verdict.NO
     for row in rows:
@@ -109,6 +123,8 @@ def recognise(rows: Sequence[ProtocolRow], data: bytes, ports: tuple[int, int]) 
             plausible = row
         elif verdict is Verdict.SHORT:
             otherwise = Verdict.SHORT
+    if plausible is not None:
+        by_port(plausible)
     return plausible or otherwise
 
 

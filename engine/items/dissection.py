@@ -14,7 +14,7 @@ from engine.items.conversation import Conversation
 from engine.items.item import LazyItem, Place
 from engine.resolve.resolver import Resolver
 from engine.streams.chunk import Chunk
-from engine.streams.stream import UDP, UNHEEDED, Stream
+from engine.streams.stream import TCP, UNHEEDED, Stream
 
 Items = list[LazyItem]
 Opener = Callable[[DissectOptions], Dissector]
@@ -167,7 +167,8 @@ class Dissection:
         data, held = chunk.data, conversation.held
         if held:
             data = b"".join([each.data for each in held if each.direction == chunk.direction] + [data])
-        found = recognise(self._rows[stream.protocol], data, (stream.server_port, stream.client_port))
+        ports = stream.server_port, stream.client_port
+        found = recognise(self._rows[stream.protocol], data, ports, self._count_by_port)
         if isinstance(found, ProtocolRow):
             if found.remembers:
                 self._live[stream.id] = stream
@@ -184,9 +185,13 @@ class Dissection:
             return []
         conversation.held, conversation.held_bytes = None, 0
         conversation.tries += 1
-        if stream.protocol == UDP or conversation.tries >= MAX_TRIES:
+        if stream.protocol != TCP or conversation.tries >= MAX_TRIES:
+            self._counters.add("dissect_streams_unknown_total")
             self._forget(conversation, stream, _CUT_OFF)
         return []
+
+    def _count_by_port(self, row: ProtocolRow) -> None:
+        self._counters.add(f"dissect_streams_by_port_total{{protocol={row.name}}}")
 
     def _wants(self, row: ProtocolRow, data: bytes) -> bool:
         """Whether items that somebody wants may come of a stream that begins with ``data``."""
