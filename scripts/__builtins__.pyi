@@ -37,6 +37,21 @@ class Request(Record):
     bodySize: int
     postData: Record
     """mimeType, params, text."""
+    trailers: Record
+    # ws
+    opcode: int
+    type: str
+    """Also redis."""
+    sender: str
+    fragments: int
+    masked: bool
+    compressed: bool
+    size: int
+    """Also kafka."""
+    text: str
+    encoding: str
+    closeCode: int
+    closeReason: str
     # dns
     opCode: str
     questions: list[Record]
@@ -50,13 +65,11 @@ class Request(Record):
     authorities: list[Record]
     additionals: list[Record]
     # redis
-    type: str
     command: str
     key: str
     value: str
     keyword: str
     # kafka
-    size: int
     apiKeyName: str
     apiKey: int
     apiVersion: int
@@ -88,6 +101,7 @@ class Response(Record):
     cookies: Record
     content: Record
     """size, mimeType, encoding, text."""
+    trailers: Record
     redirectURL: str
     headersSize: int
     bodySize: int

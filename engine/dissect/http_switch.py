@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from engine.dissect import websocket
 from engine.dissect.http_head import head_of
 from engine.dissect.options import DissectOptions
 from engine.dissect.table import Dissector, ProtocolRow, Successor
@@ -15,8 +16,11 @@ from engine.streams.chunk import Chunk
 
 Agreed = tuple[ProtocolRow, Callable[[DissectOptions], Dissector]]
 
-UPGRADES: dict[str, Callable[[bytes, bytes], Agreed]] = {}
-"""Token of an Upgrade -> from the heads of the request (empty: it was not seen) and of the response, who goes on."""
+UPGRADES: dict[str, Callable[[bytes, bytes, int], Agreed]] = {
+    "websocket": websocket.agreed,
+}
+"""Token of an Upgrade -> who goes on, by the heads of the request (empty: it was not seen) and of the response, and by
+the direction of the request."""
 LEADS = {"websocket": "ws", "h2c": "http"}
 """Token of an Upgrade -> ``protocol.name`` of what follows."""
 _UPGRADE = re.compile(rb"\n(?i:upgrade)[ \t]*:([^\n]*)")
@@ -54,7 +58,7 @@ def successor_of(switch: Switch | None, response: bytes, rest: Chunk) -> Success
         fields = {name.lower(): value for name, value in head_of(response)[1].items()}
         agreed = UPGRADES.get(_token(fields.get("upgrade", "")))
         if agreed is not None:
-            return Successor(*agreed(switch.head if switch is not None else b"", response), chunks)
+            return Successor(*agreed(switch.head if switch is not None else b"", response, 1 - rest.direction), chunks)
     return Successor(None, None, chunks)
 
 

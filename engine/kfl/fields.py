@@ -52,6 +52,7 @@ _HEADERS = (
     ("cookies", "object", "name to value"),
     ("headersSize", "number", "bytes, -1 if not counted"),
     ("bodySize", "number", "bytes"),
+    ("trailers", "object", "fields behind a chunked body, name to value"),
 )
 _RECORDS = tuple(
     (name, "list", "of name, type, class, ttl, ip, cname, ...") for name in ("answers", "authorities", "additionals")
@@ -89,6 +90,23 @@ MESSAGES: dict[str, dict[str, tuple[tuple[str, str, str], ...]]] = {
             ("content", "object", "size, mimeType, encoding, text, comment"),
             ("redirectURL", "text", "where to"),
         ),
+    },
+    "ws": {
+        "request": (
+            ("opcode", "number", "1 text, 2 binary, 8 close, 9 ping, 10 pong"),
+            ("type", "text", "the same in words"),
+            ("sender", "text", "client or server; src is who sent it"),
+            ("fragments", "number", "frames that it came in"),
+            ("masked", "flag", "whether it was masked"),
+            ("compressed", "flag", "whether it was compressed (permessage-deflate)"),
+            ("size", "number", "bytes of the message, inflated"),
+            ("text", "text", "the message, or its base64"),
+            ("encoding", "text", "base64, or empty"),
+            ("comment", "text", "what is not kept or not inflated"),
+            ("closeCode", "number", "of a close: 1000, 1001, ..."),
+            ("closeReason", "text", "of a close"),
+        ),
+        "response": (),
     },
     "dns": {
         "request": (("opCode", "text", "Query, ..."), *_DNS),

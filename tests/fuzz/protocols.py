@@ -107,18 +107,20 @@ def _through_all(_: Samples, chunks: list[Chunk], state: str) -> Counter[str]:
 
 def _directly(samples: Samples, chunks: list[Chunk], state: str) -> Counter[str]:
     """As a stream whose protocol is known."""
-    dissector = samples.row.open(OPTIONS)
-    messages: list[Message] = []
-    for chunk in chunks:
-        messages += dissector.feed(chunk)
-        assert dissector.answering in (True, False)
-        if dissector.lost:
-            break
-    lost = dissector.lost
-    messages += dissector.close(state)
-    for message in messages:
-        _look_at_message(samples.row, message)
-    return Counter({"streams": 1, "messages": len(messages), f"lost: {lost or 'not'}": 1})
+    row, dissector, left, told = samples.row, samples.row.open(OPTIONS), chunks, 0
+    while True:
+        rest = iter(left)
+        for chunk in rest:
+            told += _look_at_messages(row, dissector.feed(chunk))
+            assert dissector.answering in (True, False)
+            if dissector.lost:
+                break
+        lost, successor = dissector.lost, dissector.successor
+        told += _look_at_messages(row, dissector.close(state))
+        if not lost or successor is None or successor.row is None:
+            return Counter({"streams": 1, "messages": told, f"{row.name} lost: {lost or 'not'}": 1})
+        row, left = successor.row, [*successor.chunks, *rest]
+        dissector = (successor.open or row.open)(OPTIONS)
 
 
 def _look_at_items(items: Iterable[LazyItem]) -> None:
@@ -127,15 +129,17 @@ def _look_at_items(items: Iterable[LazyItem]) -> None:
         json.dumps(item.as_dict())
 
 
-def _look_at_message(row: ProtocolRow, message: Message) -> None:
-    payload = message.payload
-    problem = payload.problem()
-    assert problem is None or (problem.type and problem.msg)
-    json.dumps(payload.section())
-    halves = (payload, None) if message.is_request else (None, payload)
-    assert row.describe(*halves)["name"]
-    assert message.start_ns > 0
-    assert message.size_bytes >= 0
+def _look_at_messages(row: ProtocolRow, messages: list[Message]) -> int:
+    for message in messages:
+        payload = message.payload
+        problem = payload.problem()
+        assert problem is None or (problem.type and problem.msg)
+        json.dumps(payload.section())
+        halves = (payload, None) if message.is_request else (None, payload)
+        assert row.describe(*halves)["name"]
+        assert message.start_ns > 0
+        assert message.size_bytes >= 0
+    return len(messages)
 
 
 def _mutated(samples: Samples, chance: random.Random, number: int) -> Iterator[Chunk]:

@@ -62,7 +62,7 @@ def http_half_exchanges() -> list[Packet]:
 
 
 def http_switched() -> list[Packet]:
-    """HTTP ends where the protocol is switched; what follows is no HTTP."""
+    """HTTP ends where the protocol is switched, and another one goes on in the same segment."""
     upgrade = get("/live", "Connection: Upgrade", "Upgrade: websocket")
     accepted = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     return talk().client_says(upgrade).server_says(accepted + b"\x81\x02hi").finish().packets

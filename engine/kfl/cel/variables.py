@@ -220,6 +220,17 @@ def _tls(item: Any) -> bool:
     return item.get("tls") is True or at("protocol", "name")(item) == "tls"
 
 
+def _sent_by(side: str) -> Read:
+    """Whether this side sent the message of a WebSocket."""
+    name, sender = at("protocol", "name"), at("request", "sender")
+    return lambda item: bool(name(item) == "ws" and sender(item) == side)
+
+
+def _if_sent_by(side: str, read: Read, otherwise: Any) -> Read:
+    sent = _sent_by(side)
+    return lambda item: read(item) if sent(item) else otherwise
+
+
 # -- the table -----------------------------------------------------------------------------------------------------
 
 
@@ -309,6 +320,14 @@ _TLS = {
     "tlsx_alpn": (STRINGS, texts_at("request", "alpn"), "protocols offered inside"),
     "tlsx_version": (STRING, only("tls", text_at("response", "version"), ""), "chosen"),
 }
+_WS = {
+    "ws_opcode": (INT, only("ws", int_at("request", "opcode"), 0), "1 text, 2 binary, 8 close, 9 ping, 10 pong"),
+    "ws_request": (BOOL, _sent_by("client"), "whether the client sent the message"),
+    "ws_response": (BOOL, _sent_by("server"), "whether the server sent the message"),
+    "ws_request_payload_data": (STRING, _if_sent_by("client", text_at("request", "text"), ""), "what the client sent"),
+    "ws_request_payload_length": (INT, _if_sent_by("client", int_at("request", "size"), 0), "bytes of it"),
+    "ws_response_payload_length": (INT, _if_sent_by("server", int_at("request", "size"), 0), "what the server sent"),
+}
 _REDIS = {
     "redis_type": (STRING, only("redis", text_at("request", "type"), ""), "Array, Bulk String, ..."),
     "redis_command": (STRING, only("redis", text_at("request", "command"), ""), "in upper case"),
@@ -330,7 +349,7 @@ _RAW = {
     "tcp_error_message": (STRING, lambda item: _error(item, "msg"), "the same in words"),
     "udp_payload": (STRING, lambda item: _payload(item, "udp"), "payload of a raw datagram"),
 }
-_ROWS: dict[str, tuple[Type, Read, str]] = {**_HTTP, **_DNS, **_TLS, **_REDIS, **_KAFKA, **_AMQP, **_RAW}
+_ROWS: dict[str, tuple[Type, Read, str]] = {**_HTTP, **_DNS, **_TLS, **_WS, **_REDIS, **_KAFKA, **_AMQP, **_RAW}
 
 
 def _payload(item: Any, layer4: str) -> str:
@@ -384,7 +403,6 @@ _ELSEWHERE = """
     remote_labels remote_annotations remote_node_name remote_process_name remote_resolution_status
     tls_summary tls_info tlsx_summary tlsx_info tcp_method udp_length udp_checksum
     sctp_checksum sctp_chunk_type sctp_length icmp_type icmp_version icmp_length
-    ws_opcode ws_request ws_response ws_request_payload_data ws_request_payload_length ws_response_payload_length
     kafka_request_summary amqp_summary ldap_type ldap_summary radius_code radius_code_name
     radius_request_authenticator diameter_method diameter_summary
     mongodb_command mongodb_database mongodb_collection mongodb_opcode mongodb_success mongodb_error_code
