@@ -103,7 +103,7 @@ def measured(make: Callable[[], list[Chunk]], tmpfs: Path) -> tuple[Costs, float
     with tempfile.TemporaryDirectory(dir=tmpfs) as folder:
         data = Path(folder, "data")
         open_folder(data, "bench", 0)
-        shelf = ItemShelf(data, replace(StorageOptions(), json_ttl_s=0.0), Counters())
+        shelf = ItemShelf(data, replace(StorageOptions(window=False), json_ttl_s=0.0), Counters())
         run(make(), shelf, costs)
         shelf.close()
     gc.collect()

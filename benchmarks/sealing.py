@@ -62,7 +62,7 @@ def frames() -> np.ndarray:
 def fill(data: Path, records: np.ndarray) -> None:
     """Segments that hold the packets, and a wish for every stream."""
     open_folder(data, "benchmark", 0)
-    shelf = Shelf(data, StorageOptions(storage_limit_bytes=1 << 30), Counters(), 0.0)
+    shelf = Shelf(data, StorageOptions(window=False, storage_limit_bytes=1 << 30), Counters(), 0.0)
     streams = np.arange(len(records), dtype=np.uint64) % STREAMS + 1
     for first in range(0, len(records), BATCH_PACKETS):
         part = records[first : first + BATCH_PACKETS]

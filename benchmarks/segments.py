@@ -61,7 +61,7 @@ def measure(folder: Path) -> None:
     data = Path(tempfile.mkdtemp(dir=folder)) / "data"
     open_folder(data, "benchmark", 0)
     try:
-        shelf = Shelf(data, StorageOptions(), Counters(), 0.0)
+        shelf = Shelf(data, StorageOptions(window=False), Counters(), 0.0)
         batches = traffic()
         begin = time.process_time()
         for batch, streams, times_ns in batches:

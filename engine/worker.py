@@ -85,8 +85,12 @@ class Worker:
         self._cycles = Cycles(self._counters)
         child.up()
         now_s = clock.monotonic_s()
-        limit_bytes = self._settings.storage.storage_limit_bytes // member.count
-        storage = replace(self._settings.storage, storage_limit_bytes=limit_bytes)
+        whole = self._settings.storage
+        storage = replace(
+            whole,
+            storage_limit_bytes=whole.storage_limit_bytes // member.count,
+            window_bytes=whole.window_bytes // member.count,
+        )
         self._shelf = Shelf(child.data, storage, self._counters, now_s, member)
         self._items = ItemShelf(child.data, storage, self._counters, member)
         node = Node(child.start.node, self._settings.node.ip)

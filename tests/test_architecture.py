@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted([*ROOT.glob("engine/**/*.py"), *ROOT.glob("hooks/**/*.py")])
 
 HOMES = {
-    "numpy": "capture decode streams segments recording pipeline streamlog",
+    "numpy": "capture decode streams segments recording pipeline streamlog pcapdump",
     "pluggy": "hooks dissect",
     "lark": "kfl",
     "re2": "kfl",

@@ -16,6 +16,7 @@ from engine.capture.batch import PAD_BYTES, Batch
 from engine.counters import Counters
 from engine.decode.decode import Decoder
 from engine.recording.open_batch import read_index
+from engine.recording.packets import Packets
 
 _RANDOM_AT, _RANDOM_BYTES = 11, 32
 _TCP = 6
@@ -36,10 +37,17 @@ def client_randoms(opened: Path, packets: int) -> set[bytes]:
         for first in range(0, len(index), _AT_ONCE):
             part = index[first : first + _AT_ONCE]
             start, stop = int(part["offset"][0]), int(part["offset"][-1] + part["length"][-1])
-            data = content[start:stop]
-            for link_type in np.unique(part["link_type"]).tolist():
-                offsets = part["offset"][part["link_type"] == link_type].astype(np.int64) - start
-                found |= _randoms(data, offsets, link_type)
+            part = part.copy()
+            part["offset"] -= start
+            found |= randoms_of(content[start:stop], part)
+    return found
+
+
+def randoms_of(data: bytes, index: Packets) -> set[bytes]:
+    """The same of packets whose records lie in ``data`` where ``index`` says."""
+    found: set[bytes] = set()
+    for link_type in np.unique(index["link_type"]).tolist():
+        found |= _randoms(data, index["offset"][index["link_type"] == link_type].astype(np.int64), link_type)
     return found
 
 

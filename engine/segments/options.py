@@ -35,10 +35,23 @@ class StorageOptions:
         kind="size",
         environment=("STORAGE_LIMIT",),
     )
+    window: bool = option(
+        True,
+        "pcapdump.enabled",
+        "Keep packets beyond their TTL for remora pcapdump, as long as the storage limit allows.",
+        environment=("PCAP_DUMP_ENABLE",),
+    )
     window_s: float = option(
-        0.0,
+        3600.0,
         "pcapdump.maxTime",
-        "How long packets stay beyond their TTL while the storage limit allows; the first to go when it does not.",
+        "How old packets may become in that window.",
         kind="duration",
         environment=("PCAP_MAX_TIME",),
+    )
+    window_bytes: int = option(
+        50_000_000,
+        "pcapdump.maxSize",
+        "How large the segments may become with that window; packets within their TTL stay all the same.",
+        kind="size",
+        environment=("PCAP_MAX_SIZE",),
     )

@@ -93,7 +93,7 @@ class Replay:
         self._rescued: dict[int, set[int]] = {}
         """By segment that was rescued to several files: streams whose packets have come."""
         if last_ns is not None:
-            self.since_ns = self._newest_ns() - last_ns
+            self.since_ns = self.newest_ns() - last_ns
             self._wanted = self._streams_since(self.since_ns)
 
     def packets(self) -> Iterator[Packets]:
@@ -209,8 +209,8 @@ class Replay:
 
     # ---- time -----------------------------------------------------------------------------------------------------
 
-    def _newest_ns(self) -> int:
-        """Of all packets: of the newest segment of each worker; 0 where there is none."""
+    def newest_ns(self) -> int:
+        """Timestamp of the newest packet, from the newest segment of each worker; 0 where there is none."""
         return max((self._newest_of(lane) for lane in self._lanes), default=0)
 
     def _newest_of(self, lane: list[_Place]) -> int:

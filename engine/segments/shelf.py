@@ -331,7 +331,11 @@ class Shelf:
             self._rescue(now_s, copied, wall_ns)
 
     def _outside_window(self, segment: Segment, now_s: float) -> bool:
-        return segment.written_s + self._options.window_s <= now_s and segment.written_s < self._held_since_s
+        options = self._options
+        if segment.written_s >= self._held_since_s:
+            return False
+        old = segment.written_s + options.window_s <= now_s
+        return old or not options.window or self.size_bytes > options.window_bytes
 
     def _shorten(self, now_s: float, copied: Copied | None, wall_ns: int) -> None:
         """Oldest first, delete segments whose packets are past the TTL although their streams go on.

@@ -35,7 +35,7 @@ from tests.support.traces_http import answer, get
 
 BATCH_CPU_S = 30.0
 """A batch takes a few milliseconds: one that takes this long hangs."""
-STORAGE = StorageOptions(storage_limit_bytes=64 << 20)
+STORAGE = StorageOptions(window=False, storage_limit_bytes=64 << 20)
 STREAMS = StreamOptions(stream_hold_bytes=64 << 10, total_hold_bytes=512 << 10)
 _NAME = b"\4shop\4test\0\0\1\0\1"
 

@@ -53,7 +53,7 @@ def store_streams(data: Path, streams: dict[int, Sequence[Packet]], protocol: in
     """Put streams on disk as a worker does."""
     (data / "segments").mkdir(exist_ok=True)
     packets = sorted((p.timestamp_ns, number, p) for number, ps in streams.items() for p in ps)
-    shelf = Shelf(data, StorageOptions(), Counters(), 0.0)
+    shelf = Shelf(data, StorageOptions(window=False), Counters(), 0.0)
 
     def describe(numbers: npt.NDArray[np.uint64]) -> Records:
         ip = bytes(10) + b"\xff\xff\x0a\0\0\x01"

@@ -33,7 +33,9 @@ class DataFolder:
         self.root = root
         for name in ("segments", "items", "keep", "outbox"):
             (root / name).mkdir(parents=True, exist_ok=True)
-        options = StorageOptions(pcap_ttl_s=pcap_ttl_s, json_ttl_s=json_ttl_s, storage_limit_bytes=segment_bytes * 32)
+        options = StorageOptions(
+            window=False, pcap_ttl_s=pcap_ttl_s, json_ttl_s=json_ttl_s, storage_limit_bytes=segment_bytes * 32
+        )
         self.counters = Counters()
         self._shelf = Shelf(root, options, self.counters, 0.0)
         self._items = ItemShelf(root, options, self.counters)

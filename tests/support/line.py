@@ -40,7 +40,7 @@ class Line:
             self.counters,
             lambda: next(numbers),
         )
-        self._shelf = Shelf(data, storage or StorageOptions(), self.counters, 0.0)
+        self._shelf = Shelf(data, storage or StorageOptions(window=False), self.counters, 0.0)
         self._now_s = 0.0
 
     def take(self, batch: Batch) -> tuple[Step, list[LazyItem]]:

@@ -31,7 +31,10 @@ def store(
     open_folder(data, "n1", EPOCH_NS)
     streams: list[Stream] = []
     for run in runs:
-        shelf, ids = Shelf(data, StorageOptions(), Counters(), 0.0, member), StreamIds(data, member)
+        shelf, ids = (
+            Shelf(data, StorageOptions(window=False), Counters(), 0.0, member),
+            StreamIds(data, member),
+        )
         table, decoder = StreamTable(StreamOptions(), Counters(), ids.next), Decoder(Counters())
         for number, packets in enumerate(run):
             batch = batch_of(packets)

@@ -166,7 +166,7 @@ def test_no_worker_uses_a_stream_id_of_another_however_many_there_are(tmp_path: 
 
 def test_stream_ids_go_on_behind_what_is_stored(tmp_path: Path) -> None:
     data = data_folder(tmp_path)
-    shelf = Shelf(data, StorageOptions(), Counters(), 0.0)
+    shelf = Shelf(data, StorageOptions(window=False), Counters(), 0.0)
     packets = [(9_000_000, record(EPOCH_NS, b"frame"))]
     shelf.append(batch_for(packets), streams_of(packets), times_of(packets), described, 0.0)
     assert StreamIds(data).next() == 9_000_001

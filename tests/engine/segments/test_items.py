@@ -17,7 +17,7 @@ from engine.segments.reader import SegmentReader
 from tests.support.disk import file_size_limit
 from tests.support.segments import EPOCH_NS, data_folder
 
-OPTIONS = StorageOptions(storage_limit_bytes=256 << 10)
+OPTIONS = StorageOptions(window=False, storage_limit_bytes=256 << 10)
 Entry = tuple[int, int, int, bytes]
 
 

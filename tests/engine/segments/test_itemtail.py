@@ -17,7 +17,7 @@ from tests.support.segments import EPOCH_NS, data_folder
 
 
 def shelf_in(data: Path, index: int = 0, count: int = 1) -> ItemShelf:
-    return ItemShelf(data, StorageOptions(json_ttl_s=10.0), Counters(), Member(index, count))
+    return ItemShelf(data, StorageOptions(window=False, json_ttl_s=10.0), Counters(), Member(index, count))
 
 
 def put(shelf: ItemShelf, *blobs: bytes, now_s: float = 0.0) -> None:

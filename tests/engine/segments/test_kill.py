@@ -20,7 +20,7 @@ from engine.segments.reader import SegmentReader
 from engine.segments.shelf import Shelf
 from tests.support.segments import EPOCH_NS, Owned, batch_for, data_folder, described, record, streams_of, times_of
 
-OPTIONS = StorageOptions(storage_limit_bytes=1 << 20, pcap_ttl_s=10.0)
+OPTIONS = StorageOptions(window=False, storage_limit_bytes=1 << 20, pcap_ttl_s=10.0)
 STREAMS_AT_A_TIME = 20
 
 

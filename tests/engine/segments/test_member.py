@@ -19,7 +19,7 @@ from engine.segments.records import EXTENT
 from engine.segments.shelf import Shelf
 from tests.support.segments import EPOCH_NS, Owned, batch_for, data_folder, described, packets_for, streams_of, times_of
 
-OPTIONS = StorageOptions(storage_limit_bytes=64 << 10)
+OPTIONS = StorageOptions(window=False, storage_limit_bytes=64 << 10)
 
 
 def put(shelf: Shelf, packets: list[Owned], now_s: float) -> None:

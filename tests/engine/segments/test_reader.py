@@ -35,7 +35,7 @@ from tests.support.segments import (
     times_of,
 )
 
-OPTIONS = StorageOptions(storage_limit_bytes=1 << 20)
+OPTIONS = StorageOptions(window=False, storage_limit_bytes=1 << 20)
 
 
 def put(shelf: Shelf, packets: list[Owned], now_s: float = 0.0) -> None:

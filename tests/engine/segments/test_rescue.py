@@ -32,7 +32,7 @@ from tests.support.segments import (
 )
 
 LIMIT_BYTES = 128 << 10
-OPTIONS = StorageOptions(storage_limit_bytes=LIMIT_BYTES, pcap_ttl_s=10.0)
+OPTIONS = StorageOptions(window=False, storage_limit_bytes=LIMIT_BYTES, pcap_ttl_s=10.0)
 
 
 class Scene:

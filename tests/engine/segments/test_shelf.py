@@ -31,7 +31,7 @@ from tests.support.segments import (
 )
 
 TTL_S, ERROR_TTL_S = 10.0, 60.0
-OPTIONS = StorageOptions(storage_limit_bytes=192 << 10)
+OPTIONS = StorageOptions(window=False, storage_limit_bytes=192 << 10)
 """Segments of 6 KiB; the budget is larger than what a replay holds at once."""
 STREAMS = range(1, 13)
 

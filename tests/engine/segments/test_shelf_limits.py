@@ -35,7 +35,7 @@ from tests.support.segments import (
     times_of,
 )
 
-OPTIONS = StorageOptions(storage_limit_bytes=64 << 10)
+OPTIONS = StorageOptions(window=False, storage_limit_bytes=64 << 10)
 
 
 def put(shelf: Shelf, packets: list[Owned], now_s: float, link_type: int = 1) -> None:
@@ -170,7 +170,7 @@ def test_the_window_keeps_packets_until_the_budget_presses(tmp_path: Path) -> No
 
 def test_what_is_written_while_it_is_held_stays_until_the_budget_presses_or_the_hold_ends(tmp_path: Path) -> None:
     data, rng = data_folder(tmp_path), random.Random(1)
-    shelf = Shelf(data, StorageOptions(storage_limit_bytes=64 << 10), Counters(), 0.0)
+    shelf = Shelf(data, StorageOptions(window=False, storage_limit_bytes=64 << 10), Counters(), 0.0)
     before, held = packets_for(rng, [1], 20, EPOCH_NS), packets_for(rng, [2], 20, EPOCH_NS)
     put(shelf, before, 0.0)
     shelf.hold(10.0)
@@ -227,7 +227,7 @@ def test_pressure_never_takes_what_is_leased_or_uncopied(tmp_path: Path) -> None
 @pytest.mark.parametrize("seed", range(40))
 def test_a_full_disk_leaves_whole_extents_and_is_counted(tmp_path: Path, seed: int) -> None:
     data, counters, rng = data_folder(tmp_path), Counters(), random.Random(seed)
-    shelf = Shelf(data, StorageOptions(), counters, 0.0)
+    shelf = Shelf(data, StorageOptions(window=False), counters, 0.0)
     before = packets_for(rng, range(1, 5), 10, EPOCH_NS)
     put(shelf, before, 0.0)
     packets = packets_for(rng, range(1, 40), 60, EPOCH_NS + 10**6)
@@ -251,7 +251,7 @@ def test_a_small_disk_that_fills_up_is_used_again_when_segments_go(
 ) -> None:
     with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=512k,mode=700", "none"):
         data, counters, rng = data_folder(tmp_path / "disk"), Counters(), random.Random(1)
-        shelf = Shelf(data, StorageOptions(), counters, 0.0)
+        shelf = Shelf(data, StorageOptions(window=False), counters, 0.0)
         now_s = 0.0
         while not counters.dropped("segments"):
             now_s += 0.1
@@ -303,7 +303,7 @@ def test_a_segment_that_cannot_be_deleted_is_tried_again(tmp_path: Path) -> None
 
 def test_a_segment_has_one_link_type(tmp_path: Path) -> None:
     data, rng = data_folder(tmp_path), random.Random(1)
-    shelf = Shelf(data, StorageOptions(), Counters(), 0.0)
+    shelf = Shelf(data, StorageOptions(window=False), Counters(), 0.0)
     ethernet, raw = packets_for(rng, [1], 3, EPOCH_NS), packets_for(rng, [1, 2], 5, EPOCH_NS)
     put(shelf, ethernet, 0.0, link_type=1)
     put(shelf, raw, 0.0, link_type=101)
@@ -317,7 +317,7 @@ def test_a_segment_has_one_link_type(tmp_path: Path) -> None:
 
 def test_a_segment_ends_after_five_seconds(tmp_path: Path) -> None:
     data, rng = data_folder(tmp_path), random.Random(1)
-    shelf = Shelf(data, StorageOptions(), Counters(), 0.0)
+    shelf = Shelf(data, StorageOptions(window=False), Counters(), 0.0)
     for now_s in (0.0, 4.9, 5.0, 9.9, 10.0):
         put(shelf, packets_for(rng, [1], 3, EPOCH_NS), now_s)
     assert numbers_in(data / "segments", "pcap") == [1, 2, 3]
@@ -353,7 +353,7 @@ def test_a_folder_that_is_missing_is_an_error_in_words(tmp_path: Path) -> None:
 
 def test_one_warning_in_ten_seconds_carries_the_count(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    shelf = Shelf(data_folder(tmp_path), StorageOptions(storage_limit_bytes=0), Counters(), 0.0)
+    shelf = Shelf(data_folder(tmp_path), StorageOptions(window=False, storage_limit_bytes=0), Counters(), 0.0)
     for now_s in range(21):
         put(shelf, packets_for(random.Random(1), [1], 3, EPOCH_NS), float(now_s))
     counts = [message.split("packets_refused=")[1].split()[0] for message in caplog.messages]
