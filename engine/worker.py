@@ -6,15 +6,12 @@ Write before tell: the packets and extents of a batch are in the segment before 
 from __future__ import annotations
 
 import math
-import os
 import select
 import selectors
 import socket
-import struct
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from engine import clock, kfl
 from engine.capture.batch import Batch, Source
@@ -44,6 +41,7 @@ from engine.items.item import LazyItem
 from engine.kfl.patterns import compile_pattern
 from engine.pipeline import Node, Pipeline, Step
 from engine.process import Child, run
+from engine.recording.gap_log import GapLog
 from engine.resolve.static import open_resolver
 from engine.resolve.targets import Targets, overruled
 from engine.scripting.delivery import Delivery
@@ -54,6 +52,7 @@ from engine.segments.folder import StreamIds
 from engine.segments.itemreader import ItemReader
 from engine.segments.items import ItemShelf
 from engine.segments.member import Member
+from engine.segments.resume import Resume, last_stored_ns
 from engine.segments.shelf import Shelf
 from engine.streamlog import ends_of, seen_by_id
 from engine.streams.register import Records
@@ -66,7 +65,6 @@ LAST_READ_S = 5.0
 """How long a backlog is still read after a stop."""
 READ_BYTES = 4 << 20
 """More than one batch of a file; so much room must be on the shelf before the next is read."""
-RESUME = struct.Struct("<16sQq")
 
 
 class Worker:
@@ -75,7 +73,7 @@ class Worker:
     def __init__(self, child: Child) -> None:
         self._child, self._settings, self._counters = child, child.settings, child.counters
         self._member = member = Member(child.start.worker, child.start.workers)
-        self._resume = _Resume(child.data / "keep" / f"worker-{member.index}.resume", child.start.run_id)
+        self._resume = Resume(child.data / "keep" / f"worker-{member.index}.resume", child.start.run_id)
         self._sources = self._open_sources()
         self._lossless = all(source.can_wait for source in self._sources)
         resolver = self._resolver = open_resolver(self._settings.resolve)
@@ -92,6 +90,10 @@ class Worker:
             window_bytes=whole.window_bytes // member.count,
         )
         self._shelf = Shelf(child.data, storage, self._counters, now_s, member)
+        if self._lossless:
+            self._resume.begin(child.data / "segments", self._shelf.place)
+        last_ns = last_stored_ns(child.data / "segments", member.index)
+        self._gaps = None if self._lossless else GapLog(child.data / "keep", member.index, last_ns)
         self._items = ItemShelf(child.data, storage, self._counters, member)
         node = Node(child.start.node, self._settings.node.ip)
         self._pipeline = Pipeline(
@@ -127,7 +129,7 @@ class Worker:
         self._due_s = {"budgets": now_s, "expiry": now_s}
 
     def _open_sources(self) -> list[Source]:
-        first, offset = self._resume.read()
+        first, offset = self._resume.source, self._resume.offset
         sources = []
         for index, spec in enumerate(self._settings.sources):
             if index < first:
@@ -236,8 +238,12 @@ class Worker:
         step = self._pipeline.packets(batch)
         assigned = step.assigned
         seen = seen_by_id(assigned.records)
-        self._shelf.append(batch, assigned.stream_ids, step.columns.timestamp_ns, seen, now_s)
-        self._resume.write(batch)
+        timestamp_ns = step.columns.timestamp_ns
+        streams = self._resume.without_stored(batch, assigned.stream_ids)
+        self._shelf.append(batch, streams, timestamp_ns, seen, now_s)
+        self._resume.write(batch, self._shelf.place)
+        if self._gaps is not None and len(timestamp_ns):
+            self._gaps.saw(int(timestamp_ns[0]), int(timestamp_ns[-1]))
         if self._delivery.wanted("onPacketCaptured"):
             self._deliver_packets(step)
         if self._is_wanted(now_s):
@@ -314,6 +320,8 @@ class Worker:
             for source in list(self._sources):
                 self._close(source)
             self._count_lost()
+        if self._gaps is not None:
+            self._gaps.close(clock.wall_ns())
         left, items = self._pipeline.finish()
         self._deliver(items, clock.monotonic_s())
         self._shelf.log(ends_of(left))
@@ -352,7 +360,10 @@ class Worker:
             self._count_lost()
 
     def _count_lost(self) -> None:
-        self._counters.set("capture_lost_total", self._lost + sum(source.lost() for source in self._sources))
+        lost = self._lost + sum(source.lost() for source in self._sources)
+        self._counters.set("capture_lost_total", lost)
+        if self._gaps is not None and not self._stopped:
+            self._gaps.lost(lost)
 
     # -- the supervisor ------------------------------------------------------------------------------------------------
 
@@ -406,34 +417,6 @@ class Worker:
         """A source broke in the middle: what was read before stands and is delivered."""
         self._stop()
         self._child.endpoint.send(Failed(message))
-
-
-class _Resume:
-    """How far a replay got, so that the successor of a killed worker goes on there; of this run only.
-
-    +---------------+------------+------------+
-    | run id, 16 B  | source u64 | offset i64 |
-    +---------------+------------+------------+
-    """
-
-    def __init__(self, path: Path, run_id: str) -> None:
-        self._path, self._run = path, run_id[-16:].encode()
-        self._fd = -1
-
-    def read(self) -> tuple[int, int]:
-        """``(source, offset in its uncompressed input)`` to begin at."""
-        try:
-            run_id, source, offset = RESUME.unpack(self._path.read_bytes())
-        except (OSError, struct.error):
-            return 0, 0
-        return (source, offset) if run_id == self._run else (0, 0)
-
-    def write(self, batch: Batch) -> None:
-        """This batch is in the segment."""
-        if batch.resume >= 0:
-            if self._fd < 0:
-                self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
-            os.pwrite(self._fd, RESUME.pack(self._run, batch.source, batch.resume), 0)
 
 
 def body(child: Child) -> None:

@@ -16,7 +16,7 @@ from engine.counters import Counters, Drop
 from engine.recording.batch_state import NEVER_NS, Sealing
 from engine.recording.client_randoms import client_randoms
 from engine.recording.index_tail import ExtentTail, IndexTail, StreamIds
-from engine.recording.journal import Entry, Gap, Keep, SealNow, read_journal
+from engine.recording.journal import Entry, Gap, Keep, SealNow, delete_read, journals, read_journal
 from engine.recording.ledger import Ledger
 from engine.recording.open_batches import OpenBatches
 from engine.recording.options import RecordingOptions
@@ -90,6 +90,7 @@ class Collector:
             self._ledger.commit()
             cursors = self._ledger.cursors
             write_copied(self._data, Copied(cursors.journals, cursors.segments, cursors.items, now_ns))
+            delete_read(self._data / "keep", cursors.journals)
         return moved
 
     def freeze(self, batches: list[str], facts: Facts) -> None:
@@ -158,7 +159,7 @@ class Collector:
     def _read_journals(self) -> list[Entry]:
         entries: list[Entry] = []
         cursors = self._ledger.cursors.journals
-        for path in sorted((self._data / "keep").glob("*.log")):
+        for path in journals(self._data / "keep"):
             while True:
                 more, end = read_journal(path, cursors.get(path.name, 0))
                 if not more:

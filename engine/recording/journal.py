@@ -14,12 +14,16 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import struct
 from pathlib import Path
 from types import TracebackType
 
 import msgspec
 
+ENDING = ".log"
+FILE_BYTES = 4 * 1024 * 1024
+"""Beyond this a journal goes on in another file: 60,000 wishes. What was read of it need not be kept."""
 LENGTH = struct.Struct("<I")
 MAX_ENTRY_BYTES = 64 * 1024
 """No writer makes a longer entry; a longer length is damage."""
@@ -66,26 +70,31 @@ _decoder: msgspec.msgpack.Decoder[Entry] = msgspec.msgpack.Decoder(Entry)
 
 
 class KeepJournal:
-    """The writing end; owned by one process."""
+    """The writing end; owned by one process. A file that has grown is left to the recorder, which deletes it."""
 
     def __init__(self, path: Path, sync: bool) -> None:
         """Open or create; what a killed predecessor wrote in half is cut off.
 
         Args:
-            path: the journal's file; its folder exists.
+            path: the journal's first file; its folder exists. Later ones are numbered.
             sync: whether each entry is on the disk, not only in the page cache, before the call returns.
 
         Raises:
             OSError: the file cannot be opened.
         """
-        self._sync = sync
+        self._path, self._sync = path, sync
+        self._number = max((number for number, _ in _files(path.parent, path.name.removesuffix(ENDING))), default=0)
+        self._open()
+
+    def _open(self) -> None:
+        path = _numbered(self._path, self._number)
         self._descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._end = _end_of_entries(path)
         torn = os.fstat(self._descriptor).st_size - self._end
         if torn:
             os.ftruncate(self._descriptor, self._end)
             _log.warning("keep_journal_cut path=%s torn_bytes=%d", path, torn)
-        if sync:
+        if self._sync:
             _sync_folder(path.parent)
 
     def keep(self, stream: int, recording: str, from_ns: int, at_ns: int) -> None:
@@ -113,6 +122,8 @@ class KeepJournal:
         self._append(gap)
 
     def _append(self, entry: Entry) -> None:
+        if self._end >= FILE_BYTES:
+            self._begin_another()
         body = _encoder.encode(entry)
         record = LENGTH.pack(len(body)) + body
         try:
@@ -125,6 +136,16 @@ class KeepJournal:
             os.ftruncate(self._descriptor, self._end)
             raise
         self._end += len(record)
+
+    def _begin_another(self) -> None:
+        """Raises ``OSError`` where it cannot be made; then the next entry tries again."""
+        before, self._number = self._descriptor, self._number + 1
+        try:
+            self._open()
+        except OSError:
+            self._descriptor, self._number = before, self._number - 1
+            raise
+        os.close(before)
 
     def close(self) -> None:
         """Give the descriptor back."""
@@ -139,6 +160,42 @@ class KeepJournal:
     ) -> None:
         """Close."""
         self.close()
+
+
+def journals(keep: Path) -> list[Path]:
+    """All files of all journals, those of each in the order in which they were written."""
+    stems = {path.name.removesuffix(ENDING).partition(".")[0] for path in keep.glob(f"*{ENDING}")}
+    return [path for stem in sorted(stems) for _, path in _files(keep, stem)]
+
+
+def delete_read(keep: Path, read_bytes: dict[str, int]) -> None:
+    """Delete files of which every entry was read, but for the last of each journal; and forget what is gone.
+
+    Raises:
+        OSError: the disk does not allow it.
+    """
+    newest = {path.name.partition(".")[0]: path for path in journals(keep)}
+    for path in journals(keep):
+        is_read = read_bytes.get(path.name, 0) >= path.stat().st_size
+        if path != newest[path.name.partition(".")[0]] and is_read:
+            path.unlink()
+    for name in [name for name in read_bytes if not (keep / name).exists()]:
+        del read_bytes[name]
+
+
+def _files(keep: Path, stem: str) -> list[tuple[int, Path]]:
+    """Number and path of each file of a journal, ascending."""
+    found = []
+    for path in keep.glob(f"{stem}*{ENDING}"):
+        match = re.fullmatch(re.escape(stem) + r"(?:\.(\d+))?" + re.escape(ENDING), path.name)
+        if match:
+            found.append((int(match[1] or 0), path))
+    return sorted(found)
+
+
+def _numbered(path: Path, number: int) -> Path:
+    """``broker.log``, then ``broker.1.log``."""
+    return path.with_name(f"{path.name.removesuffix(ENDING)}.{number}{ENDING}") if number else path
 
 
 def read_journal(path: Path, offset: int) -> tuple[list[Entry], int]:

@@ -78,6 +78,11 @@ class SegmentWriter:
         return self._packets.size_bytes
 
     @property
+    def index_bytes(self) -> int:
+        """Of its extents."""
+        return self._index.size_bytes
+
+    @property
     def size_bytes(self) -> int:
         """Of the three files."""
         return self._packets.size_bytes + self._index.size_bytes + self._log.size_bytes

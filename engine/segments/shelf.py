@@ -32,6 +32,7 @@ from engine.segments.records import (
 )
 from engine.segments.recovery import highest_number, recover
 from engine.segments.rescue import Rescued, rescue
+from engine.segments.resume import Place
 from engine.segments.segment import Segment, SegmentWriter
 
 MAX_SEGMENT_BYTES = 16 << 20
@@ -98,6 +99,12 @@ class Shelf:
         """Of all segments and the log of what expired."""
         current = self._writer.size_bytes if self._writer else 0
         return self._closed_bytes + current + self._expired.size_bytes
+
+    @property
+    def place(self) -> Place:
+        """Where the next packets go, or would go."""
+        writer = self._writer
+        return Place(writer.number, writer.index_bytes) if writer else Place(self._next, 0)
 
     def has_room(self, size_bytes: int, now_s: float) -> bool:
         """Whether a batch of this size would be stored: a source that can wait, waits until it would.

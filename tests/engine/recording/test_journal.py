@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.recording.journal import LENGTH, Entry, Keep, KeepJournal, SealNow, read_journal
+from engine.recording.journal import LENGTH, Entry, Keep, KeepJournal, SealNow, delete_read, journals, read_journal
 from tests.support.disk import file_size_limit
 
 
@@ -93,3 +93,47 @@ def test_a_journal_longer_than_one_read_is_read_whole(tmp_path: Path, monkeypatc
         for number in range(50):
             journal.keep(number, "a", 0, number)
     assert [entry.stream for entry in read_all(path) if isinstance(entry, Keep)] == list(range(50))
+
+
+def test_a_journal_that_has_grown_goes_on_in_another_file_and_what_was_read_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.recording.journal.FILE_BYTES", 200)
+    cursors: dict[str, int] = {}
+    found: list[int] = []
+    for life in range(3):  # writers come and go
+        with KeepJournal(tmp_path / "worker-0.log", sync=True) as journal:
+            for number in range(30):
+                journal.keep(life * 30 + number, "a", 0, 0)
+                if number % 7 == 0:
+                    found += read_new(tmp_path, cursors)
+                    delete_read(tmp_path, cursors)
+                    assert set(cursors) == {path.name for path in journals(tmp_path)}
+    found += read_new(tmp_path, cursors)
+    delete_read(tmp_path, cursors)
+    assert found == list(range(90))
+    (left,) = journals(tmp_path)
+    assert left.name not in ("worker-0.log", "worker-0.1.log")
+    assert left.stat().st_size < 300
+
+
+def test_a_file_that_was_not_read_to_its_end_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.recording.journal.FILE_BYTES", 100)
+    with (
+        KeepJournal(tmp_path / "worker-0.log", sync=False) as journal,
+        KeepJournal(tmp_path / "broker.log", sync=False),
+    ):
+        for number in range(9):
+            journal.keep(number, "a", 0, 0)
+    names = [path.name for path in journals(tmp_path)]
+    assert names[:3] == ["broker.log", "worker-0.log", "worker-0.1.log"]
+    delete_read(tmp_path, {"worker-0.log": 10, "worker-0.1.log": 10_000})
+    assert [path.name for path in journals(tmp_path)] == [name for name in names if name != "worker-0.1.log"]
+
+
+def read_new(keep: Path, cursors: dict[str, int]) -> list[int]:
+    found = []
+    for path in journals(keep):
+        entries, cursors[path.name] = read_journal(path, cursors.get(path.name, 0))
+        found += [entry.stream for entry in entries if isinstance(entry, Keep)]
+    return found

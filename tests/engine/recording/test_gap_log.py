@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.recording.gap_log import GapLog
+from engine.recording.journal import Entry, Gap, journals, read_journal
+from tests.support.disk import file_size_limit
+
+
+def told(keep: Path) -> list[Entry]:
+    return [entry for path in journals(keep) for entry in read_journal(path, 0)[0]]
+
+
+def test_who_was_killed_leaves_a_gap_up_to_the_first_packet_of_the_next(tmp_path: Path) -> None:
+    first = GapLog(tmp_path, 1, 0)
+    first.saw(100, 200)
+    second = GapLog(tmp_path, 1, 200)  # the first never closed
+    assert told(tmp_path) == []
+    second.saw(500, 600)
+    second.saw(700, 800)
+    assert told(tmp_path) == [Gap(1, "worker_died", 200, 500)]
+    second.close(900)
+    third = GapLog(tmp_path, 1, 800)
+    third.saw(1000, 1100)
+    third.close(1200)
+    assert len(told(tmp_path)) == 1, "who closed in order missed nothing that it was to see"
+
+
+def test_a_gap_that_no_packet_ends_is_ended_by_the_end(tmp_path: Path) -> None:
+    GapLog(tmp_path, 0, 0)
+    GapLog(tmp_path, 0, 200).close(900)
+    assert told(tmp_path) == [Gap(0, "worker_died", 200, 900)]
+
+
+def test_what_the_kernel_dropped_is_told_with_its_time(tmp_path: Path) -> None:
+    log = GapLog(tmp_path, 0, 0)
+    for total, first_ns, last_ns in ((0, 100, 200), (7, 210, 300), (7, 310, 400), (9, 410, 500)):
+        log.saw(first_ns, last_ns)
+        log.lost(total)
+    log.close(600)
+    assert told(tmp_path) == [Gap(0, "ring_full", 200, 300, 7), Gap(0, "ring_full", 400, 500, 2)]
+
+
+def test_a_full_disk_delays_what_is_told(tmp_path: Path) -> None:
+    log = GapLog(tmp_path, 0, 0)
+    log.saw(100, 200)
+    with file_size_limit(20):
+        log.lost(3)
+    log.saw(210, 300)
+    log.lost(4)
+    log.close(400)
+    assert told(tmp_path) == [Gap(0, "ring_full", 100, 200, 3), Gap(0, "ring_full", 200, 300, 1)]
