@@ -375,6 +375,14 @@ class _Stats:
     def callsDelayed(self) -> int:
         """Helper calls that had to wait, because it makes more than ``scripting.calls`` a second."""
 
+class _Test:
+    """Verdicts for ``onItemQueried`` to return; an item itself is read-only."""
+
+    def pass_(self, data: Item | Mapping[str, Any]) -> dict[str, Any]:
+        """A copy of the item with ``passed`` true."""
+    def fail(self, data: Item | Mapping[str, Any]) -> dict[str, Any]:
+        """A copy of the item with ``failed`` true."""
+
 class _Time:
     def time(self) -> float:
         """Seconds since the epoch."""
@@ -420,6 +428,21 @@ class _Vendor:
     def slack(self, url: str, pretext: str, text: str, color: str = "") -> str:
         """Send a message to a Slack webhook. Its id."""
 
+class _Wrapper:
+    def joinMaps(self, first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+        """A dict with the keys of both; those of the second count."""
+    def buildHAR(self, items: Sequence[Item | Mapping[str, Any]]) -> str:
+        """HTTP exchanges as the text of an HTTP Archive (1.2)."""
+    def kflPcapS3(self, data: Item, options: Mapping[str, Any]) -> None:
+        """Record the streams of items that match a filter of ``kflArr`` as ``kfl_0``, ``kfl_1`` …; sealed by
+        ``maxMinutes`` and ``maxL4Streams``, told to ``slackWebhook``. Goes where ``recording.destination`` says."""
+
+def setTimeout(function: Callable[..., Any], milliseconds: float = 0, *arguments: Any) -> int:
+    """Run a function once, later, with the budget of a job; a number for ``clearTimeout``. Ends with the process."""
+
+def clearTimeout(number: int | None = None) -> None:
+    """Do not run it any more."""
+
 @overload
 def on_item(function: _Listener, /) -> _Listener:
     """Call this function once per item."""
@@ -439,6 +462,8 @@ kfl: _Kfl
 math: _Math
 pcap: _Pcap
 stats: _Stats
+test: _Test
 time: _Time
 utils: _Utils
 vendor: _Vendor
+wrapper: _Wrapper

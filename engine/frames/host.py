@@ -148,6 +148,8 @@ class RunJob(msgspec.Struct, tag="run_job", forbid_unknown_fields=True):
 
     run: int
     tag: str
+    timer: int = 0
+    """The number of a ``setTimeout`` instead; 0: a job."""
 
 
 class Shutdown(msgspec.Struct, tag="shutdown", forbid_unknown_fields=True):

@@ -27,20 +27,28 @@ class JobRunner:
             host.job = RunningJob(run.run, run.tag, self._instance.monotonic_s(), None)
 
     def start_due(self, script: Script) -> None:
-        """Begin the job that waits longest, if there is one and none is running."""
+        """Begin the job that waits longest, or a timer, if there is one and none is running; they take turns."""
         host = script.active
         if self.ending or host is None or host.listening or any(other.job for other in script.hosts):
             return
         tag = script.schedule.due(host.number, self._instance.wall_ns())
-        if tag is not None:
+        timer = None if tag is not None and host.timer_ran else host.timers.take_due()
+        host.timer_ran = timer is not None
+        if timer is not None:
+            run = script.schedule.begin_timer(host.number, f"setTimeout {timer}")
+            self._send(host, RunJob(run.run, run.tag, timer))
+        elif tag is not None:
             self.begin(host, tag)
 
     def begin(self, host: Host, tag: str) -> None:
         """Begin this job now."""
         run = host.script.schedule.begin(host.number, tag, self._instance.wall_ns())
-        host.job = RunningJob(run.run, tag, self._instance.monotonic_s(), _cpu_ns(host))
+        self._send(host, RunJob(run.run, tag))
+
+    def _send(self, host: Host, message: RunJob) -> None:
+        host.job = RunningJob(message.run, message.tag, self._instance.monotonic_s(), _cpu_ns(host))
         self._instance.counters.add("broker_job_runs_total")
-        if not host.send(RunJob(run.run, tag)):
+        if not host.send(message):
             self._kill(host, "does not read what it is sent")
 
     def done(self, host: Host, message: JobDone) -> None:

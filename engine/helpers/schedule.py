@@ -209,6 +209,10 @@ class Schedule:
         job = self.job(host, tag)
         job.runs += 1
         job.due_ns = next_after(job.cron, now_ns, self._zone)
+        return self.begin_timer(host, tag)
+
+    def begin_timer(self, host: int, tag: str) -> Run:
+        """Say which run this is, of something that has no place in the schedule."""
         self._state.last_run += 1
         run = Run(self._state.last_run, tag)
         self._state.running[str(host)] = run

@@ -20,6 +20,7 @@ from engine.helpers.pcap import Pcap
 from engine.helpers.replies import LastCall
 from engine.helpers.schedule import Schedule
 from engine.helpers.state import State
+from engine.helpers.timers import Timers
 from engine.helpers.utils import Utils
 from engine.helpers.vendor import Gcs, Web
 from engine.helpers.view import Reading
@@ -59,6 +60,9 @@ class Host:
     taken_over: bool
     methods: Methods
     last_call: LastCall
+    timers: Timers
+    timer_ran: bool = False
+    """Its last run was a timer: a job that is due goes first."""
     ready: bool = False
     hooks: frozenset[str] = frozenset()
     lines: deque[tuple[str, str]] = field(default_factory=deque)
@@ -132,8 +136,10 @@ def open_host(
     prefix = f"{instance.node}_{instance.node_ip}_{instance.run_id}"
     home = instance.data / "scripts" / script.name
     last_call, handles = LastCall(home, number, taken_over=taken_over), instance.handles_of(script.name)
+    timers = Timers(instance.monotonic_s)
     methods = methods_of(
         (
+            timers,
             File(script.folder, reading, last_call, instance.wall_ns),
             Pcap(script.folder, reading, instance.streams, instance.keeping, instance.names, instance.wall_ns),
             Jobs(script.schedule, number, instance.wall_ns),
@@ -143,4 +149,4 @@ def open_host(
             State(home, lambda: all(host.number <= number for host in script.hosts if host.ready and not host.gone)),
         )
     )
-    return Host(number, script, endpoint, pid, taken_over, methods, last_call, replied=last_call.reply)
+    return Host(number, script, endpoint, pid, taken_over, methods, last_call, timers, replied=last_call.reply)

@@ -17,7 +17,7 @@ from engine.scripting.guards import Stop
 
 TICK_S = 0.02
 
-PROTECTED = frozenset({"engine.scripting.calls", "engine.scripting.facades.jobs"})
+PROTECTED = frozenset({"engine.scripting.calls", "engine.scripting.facades.jobs", "engine.scripting.facades.timers"})
 """Modules whose work is finished once begun, because the broker sees it too."""
 
 

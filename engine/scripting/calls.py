@@ -31,6 +31,8 @@ class Calls:
         self._sequence = 0
         self._waiting: Call | None = None
         self._job_done: JobDone | None = None
+        self.broker_is_new = False
+        """The broker was replaced, and knows nothing that was not on disk."""
         self.requests: deque[RunJob | Shutdown | Lines] = deque()
         """What the broker asked for; served between hooks."""
         self.on_delay: Callable[[], None] = lambda: None
@@ -88,6 +90,7 @@ class Calls:
         if isinstance(message, Reply):
             return message
         if isinstance(message, Resend):
+            self.broker_is_new = True
             self._send_again()
         else:
             self.requests.append(message)

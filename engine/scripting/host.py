@@ -209,6 +209,7 @@ class Host:
         """Until every events socket has ended, or after ``Shutdown``."""
         while True:
             self._serve_requests()
+            self._greet_broker()
             self._keep_state()
             for descriptor, _ in self._poll.poll(self._state.wait_ms(time.monotonic())):
                 if descriptor == self._calls.fileno():
@@ -295,17 +296,35 @@ class Host:
 
     def _run_job(self, request: RunJob) -> None:
         before_ns = time.thread_time_ns()
-        task = self._scope.tasks.get(request.tag)
-        if task is None:
-            error = f"expected the tag of a job that this script has scheduled, got {request.tag[:100]!r}"
-        else:
-            error = self._caller.attempt(lambda: task.function(*task.arguments))
-            if error:
-                self._caller.call("onJobFailed", request.tag, task.cron, task.limit, error)
-            else:
-                self._caller.call("onJobPassed", request.tag, task.cron, task.limit)
-            self._keep_state(at_once=True)
+        error = self._attempt_timer(request.timer) if request.timer else self._attempt_job(request.tag)
+        self._keep_state(at_once=True)
         self._calls.send(JobDone(request.run, error, time.thread_time_ns() - before_ns))
+
+    def _attempt_job(self, tag: str) -> str:
+        task = self._scope.tasks.get(tag)
+        if task is None:
+            return f"expected the tag of a job that this script has scheduled, got {tag[:100]!r}"
+        error = self._caller.attempt(lambda: task.function(*task.arguments))
+        if error:
+            self._caller.call("onJobFailed", tag, task.cron, task.limit, error)
+        else:
+            self._caller.call("onJobPassed", tag, task.cron, task.limit)
+        return error
+
+    def _attempt_timer(self, number: int) -> str:
+        timeout = self._scope.timers.take(number)
+        if timeout is None:
+            return ""  # cleared in the hook that ran when it fell due
+        return self._caller.attempt(lambda: timeout.function(*timeout.arguments))
+
+    def _greet_broker(self) -> None:
+        """A new one does not know what waits for ``setTimeout``."""
+        if self._calls.broker_is_new:
+            self._calls.broker_is_new = False
+            try:
+                self._scope.timers.renew()
+            except HelperError as error:
+                self._caller.say(str(error))
 
     def _hear(self, request: Lines) -> None:
         """``onLogCall`` for each line; what is written meanwhile is told to nobody."""

@@ -73,6 +73,8 @@ def compile_script(source: bytes, name: str, read_filter: ReadFilter = kfl.compi
     except SyntaxError as error:
         where = f"Line {error.lineno}: " if error.lineno else ""
         reason = f"{where}{error.msg}" + (f": {error.text.strip()[:80]!r}" if error.text else "")
+        if "test.pass(" in (error.text or ""):
+            reason += "; pass is a keyword of Python, write test.pass_"
     except (RecursionError, MemoryError):
         reason = "it is nested too deeply, or too large, to be compiled"
     except ValueError as error:

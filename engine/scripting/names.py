@@ -30,7 +30,24 @@ _UNAVAILABLE = {
     "BaseException": "use Exception",
     "SystemExit": "return from the hook instead",
     "KeyboardInterrupt": "onShutdown is called before the end",
+    "setInterval": "use jobs.schedule",
+    "clearInterval": "use jobs.remove",
+    "hub": "there is none; each instance stands alone",
+    "prometheus": "numbers of the engine are on tap.metrics.port; write your own with console.log",
+    "chatgpt": "vendor.webhook sends requests to hosts that the operator named",
+    "aggregation": "use console.log",
 }
+_NO_DELETE = "Remora deletes nothing remotely; let a lifecycle rule of the bucket do it"
+_OTHER_STORES = "uploads go to Google Cloud Storage (vendor.gcs.put), or where recording.destination says (pcap.record)"
+_NO_VENDOR = {
+    "s3": _OTHER_STORES,
+    "azure": _OTHER_STORES,
+    "slackBot": "use vendor.slack with a webhook",
+    "influxdb": "use vendor.webhook",
+    "elastic": "use vendor.webhook",
+    "kinesis": "use vendor.webhook",
+}
+"""What Kubeshark has under ``vendor`` and Remora has not, and what to do instead."""
 
 
 def known_names() -> frozenset[str]:
@@ -57,6 +74,10 @@ def unknown_functions(tree: ast.Module) -> Iterator[str]:
             continue
         path = _path(node.value)
         facade: type[Facade] | None = None
+        reason = _no_vendor((*path, node.attr)) if path and path[0] not in bound else ""
+        if reason:
+            yield f"Line {node.lineno}: {reason}"
+            continue
         if path and path[0] in modules:
             facade = facade_at((modules[path[0]], *path[1:]))
         elif path and path[0] not in bound:
@@ -65,6 +86,17 @@ def unknown_functions(tree: ast.Module) -> Iterator[str]:
             near = get_close_matches(node.attr, functions_of(facade), 1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(functions_of(facade))}"
             yield f"Line {node.lineno}: {'.'.join(path)} has no {node.attr!r}; {hint}"
+
+
+def _no_vendor(path: tuple[str, ...]) -> str:
+    """Why a script cannot have what is called ``path``, where Kubeshark has it; empty: nothing is known about that."""
+    if path[0] != "vendor":
+        return ""
+    if path[2:] == ("clear",):
+        return f"{'.'.join(path)} is not available; {_NO_DELETE}"
+    if len(path) == 2 and path[1] in _NO_VENDOR:
+        return f"vendor.{path[1]} is not available; {_NO_VENDOR[path[1]]}"
+    return ""
 
 
 def _modules(tree: ast.Module, bound: set[str]) -> dict[str, str]:

@@ -613,3 +613,61 @@ def test_the_folder_of_one_script_has_limits_of_its_own(data: Path) -> None:
                 host.call("file.write", str(number), "x")
             with pytest.raises(CallFailed, match=f"{limit + 1} files and folders would exceed the limit of {limit}"):
                 host.call("file.write", "more", "x")
+
+
+# ---- setTimeout ---------------------------------------------------------------------------------------------------
+
+
+def test_a_timer_runs_once_when_it_is_due(broker: RunningBroker) -> None:
+    host = ready_host(broker)
+    start_s = time.monotonic()
+    host.call("timers.set", 7, 250)
+    host.call("timers.set", 8, 100)
+    host.call("timers.clear", 8)
+    run = host.hear(RunJob)
+    assert time.monotonic() - start_s >= 0.25
+    assert (run.timer, run.tag) == (7, "setTimeout 7")
+    host.say(JobDone(run.run, "line 3: ValueError", 0))
+    assert broker.hear(ConsoleLine).text == "job 'setTimeout 7' failed: line 3: ValueError"
+    assert host.call("jobs.list") == []
+
+
+def test_timers_that_never_end_leave_jobs_their_turn(broker: RunningBroker) -> None:
+    host = ready_host(broker)
+    host.call("jobs.schedule", "tick", EVERY_SECOND)
+    ran = [""]
+    until_s = time.monotonic() + 10
+    while ran[-1] != "tick" and time.monotonic() < until_s:
+        host.ask("timers.set", len(ran), 0)
+        heard = host.hear_any()
+        run = host.hear(RunJob) if isinstance(heard, Reply) else heard  # the job's turn may come before the answer
+        assert isinstance(run, RunJob)
+        ran.append(run.tag)
+        host.say(JobDone(run.run, "", 0))
+    assert ran[-1] == "tick"
+    assert len(ran) > 2
+
+
+def test_a_timer_has_the_budget_of_a_job(data: Path) -> None:
+    with running_broker(data, job_wall_s=0.3) as broker:
+        host = ready_host(broker)
+        host.call("timers.set", 1, 0)
+        host.hear(RunJob)
+        assert "job 'setTimeout 1' took more than 300ms" in broker.hear(KillHost).reason
+
+
+@pytest.mark.parametrize("milliseconds", [-1, float("nan"), float("inf"), 1e15])
+def test_a_timer_of_no_time_is_refused(broker: RunningBroker, milliseconds: float) -> None:
+    with pytest.raises(CallFailed, match="setTimeout: expected 0 to"):
+        ready_host(broker).call("timers.set", 1, milliseconds)
+
+
+def test_timers_are_limited(broker: RunningBroker) -> None:
+    host = ready_host(broker)
+    for number in range(128):
+        host.call("timers.set", number, 1e6)
+    with pytest.raises(CallFailed, match="at most 128"):
+        host.call("timers.set", 128, 1e6)
+    host.call("timers.set", 5, 2e6)
+    host.call("timers.clear", 5)
+    host.call("timers.set", 128, 1e6)

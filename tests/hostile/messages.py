@@ -54,8 +54,8 @@ ENTRIES = 4
 LARGEST = 2**64 - 1
 
 TO_THE_WORKER: dict[str, bytes] = {
-    "zeros": bytes(28),
-    "ones": b"\xff" * 28,
+    "zeros": bytes(ACKNOWLEDGEMENT.size),
+    "ones": b"\xff" * ACKNOWLEDGEMENT.size,
     "text": b"GET / HTTP/1.1\r\nHost: worker\r\n\r\n",
     "a frame to come": acknowledge(FRAME + 1, 1),
     "a frame of the past": acknowledge(FRAME - 1, 1),
@@ -67,7 +67,7 @@ TO_THE_WORKER: dict[str, bytes] = {
     "backwards": acknowledge(FRAME, 3) + acknowledge(FRAME, 2),
     "all of it twice": acknowledge(FRAME, ENTRIES) * 2,
     "a flood of the same": acknowledge(FRAME, 1) * 2000,
-    "one good and garbage": acknowledge(FRAME, 1) + b"\xff" * 28,
+    "one good and garbage": acknowledge(FRAME, 1) + b"\xff" * ACKNOWLEDGEMENT.size,
     "a giant length in front": struct.pack("<I", 2**32 - 1) + acknowledge(FRAME, 1),
     "one byte too many": b"\0" + acknowledge(FRAME, 1) * 2,
 }

@@ -11,7 +11,11 @@ from tests.support.scripts import FOLDER, SCRIPTS
 
 pytestmark = pytest.mark.slow
 
-NAMES = "console env file jobs json kfl math pcap state time utils vendor on_item Item HelperError"
+NAMES = (
+    "console env file jobs json kfl math pcap state stats test time utils vendor wrapper"
+    " on_item setTimeout clearTimeout Item HelperError"
+)
+ITEMS = "Sequence[Item | Mapping[str, Any]]"
 FACTS = """
 @on_item(filter="http")
 def look(data: Item) -> None:
@@ -21,6 +25,10 @@ def look(data: Item) -> None:
     reveal_type(state)
     console.logg(data.stream)
     jobs.schedule("tag", 5, look)
+    reveal_type(test.pass_(data))
+    reveal_type(setTimeout(look, 5, data))
+    stats.dropped = 5
+    wrapper.buildHAR(data)
 """
 
 
@@ -42,4 +50,8 @@ def test_a_checker_finds_every_name_of_the_scripts_in_the_stub(tmp_path: Path) -
         'note: Revealed type is "dict[str, Any]"',
         'error: "_Console" has no attribute "logg"; maybe "log"?',
         'error: Argument 2 to "schedule" of "_Jobs" has incompatible type "int"; expected "str"',
+        'note: Revealed type is "dict[str, Any]"',
+        'note: Revealed type is "int"',
+        'error: Property "dropped" defined in "_Stats" is read-only',
+        f'error: Argument 1 to "buildHAR" of "_Wrapper" has incompatible type "Item"; expected "{ITEMS}"',
     ], output

@@ -109,9 +109,13 @@ class Hosting:
         """Send any message."""
         self.endpoint.send(message)
 
+    def hear_any(self) -> Any:
+        """The next message."""
+        return _next(self.endpoint)
+
     def hear(self, kind: type[Message]) -> Message:
         """The next message, which is of this kind."""
-        message = _next(self.endpoint)
+        message = self.hear_any()
         assert isinstance(message, kind), message
         return message
 

@@ -145,6 +145,13 @@ class HostEnds:
         assert isinstance(message, JobDone), message
         return message
 
+    def run_timer(self, number: int, run: int = 1) -> JobDone:
+        """Say that a ``setTimeout`` is due and wait for its end."""
+        self.broker.send(RunJob(run, f"setTimeout {number}", number))
+        message = self.next()
+        assert isinstance(message, JobDone), message
+        return message
+
     def shut_down(self) -> str:
         """Ask for the end; the error of ``onShutdown``."""
         self.broker.send(Shutdown())

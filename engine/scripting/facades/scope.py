@@ -17,14 +17,21 @@ from engine.scripting.facades.language import Json, Math, Time
 from engine.scripting.facades.modules import MODULES
 from engine.scripting.facades.pcap import Pcap
 from engine.scripting.facades.stats import Standing, Stats
+from engine.scripting.facades.test import Test
+from engine.scripting.facades.timers import Timers
 from engine.scripting.facades.utilities import Utils
 from engine.scripting.facades.vendor import Vendor
+from engine.scripting.facades.wrapper import Wrapper
 from engine.scripting.guards import guards, script_builtins
 from engine.scripting.listeners import ItemListeners
 from hooks.items import Item, PacketInfo
 from hooks.records import Record
 
-HELPERS: tuple[type[Facade], ...] = (Console, Env, File, Jobs, Json, Kfl, Math, Pcap, Stats, Time, Utils, Vendor)
+HELPERS: tuple[type[Facade], ...] = (
+    Console, Env, File, Jobs, Json, Kfl, Math, Pcap, Stats, Test, Time, Utils, Vendor, Wrapper,
+)  # fmt: skip
+FUNCTIONS = ("on_item", "setTimeout", "clearTimeout")
+"""Helpers that are one function."""
 ERRORS: tuple[type[Exception], ...] = (HelperError, KflError)
 _TYPES: dict[str, type] = {"Item": Item, "PacketInfo": PacketInfo, "Record": Record}
 """For ``isinstance``, and for annotations, which editors read."""
@@ -39,6 +46,7 @@ class Scope:
     tasks: dict[str, Task]
     listeners: ItemListeners
     standing: Standing
+    timers: Timers
 
 
 def build_scope(script: str, environment: dict[str, str], node: str, calls: Calls, filters: Kfl | None = None) -> Scope:
@@ -46,7 +54,8 @@ def build_scope(script: str, environment: dict[str, str], node: str, calls: Call
     tasks: dict[str, Task] = {}
     standing = Standing()
     calls.on_delay = standing.count_delay
-    console, filters = Console(calls), filters or Kfl()
+    console, filters, timers = Console(calls), filters or Kfl(), Timers(calls)
+    pcap, vendor = Pcap(calls), Vendor(calls)
     helpers: tuple[Facade, ...] = (
         console,
         Env(environment),
@@ -55,23 +64,26 @@ def build_scope(script: str, environment: dict[str, str], node: str, calls: Call
         Json(),
         filters,
         Math(),
-        Pcap(calls),
+        pcap,
         Stats(standing),
+        Test(),
         Time(),
         Utils(calls, node),
-        Vendor(calls),
+        vendor,
+        Wrapper(filters, pcap, vendor, console, timers),
     )
     errors = {error.__name__: error for error in ERRORS}
     names: dict[str, Any] = {"__name__": script, "__builtins__": script_builtins({"print": console.print, **errors})}
     listeners = ItemListeners(compiler(filters))
-    names |= {"on_item": listeners.on_item, "state": {}, **_TYPES}
+    names |= dict(zip(FUNCTIONS, (listeners.on_item, timers.set, timers.clear), strict=True))
+    names |= {"state": {}, **_TYPES}
     names |= guards() | {"_import_": MODULES.__getitem__} | {name_of(type(helper)): helper for helper in helpers}
-    return Scope(names, filters, tasks, listeners, standing)
+    return Scope(names, filters, tasks, listeners, standing, timers)
 
 
 def helper_names() -> frozenset[str]:
     """Names of helpers, their errors, and what stands beside them."""
-    return frozenset(map(name_of, HELPERS)) | {error.__name__ for error in ERRORS} | {"on_item", "state", *_TYPES}
+    return frozenset(map(name_of, HELPERS)) | {error.__name__ for error in ERRORS} | {*FUNCTIONS, "state", *_TYPES}
 
 
 def facade_at(path: Sequence[str]) -> type[Facade] | None:

@@ -549,3 +549,61 @@ def test_an_abandoned_call_is_told_apart_from_one_that_raised(zygote: Zygote) ->
     host.ready()
     assert host.deliver(ITEM, {**ITEM, "index": 1}) == (2, 0)
     assert host.aborted == 1
+
+
+TIMERS = """
+first = setTimeout(print, 50, "first", 1)
+second = setTimeout(lambda: [][1], 100)
+third = setTimeout(print, 86_400_000.5, "third")
+def onItemCaptured(data):
+    clearTimeout(third)
+    clearTimeout(third)
+    clearTimeout(99)
+    clearTimeout()
+def onJobFailed(*facts): print(facts)
+"""
+
+
+def test_a_timer_is_told_to_the_broker_and_runs_here_once(zygote: Zygote) -> None:
+    host = loaded(zygote, TIMERS)
+    assert host.asked == [("timers.set", 1, 50.0), ("timers.set", 2, 100.0), ("timers.set", 3, 86_400_000.5)]
+    assert host.run_timer(1).error == ""
+    assert host.run_timer(1).error == ""
+    assert host.run_timer(2).error == "line 3: IndexError: list index out of range"
+    assert host.lines == ["log: first 1"]
+    host.deliver(ITEM)
+    assert host.asked[3:] == [("timers.clear", 3)]
+    assert host.run_timer(3).error == ""
+    assert host.lines == ["log: first 1"]
+
+
+def test_a_new_broker_is_told_what_waits(zygote: Zygote) -> None:
+    host = loaded(zygote, TIMERS)
+    host.run_timer(1)
+    host.broker.send(Resend())
+    done = host.receive()
+    assert isinstance(done, JobDone)
+    calls = [host.receive(), None]
+    host.answer(calls[0])
+    calls[1] = host.receive()
+    host.answer(calls[1])
+    assert [call[:2] for call in host.asked[3:]] == [("timers.set", 2), ("timers.set", 3)]
+    assert 0 <= host.asked[3][2] < 100
+    assert 86_300_000 < host.asked[4][2] < 86_400_000.5
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "setTimeout(5)",
+        "setTimeout(print, -1)",
+        "setTimeout(print, '5')",
+        "setTimeout(print, float('nan'))",
+        "setTimeout(print, True)",
+    ],
+)
+def test_a_timer_that_cannot_be_is_an_error(zygote: Zygote, call: str) -> None:
+    host = zygote.spawn(call)
+    (reason,) = host.refused()
+    assert "setTimeout: expected" in reason
+    assert host.asked == []

@@ -96,18 +96,36 @@ def test_a_name_like_a_hook_that_resembles_none_lists_them() -> None:
     )
 
 
+NO_DELETE = "Remora deletes nothing remotely; let a lifecycle rule of the bucket do it"
+NO_STORE = "uploads go to Google Cloud Storage (vendor.gcs.put), or where recording.destination says (pcap.record)"
 NAMES = {
     "open('x')": "'open' is not available; use file.write, file.append and file.copy",
     "consle.log(1)": "'consle' is not available; did you mean 'console'?",
     "type(1)": "'type' is not available; use isinstance",
     "requests.get('x')": f"'requests' is not available; {INSTEAD['requests']}",
     "re.search('a', 'b')": "'re' is not available; write import re",
+    "setInterval(print, 5)": "'setInterval' is not available; use jobs.schedule",
+    "vendor.gcs.clear('b')": f"vendor.gcs.clear is not available; {NO_DELETE}",
+    "vendor.s3.put('b', 'c')": f"vendor.s3 is not available; {NO_STORE}",
+    "vendor.slackBot('t')": "vendor.slackBot is not available; use vendor.slack with a webhook",
 }
 
 
 @pytest.mark.parametrize(("text", "reason"), NAMES.items(), ids=NAMES)
 def test_a_name_nothing_binds_is_refused_with_what_to_use_instead(text: str, reason: str) -> None:
     assert reasons(text) == [f"Line 1: {reason}"]
+
+
+def test_every_clear_of_a_vendor_is_refused_with_the_reason_whatever_the_vendor() -> None:
+    assert sorted(reasons("vendor.s3.clear('b')")) == [
+        f"Line 1: vendor.s3 is not available; {NO_STORE}",
+        f"Line 1: vendor.s3.clear is not available; {NO_DELETE}",
+    ]
+
+
+def test_pass_is_a_keyword_and_its_author_is_told_what_to_write() -> None:
+    (reason,) = reasons("def onItemQueried(data):\n    return test.pass(data)\n")
+    assert reason.endswith("; pass is a keyword of Python, write test.pass_")
 
 
 ALONE = {

@@ -15,7 +15,7 @@ from engine.frames.endpoint import Endpoint, message_pair
 from engine.frames.host import ToHost
 from engine.scripting.calls import Calls, HelperError
 from engine.scripting.facades.facade import Facade, functions_of, name_of
-from engine.scripting.facades.scope import ERRORS, HELPERS, Scope, build_scope, helper_names
+from engine.scripting.facades.scope import ERRORS, FUNCTIONS, HELPERS, Scope, build_scope, helper_names
 from engine.scripting.loading import check_script
 from tests.support.scripthost import ITEM, Zygote
 
@@ -74,7 +74,7 @@ def test_a_helper_becomes_a_call(zygote: Zygote, request: Any, source: str, argu
 
 def test_every_remote_function_has_a_row_here() -> None:
     rows = {row.split()[0] for row in CALLS}
-    local = {"console", "env", "json", "kfl", "math", "stats", "time"}
+    local = {"console", "env", "json", "kfl", "math", "stats", "test", "time", "wrapper"}
     wanted = {name for name in _all_functions() if name.split(".")[0] not in local} - {
         "utils.nodeName",
         "vendor.gcs.clear",
@@ -252,6 +252,11 @@ def test_the_stub_and_the_helpers_agree() -> None:
         assert told[helper] == ours[helper], helper
     for helper in ("math", "time"):  # functions of C, which do not all tell their parameters
         assert set(told[helper]) == set(ours[helper])
+
+
+def test_the_stub_names_every_helper_that_is_one_function() -> None:
+    functions = {node.name for node in ast.parse(STUB.read_text()).body if isinstance(node, ast.FunctionDef)}
+    assert functions == set(FUNCTIONS)
 
 
 def test_the_stub_names_every_error() -> None:
