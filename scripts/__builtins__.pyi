@@ -74,8 +74,10 @@ class Request(Record):
     apiKey: int
     apiVersion: int
     correlationID: int
-    clientID: str
-    payload: Any
+    clientID: str | None
+    payload: Record
+    """What is asked, by the API's own names; ``comment`` where it is not taken apart, or not all of it."""
+    captureTime: str
     # amqp
     exchange: str
     routingKey: str
@@ -126,7 +128,8 @@ class Response(Record):
     # kafka
     size: int
     correlationID: int
-    payload: Any
+    payload: Record
+    captureTime: str
     # amqp
     method: str
     # tls

@@ -35,6 +35,7 @@ class DissectOptions:
     )
     max_body_bytes: int = option(1 << 20, "dissect.maxBody", "Bytes of a body kept in an item.", kind="size")
     max_header_bytes: int = option(64 << 10, "dissect.maxHeader", "Bytes of one message head.", kind="size")
+    max_records: int = option(1000, "dissect.maxRecords", "Records of one Kafka message shown in an item.")
     max_pending: int = option(1024, "dissect.maxPending", "Requests of one stream that may wait for their response.")
     pair_timeout_s: float = option(
         30.0,

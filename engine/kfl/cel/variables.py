@@ -16,6 +16,7 @@ Read = Callable[[Any], Any]
 
 NS_PER_MS = 1_000_000
 _INT64 = 2**63
+_KAFKA_NAMES = ("topic", "name", "topicId", "groupId", "key")
 
 
 class Variable(NamedTuple):
@@ -199,6 +200,17 @@ def _answers(item: Any) -> list[str]:
     return found
 
 
+def _summary(item: Any, half: str) -> str:
+    """What a Kafka message is about: the names in it, without repetition."""
+    payload = map_at(half, "payload")(item)
+    about: list[Any] = [payload]
+    for name in ("topicData", "topics", "responses", "groups", "coordinators"):
+        values = payload.get(name)
+        about += values if isinstance(values, list | tuple) else ()
+    found = [each.get(key) for each in about if isinstance(each, Mapping) for key in _KAFKA_NAMES]
+    return ", ".join(dict.fromkeys(name for name in found if isinstance(name, str) and name))
+
+
 def _header(section: str, name: str) -> Read:
     find = map_at(section, "headers")
     return lambda item: next(
@@ -340,7 +352,17 @@ _KAFKA = {
     "kafka_api_key": (INT, only("kafka", int_at("request", "apiKey"), 0), "0 Produce, 1 Fetch, ..."),
     "kafka_api_key_name": (STRING, only("kafka", text_at("request", "apiKeyName"), ""), "Produce, Fetch, ..."),
     "kafka_client_id": (STRING, only("kafka", text_at("request", "clientID"), ""), "the client's name for itself"),
+    "kafka_api_version": (INT, only("kafka", int_at("request", "apiVersion"), 0), "of the call"),
+    "kafka_correlation_id": (INT, only("kafka", int_at("request", "correlationID"), 0), "what pairs it"),
     "kafka_size": (INT, only("kafka", int_at("request", "size"), 0), "bytes of the request"),
+    "kafka_request_size": (INT, only("kafka", int_at("requestSize"), 0), "bytes on the wire"),
+    "kafka_response_size": (INT, only("kafka", int_at("responseSize"), 0), "bytes on the wire"),
+    "kafka_request_summary": (
+        STRING,
+        only("kafka", lambda item: _summary(item, "request"), ""),
+        "topics, groups or keys of the request",
+    ),
+    "kafka_response_summary": (STRING, only("kafka", lambda item: _summary(item, "response"), ""), "of the response"),
 }
 _AMQP = {"amqp_method": (STRING, only("amqp", text_at("request", "method"), ""), "basic publish, ...")}
 _RAW = {
@@ -403,7 +425,7 @@ _ELSEWHERE = """
     remote_labels remote_annotations remote_node_name remote_process_name remote_resolution_status
     tls_summary tls_info tlsx_summary tlsx_info tcp_method udp_length udp_checksum
     sctp_checksum sctp_chunk_type sctp_length icmp_type icmp_version icmp_length
-    kafka_request_summary amqp_summary ldap_type ldap_summary radius_code radius_code_name
+    amqp_summary ldap_type ldap_summary radius_code radius_code_name
     radius_request_authenticator diameter_method diameter_summary
     mongodb_command mongodb_database mongodb_collection mongodb_opcode mongodb_success mongodb_error_code
     mongodb_error_message mongodb_error_code_name
