@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
+from engine.clock import wall_ns
 from engine.config import Dialect, Settings, all_keys
 from engine.cron import zone_of
 from engine.dissect.enabling import PORTS_KEY, check_dissectors
 from engine.dissect.table import ProtocolRow
-from engine.errors import ConfigError
+from engine.errors import ConfigError, KflError
 from engine.kubeshark import known_to_kubeshark
 from engine.options import Key
 from engine.resolve.targets import check_targets
@@ -104,6 +105,8 @@ def configure(file: Path | None, sets: Sequence[str], environment: Mapping[str, 
     settings = replace(settings, dissect=replace(settings.dissect, ports={**settings.dissect.ports, **ports}))
     without_effect += check_dissectors(settings.dissect, _load_rows)
     check_targets(settings.targets, settings.resolve)
+    if settings.recording.all_jobs:
+        _check_jobs(settings)
     if not settings.node.name:
         settings = replace(settings, node=replace(settings.node, name=socket.gethostname()))
     passed = {name: environment[name] for name in settings.scripts.pass_env if name in environment}
@@ -119,6 +122,32 @@ def _load_rows() -> Sequence[ProtocolRow]:
     from engine.dissect.registry import load_rows  # here and not above: few name what is not built in
 
     return load_rows()
+
+
+def _check_jobs(settings: Settings) -> None:
+    """Raises ``ConfigError`` or ``KflError``: a job of the configuration could not be made."""
+    from engine.recording.job import read_job  # here and not above: the filter language takes 60 ms to load
+    from engine.shipping.address import checked
+
+    names: set[str] = set()
+    for index, given in enumerate(settings.recording.all_jobs):
+        where = f"recordings[{index}]." if index < len(settings.recording.jobs) else "recording."
+        filters = settings.filters
+        try:
+            read_job(
+                given,
+                wall_ns(),
+                "configuration",
+                where=where,
+                dialect=filters.dialect,
+                macros=filters.macros,
+                check_destination=checked,
+            )
+        except KflError as error:
+            raise ConfigError(f"{where}kfl", "a filter", given["kfl"], f"it is wrong:\n{error}") from None
+        if given["name"] in names:
+            raise ConfigError(f"{where}name", "a name of its own", given["name"])
+        names.add(given["name"])
 
 
 def _from_file(file: Path | None) -> Iterator[_Given]:
@@ -216,6 +245,11 @@ def _convert(item: _Given, key: Key) -> Any:
     if key.kind in ("list", "paths"):
         parts = [str(part).strip() for part in value] if isinstance(value, list) else _split(str(value or ""))
         return [str((item.base / part).absolute()) for part in parts] if key.kind == "paths" else parts
+    if key.kind == "jobs":
+        content = _mapping(value) if isinstance(value, str) else value
+        if not isinstance(content, list) or not all(isinstance(one, dict) for one in content):
+            raise ConfigError(where, "a list of recording jobs such as '[{name: slow, kfl: http}]'", value)
+        return [_job(one, item.base) for one in content]
     if key.kind == "map":
         content = _mapping(value) if isinstance(value, str) else value
         if not isinstance(content, dict):
@@ -227,6 +261,17 @@ def _convert(item: _Given, key: Key) -> Any:
     if key.kind == "path" and text and not text.startswith("gs://"):
         return str((item.base / text).absolute())
     return text
+
+
+def _job(given: Mapping[Any, Any], base: Path) -> dict[str, Any]:
+    """Properties as text, or lists of text; a relative folder as destination as it is meant."""
+    job: dict[str, Any] = {
+        str(name): part if isinstance(part, list) else _as_text(part) for name, part in given.items()
+    }
+    destination = job.get("destination")
+    if destination and "://" not in destination:
+        job["destination"] = str((base / destination).absolute())
+    return job
 
 
 def _mapping(text: str) -> Any:

@@ -29,7 +29,20 @@ HURRY = "hurry"
 HELD = "query"
 """The operation that lasts until the asker closes its connection."""
 MAX_HELD = 16
+RECORDINGS = "recordings."
+"""Begins the operations that the recorder answers."""
+LATER_S = 60.0
+"""How long an answer that somebody else gives may take."""
 Answer = Callable[[str, Mapping[str, Any]], tuple[list[dict[str, Any]], dict[str, Any]]]
+
+
+class Later(Exception):
+    """Raised by an ``Answer``: it comes by ``ControlSocket.tell``."""
+
+    def __init__(self, asked: int) -> None:
+        """``asked``: which question, a number that the answer will name."""
+        self.asked = asked
+        super().__init__(f"question {asked} is answered later")
 
 
 class _Request(msgspec.Struct, forbid_unknown_fields=True):
@@ -46,6 +59,7 @@ class ControlSocket:
         """``held`` is told how many connections asked for ``HELD`` and are still there, whenever that changes."""
         self._path, self._selector, self._answer, self._tell_held = path, selector, answer, held
         self._held: set[socket.socket] = set()
+        self._later: dict[int, tuple[socket.socket, float]] = {}
         path.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         previous = os.umask(0o177)
@@ -65,10 +79,15 @@ class ControlSocket:
             return  # gone already, or no descriptor is left: it asks again
         until_s = monotonic_s() + PATIENCE_S
         keep = False
-        with contextlib.suppress(TimeoutError, ConnectionError):  # an asker that is gone or stuck
+        try:
             for message in self._reply(_receive(connection, MAX_REQUEST_BYTES, until_s)):
                 _send(connection, message, until_s)
                 keep = message.get("done", {}).get(HELD, False)
+        except Later as later:
+            self._later[later.asked] = connection, monotonic_s() + LATER_S
+            return
+        except (TimeoutError, ConnectionError):
+            pass  # an asker that is gone or stuck
         if keep:
             self._hold(connection)
         else:
@@ -85,6 +104,33 @@ class ControlSocket:
         self._held.remove(connection)
         connection.close()
         self._tell_held(len(self._held))
+
+    def tell(self, asked: int, rows: list[dict[str, Any]], done: dict[str, Any] | None = None, error: str = "") -> None:
+        """An answer that comes later, or a part of it; ``done`` or ``error`` ends it. Nobody may wait any more."""
+        connection, until_s = self._later.get(asked, (None, 0.0))
+        if connection is None:
+            return
+        messages: list[dict[str, Any]] = [{"row": row} for row in rows]
+        messages += [{"error": error}] if error else [{"done": done}] if done is not None else []
+        try:
+            for message in messages:
+                _send(connection, message, monotonic_s() + PATIENCE_S)
+        except (TimeoutError, ConnectionError):
+            error = "gone"
+        if error or done is not None or monotonic_s() > until_s:
+            del self._later[asked]
+            connection.close()
+
+    def give_up_later(self, error: str, now_s: float | None = None) -> None:
+        """Answers that will not come: all of them, or those that had come by ``now_s``."""
+        for asked, (_, until_s) in list(self._later.items()):
+            if now_s is None or now_s > until_s:
+                self.tell(asked, [], error=error)
+
+    @property
+    def waiting(self) -> int:
+        """Answers that are still to come."""
+        return len(self._later)
 
     def _reply(self, data: bytes) -> Iterator[dict[str, Any]]:
         try:
@@ -104,13 +150,16 @@ class ControlSocket:
             self._selector.unregister(connection)
             connection.close()
         self._held.clear()
+        self.give_up_later("the instance ends")
         self._selector.unregister(self._listener)
         self._listener.close()
         self._path.unlink(missing_ok=True)
 
 
-def ask(path: Path, operation: str, arguments: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Rows and closing of an answer.
+def ask(
+    path: Path, operation: str, arguments: Mapping[str, Any], patience_s: float = ASKER_PATIENCE_S
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Rows and closing of an answer, which may take ``patience_s``.
 
     Raises:
         FileNotFoundError, ConnectionRefusedError: nothing runs there.
@@ -118,7 +167,7 @@ def ask(path: Path, operation: str, arguments: Mapping[str, Any]) -> tuple[list[
         RemoraError: the instance refused.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        return _exchange(connection, path, operation, arguments)
+        return _exchange(connection, path, operation, arguments, patience_s)
 
 
 def connect(path: Path) -> socket.socket:
@@ -128,7 +177,7 @@ def connect(path: Path) -> socket.socket:
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        _exchange(connection, path, HELD, {})
+        _exchange(connection, path, HELD, {}, ASKER_PATIENCE_S)
     except BaseException:
         connection.close()
         raise
@@ -136,10 +185,10 @@ def connect(path: Path) -> socket.socket:
 
 
 def _exchange(
-    connection: socket.socket, path: Path, operation: str, arguments: Mapping[str, Any]
+    connection: socket.socket, path: Path, operation: str, arguments: Mapping[str, Any], patience_s: float
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    until_s = monotonic_s() + ASKER_PATIENCE_S
-    connection.settimeout(ASKER_PATIENCE_S)
+    until_s = monotonic_s() + patience_s
+    connection.settimeout(patience_s)
     with _address(path) as address:
         connection.connect(address)
     _send(connection, {"op": operation, "args": dict(arguments)}, until_s)

@@ -50,12 +50,17 @@ class Child:
     _report_due_s: float = 0.0
     _heartbeat_due_s: float = 0.0
 
-    def up(self) -> None:
-        """Drop what is not needed any more and say that work begins. Call when files are open and modules imported."""
+    def up(self, prepare: Callable[[], None] = lambda: None) -> None:
+        """Drop what is not needed any more and say that work begins. Call when files are open and modules imported.
+
+        Args:
+            prepare: what is to be done in between, with the rights that are left.
+        """
         for library, late in LATE_IMPORTS.items():
             if library in sys.modules:
                 importlib.import_module(late)
         drop_privileges(self.data)
+        prepare()
         self.endpoint.send(Up())
 
     def report(self, now_s: float, note: str = "") -> None:

@@ -18,14 +18,18 @@ from urllib.parse import unquote
 
 from engine import clock
 from engine.counters import Counters
-from engine.frames.control import Finished, Quit, Report, Seal
+from engine.errors import RemoraError, StorageError
+from engine.frames.control import AskRecordings, Finished, Notice, Quit, Report, Seal, ToldRecordings
 from engine.process import Child, run
 from engine.recording.batch_state import BatchState
 from engine.recording.collector import Collector
 from engine.recording.options import RecordingOptions
+from engine.recording.policy import DEFAULT, Policy, policy_of
 from engine.recording.profile import Facts, Profile
 from engine.recording.sealing import Origin, build
+from engine.recording.service import Service, parts_of
 from engine.resolve.static import open_resolver
+from engine.shipping.address import checked as check_destination
 from engine.shipping.address import credentials_for, destination_text
 from engine.shipping.checksum import Crc32c
 from engine.shipping.outbox import Upload, UploadFile, clear_leftovers, make_building_folder, publish
@@ -38,6 +42,8 @@ RETRY_S = 2.0
 FINAL_ATTEMPTS = 3
 """How often a disk that refuses is tried when the instance stops."""
 FINISH_STEP_S = 0.01
+EXPIRE_NS = 10 * clock.NS_PER_S
+"""How often it is looked what has expired."""
 COMPLAIN_S = 10.0
 
 _log = logging.getLogger(__name__)
@@ -81,6 +87,7 @@ class Recorder:
         counters: Counters,
         idle_s: float = 3600.0,
         facts: Facts = Facts(VERSION),  # noqa: B008 - frozen
+        service: Service | None = None,
     ) -> None:
         """As ``Collector``.
 
@@ -93,12 +100,16 @@ class Recorder:
             counters: ``recorder_*``.
             idle_s: a stream without packets for so long has no end any more.
             facts: what manifests say of a recording beside what its batches hold.
+            service: the jobs; none: only scripts record.
         """
         self._facts = facts
         self._data, self._origin, self._destination, self._counters = data, origin, destination, counters
         self._options = options
-        self._open = partial(Collector, data, run_id, options, counters, round(idle_s * clock.NS_PER_S))
+        self._service, self._policies = service, dict[str, Policy]()
+        idle_ns = round(idle_s * clock.NS_PER_S)
+        self._open = partial(Collector, data, run_id, options, counters, idle_ns, self._policy)
         self._collector: Collector | None = None
+        self._expire_after_ns = 0
         self._threads = ThreadPoolExecutor(1, "sealing")
         self._building: dict[str, Future[None]] = {}
         self._failures = 0
@@ -119,6 +130,7 @@ class Recorder:
         try:
             collector = self._collector = self._collector or self._open()
             self._take_built(collector, now_s)
+            self._follow_jobs(collector, now_ns)
             if self._options.when_full == "oldest" and collector.space.full(now_ns):
                 self._make_room(collector)
             moved = collector.collect(now_ns)
@@ -127,12 +139,37 @@ class Recorder:
             if due:
                 collector.freeze(due, self._facts)
             self._build(batches.frozen(), now_s)
-        except OSError as error:
+        except (OSError, StorageError) as error:
             self._throw_away()
             self._pass_after_s = now_s + RETRY_S
             self._complain(error, now_s)
             return False
         return moved
+
+    # -- jobs ----------------------------------------------------------------------------------------------------------
+
+    def _follow_jobs(self, collector: Collector, now_ns: int) -> None:
+        """What begins and ends, what was deleted, what has expired."""
+        if self._service is None:
+            return
+        self._service.totals = lambda: collector.totals
+        self._service.jobs.step(now_ns)
+        self._policies.clear()  # a dict of a few, made again once a pass
+        while self._service.released:
+            collector.release(self._service.released[-1])
+            self._service.jobs.store.released(self._service.released.pop())
+        if not 0 < self._expire_after_ns - now_ns <= EXPIRE_NS:
+            self._expire_after_ns = now_ns + EXPIRE_NS
+            removed = self._service.expire(now_ns)
+            self._counters.add("recorder_batches_expired_total", removed) if removed else None
+
+    def _policy(self, recording: str) -> Policy:
+        """What a recording writes; of a job that is over, as long as its streams go on."""
+        if self._service is None or recording not in self._service.jobs:
+            return DEFAULT
+        if recording not in self._policies:
+            self._policies[recording] = policy_of(self._service.jobs.job(recording))
+        return self._policies[recording]
 
     @property
     def unsealed(self) -> int:
@@ -196,7 +233,7 @@ class Recorder:
             self._collector.close()
         self._collector = None
 
-    def _complain(self, error: OSError, now_s: float) -> None:
+    def _complain(self, error: OSError | StorageError, now_s: float) -> None:
         self._failures += 1
         self._refusals += 1
         if now_s >= self._complain_after_s:
@@ -218,8 +255,9 @@ def main(child: Child) -> None:
     """The loop: a pass, then sleep until the next or until the supervisor speaks."""
     settings = child.settings
     resolver = open_resolver(settings.resolve)
-    child.up()
-    profile = Profile(format=settings.recording.format, with_secrets=settings.recording.with_secrets)
+    services: list[Service] = []
+    child.up(lambda: services.append(open_service(child)))  # what is due is published before packets are read
+    (service,) = services
     recorder = Recorder(
         child.data,
         child.start.run_id,
@@ -228,7 +266,8 @@ def main(child: Child) -> None:
         settings.recording,
         child.counters,
         2 * max(settings.streams.tcp_timeout_s, settings.streams.udp_timeout_s),
-        Facts(VERSION, lambda _: profile, resolver.history),
+        Facts(VERSION, partial(profile_of, service, settings.recording), resolver.history),
+        service,
     )
     selector = selectors.DefaultSelector()
     selector.register(child.endpoint, selectors.EVENT_READ)
@@ -240,9 +279,52 @@ def main(child: Child) -> None:
             received = child.endpoint.receive()
             if received is None or isinstance(received[0], Quit):
                 break
+            if isinstance(received[0], AskRecordings):
+                answer(service, child, received[0])
             if isinstance(received[0], Seal):
                 child.endpoint.send(finish(recorder, child))
+    service.jobs.rest(clock.wall_ns())
+    service.close()
     recorder.close()
+
+
+def profile_of(service: Service, options: RecordingOptions, recording: str) -> Profile:
+    """What the batches of a recording show of it; of one that scripts keep, what the configuration says."""
+    profile = Profile(format=options.format, with_secrets=options.with_secrets)
+    if recording not in service.jobs:
+        return profile
+    job = service.jobs.job(recording)
+    return Profile(job.kfl, job.dialect if job.kfl else "", options.format, options.with_secrets, job.destination)
+
+
+def open_service(child: Child) -> Service:
+    """The jobs, with those of the configuration."""
+    settings, now_ns = child.settings, clock.wall_ns()
+    service = Service(
+        child.data,
+        child.start.run_id,
+        now_ns,
+        lambda level, text: child.endpoint.send(Notice(level, text)),
+        dialect=settings.filters.dialect,
+        macros=settings.filters.macros,
+        check_destination=check_destination,
+        default_destination=destination_text(settings.shipping),
+        dissects=settings.dissect.enabled,
+    )
+    service.configure(settings.recording.all_jobs, now_ns)
+    return service
+
+
+def answer(service: Service, child: Child, asked: AskRecordings) -> None:
+    """One question about recordings, in parts that fit a message."""
+    try:
+        rows, done = service.answer(asked.operation, asked.arguments, clock.wall_ns())
+    except (RemoraError, OSError) as error:
+        child.endpoint.send(ToldRecordings(asked.asked, error=str(error)))
+        return
+    for part in parts_of(rows):
+        child.endpoint.send(ToldRecordings(asked.asked, part))
+    child.endpoint.send(ToldRecordings(asked.asked, done=done))
 
 
 def finish(recorder: Recorder, child: Child) -> Finished:

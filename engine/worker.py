@@ -42,6 +42,7 @@ from engine.kfl.patterns import compile_pattern
 from engine.pipeline import Node, Pipeline, Step
 from engine.process import Child, run
 from engine.recording.gap_log import GapLog
+from engine.recording.matching import Matching
 from engine.resolve.static import open_resolver
 from engine.resolve.targets import Targets, overruled
 from engine.scripting.delivery import Delivery
@@ -115,6 +116,7 @@ class Worker:
             kill=self._ask_to_kill,
             compile=partial(kfl.compile, dialect=filters.dialect, macros=filters.macros),
         )
+        self._matching = Matching(child.data, f"worker-{member.index}.log", self._counters)
         self._ended = EndedStreams()
         self._interest, self._dissecting = Interest(self._settings.dissect), False
         self._selector = selectors.DefaultSelector()
@@ -241,6 +243,9 @@ class Worker:
         timestamp_ns = step.columns.timestamp_ns
         streams = self._resume.without_stored(batch, assigned.stream_ids)
         self._shelf.append(batch, streams, timestamp_ns, seen, now_s)
+        if self._matching.wants.streams:
+            times_ns, ids = timestamp_ns[assigned.order], assigned.records["id"]
+            self._matching.keep_streams(ids, times_ns, assigned.starts, assigned.begun, clock.wall_ns())
         self._resume.write(batch, self._shelf.place)
         if self._gaps is not None and len(timestamp_ns):
             self._gaps.saw(int(timestamp_ns[0]), int(timestamp_ns[-1]))
@@ -261,7 +266,8 @@ class Worker:
     def _is_wanted(self, now_s: float) -> bool:
         """Whether to dissect; where that has just ended, its last items are delivered."""
         before = self._dissecting
-        self._dissecting = self._interest.lasts(now_s, scripts=self._delivery.wanted("onItemCaptured"))
+        scripts, recordings = self._delivery.wanted("onItemCaptured"), self._matching.wants.items
+        self._dissecting = self._interest.lasts(now_s, scripts=scripts, recordings=recordings)
         if before and not self._dissecting:
             self._deliver(self._pipeline.pause(), now_s)
         self._counters.set("dissect_on", int(self._dissecting))
@@ -269,6 +275,7 @@ class Worker:
 
     def _deliver(self, items: Sequence[LazyItem], now_s: float) -> None:
         if items:
+            self._matching.keep_items(items, clock.wall_ns())
             entries = [(item.stream.id, item.index, item.timestamp_ns, item.encode()) for item in items]
             self._items.append(entries, now_s)
             self._delivery.put_items([(item.stream.id, item.encode(), item) for item in items])
@@ -335,6 +342,7 @@ class Worker:
             self._due_s["budgets"] = now_s + BUDGET_STEP_S
             self._delivery.check_budgets(now_s)
             self._counters.set("scripts_queue", self._delivery.depth())
+            self._matching.refresh(clock.wall_ns())
             self._is_wanted(now_s)
         note = self._resolver.refresh(now_s)
         if note and self._member.index == 0:  # the others see the same
@@ -377,6 +385,7 @@ class Worker:
         elif isinstance(message, DetachHost):
             self._delivery.detach(message.script, message.host, successor=message.successor)
         elif isinstance(message, Begin):
+            self._matching.refresh(clock.wall_ns())
             self._reading = not self._stopped
             self._register_sources()
         elif isinstance(message, Queried):

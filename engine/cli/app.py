@@ -68,6 +68,15 @@ SCRIPTS = {
 app.add_command(LateGroup("scripts", "User scripts.", SCRIPTS))
 OUTBOX = {"list": "outbox:list_entries", "retry": "outbox:retry", "drop": "outbox:drop"}
 app.add_command(LateGroup("outbox", "What waits for its upload.", OUTBOX))
+RECORDINGS = {
+    "create": "recordings:create",
+    "list": "recordings:list_recordings",
+    "show": "recordings:show",
+    "search": "recordings:search",
+    "stop": "recordings:stop",
+    "delete": "recordings:delete",
+}
+app.add_command(LateGroup("recordings", "Recording jobs: what is recorded, when, and where it goes.", RECORDINGS))
 app.add_command(LateGroup("data", "The data folder.", {"clean": "data:clean"}))
 
 

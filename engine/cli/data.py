@@ -36,7 +36,7 @@ def show(name: str, as_json: bool, pcap: Path | None, data: Path) -> None:
     \b
     Example: remora show 000000000144.pcap --pcap stream.pcap
     """
-    reader = SegmentReader(_existing(data))
+    reader = SegmentReader(existing(data))
     stream_id, index = _parse(name)
     if pcap is not None:
         count = reader.materialise(stream_id, pcap)
@@ -100,7 +100,7 @@ def status(data: Path) -> None:
     Example: remora status --data /var/lib/remora
     """
     console = Console(soft_wrap=True)
-    _print_running(console, _existing(data))
+    _print_running(console, existing(data))
     table = Table(box=None, pad_edge=False)
     table.add_column("folder")
     table.add_column("size", justify="right")
@@ -132,12 +132,17 @@ def clean(data: Path) -> None:
     \b
     Example: remora data clean --data ./remora-data
     """
-    before = sum(folder.sizes(_existing(data)).values())
+    before = sum(folder.sizes(existing(data)).values())
     folder.clean(data)
     click.echo(f"{data}: {format_bytes(before)} removed")
 
 
-def _existing(data: Path) -> Path:
+def existing(data: Path) -> Path:
+    """``data``, if it is a data folder.
+
+    Raises:
+        ConfigError: it is none.
+    """
     if not (data / "instance.json").is_file():
         raise ConfigError("--data", "a data folder of Remora", str(data), "remora run makes one")
     return data

@@ -52,6 +52,8 @@ def _shown(key: Key, value: Any) -> str:
         return format_bytes(value)
     if key.kind == "scripts":
         return ", ".join(f"{script}.{name}={part}" for script, own in value.items() for name, part in own.items())
+    if key.kind == "jobs":
+        return ", ".join(str(job.get("name", "")) for job in value)
     if key.kind == "map":
         return ", ".join(f"{name}={part}" for name, part in value.items())
     return ", ".join(value) if isinstance(value, list) else str(value).lower() if key.kind == "flag" else str(value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 MAX_STREAM_FRAME_BYTES = 16 * 1024 * 1024
@@ -69,7 +71,7 @@ class Wanted(msgspec.Struct, tag="wanted"):
     """To the worker: who wants items besides scripts, which it knows itself."""
 
     by: list[str]
-    """``query``: one is connected. A recording that is due will stand here by its name."""
+    """``query``: one is connected. Recordings that are due a worker sees for itself (``keep/jobs``)."""
 
 
 class StopIntake(msgspec.Struct, tag="stop_intake"):
@@ -84,6 +86,16 @@ class Finish(msgspec.Struct, tag="finish"):
 
     jobs: bool
     shutdown_s: float
+
+
+class AskRecordings(msgspec.Struct, tag="ask_recordings"):
+    """To the recorder: somebody asks about recordings, over the control socket; answered with ``ToldRecordings``."""
+
+    asked: int
+    """Which question."""
+    operation: str
+    """As ``engine.recording.service`` names it."""
+    arguments: dict[str, Any]
 
 
 class Seal(msgspec.Struct, tag="seal"):
@@ -104,7 +116,21 @@ class Quit(msgspec.Struct, tag="quit"):
     """Exit now; nothing is left to say."""
 
 
-ToChild = Start | AttachHost | DetachHost | Begin | Wanted | StopIntake | Finish | Seal | Flush | Hurry | Quit | Queried
+ToChild = (
+    Start
+    | AttachHost
+    | DetachHost
+    | Begin
+    | Wanted
+    | StopIntake
+    | Finish
+    | AskRecordings
+    | Seal
+    | Flush
+    | Hurry
+    | Quit
+    | Queried
+)
 
 
 class Up(msgspec.Struct, tag="up"):
@@ -157,6 +183,23 @@ class Drained(msgspec.Struct, tag="drained"):
     input_ended: bool
 
 
+class ToldRecordings(msgspec.Struct, tag="told_recordings"):
+    """From the recorder: an answer, or the next part of one."""
+
+    asked: int
+    rows: list[dict[str, Any]] = []
+    done: dict[str, Any] | None = None
+    """With the last part."""
+    error: str = ""
+
+
+class Notice(msgspec.Struct, tag="notice"):
+    """From the recorder: a line for the console, as scripts write them."""
+
+    level: str
+    text: str
+
+
 class Finished(msgspec.Struct, tag="finished"):
     """The answer to ``Finish``, ``Seal`` and ``Flush``."""
 
@@ -172,7 +215,19 @@ class Failed(msgspec.Struct, tag="failed"):
     wrong_use: bool = False
 
 
-FromChild = Up | Report | HostReady | HostRefused | KillHost | ConsoleLine | Drained | Finished | Failed
+FromChild = (
+    Up
+    | Report
+    | HostReady
+    | HostRefused
+    | KillHost
+    | ConsoleLine
+    | Drained
+    | ToldRecordings
+    | Notice
+    | Finished
+    | Failed
+)
 
 
 class SpawnHost(msgspec.Struct, tag="spawn_host"):

@@ -18,7 +18,7 @@ class Interest:
         self._until_s = -math.inf
 
     def tell(self, others: Iterable[str]) -> None:
-        """Who wants items besides scripts: ``query`` while one is connected, later each recording that is due."""
+        """Who wants items besides scripts and recordings: ``query`` while one is connected."""
         self._others = frozenset(others)
 
     @property
@@ -26,10 +26,10 @@ class Interest:
         """A query is connected."""
         return self._enabled and "query" in self._others
 
-    def lasts(self, now_s: float, *, scripts: bool) -> bool:
+    def lasts(self, now_s: float, *, scripts: bool, recordings: bool = False) -> bool:
         """Whether to dissect now: somebody wants items, or somebody did less than ``stopAfter`` ago."""
         if not self._enabled:
             return False
-        if scripts or self._others:
+        if scripts or recordings or self._others:
             self._until_s = now_s + self._stop_after_s
         return now_s < self._until_s

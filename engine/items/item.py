@@ -54,6 +54,7 @@ class LazyItem(Mapping[str, Any]):
         "_row",
         "_tls",
         "index",
+        "recording",
         "stream",
         "timestamp_ns",
     )
@@ -79,6 +80,8 @@ class LazyItem(Mapping[str, Any]):
         """Place of the item within its stream."""
         self.timestamp_ns: int = (request or response).start_ns  # type: ignore[union-attr] # one of them is there
         """When its first byte was captured."""
+        self.recording = ""
+        """The recording that wants it; told before it is encoded, else it stays unsaid."""
         self._row = row
         self._place = place
         self._request = request
@@ -171,7 +174,7 @@ class LazyItem(Mapping[str, Any]):
             "passed": False,
             "failed": False,
             "entryFile": f"{stream.replace('.', '_')}-{index}_entry.json",
-            "record": "",
+            "record": self.recording,
             "outgoing": False,
             "protocol": protocol,
             "src": src,

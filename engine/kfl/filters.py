@@ -21,8 +21,9 @@ from engine.kfl.dialects import looks_like_kfl2, may_be_kfl2, two_meanings
 from engine.kfl.helpers import calls_of, constant_arguments
 from engine.kfl.macros import expand
 from engine.kfl.parsing import mistake
+from engine.kfl.paths import Steps
 from engine.kfl.protocols import protocols_of
-from engine.kfl.redaction import redacted
+from engine.kfl.redaction import redacted, redaction
 
 Dialect = Literal["kfl", "kfl2", "auto"]
 
@@ -52,6 +53,8 @@ class Filter:
     """The recordings that ``record()`` asks about."""
     limit: int | None = field(repr=False)
     """How many items ``limit()`` wants; the leftmost counts, 0 does not."""
+    redactions: tuple[Steps, ...] = field(repr=False)
+    """What every ``redact()`` in it asks for, reached or not."""
     matches: Predicate = field(repr=False)
     """``matches(item, recordings=())``: a plain function, since a method around it would cost half as much again."""
     _traced: Traced | None = field(repr=False)
@@ -133,6 +136,7 @@ def _kfl(text: str, guessed: bool, macros: tuple[tuple[str, str], ...], clock: C
         protocols_of(tree),
         frozenset(constant_arguments(call)[0] for call in calls if call.name == "record"),
         next(filter(None, limits), None),
+        tuple(redaction(path) for call in calls if call.name == "redact" for path in constant_arguments(call)),
         build(tree, clock),
         build_traced(tree, clock) if any(call.name == "redact" for call in calls) else None,
     )
@@ -140,4 +144,4 @@ def _kfl(text: str, guessed: bool, macros: tuple[tuple[str, str], ...], clock: C
 
 def _kfl2(text: str, guessed: bool, clock: Callable[[], int]) -> Filter:
     typed = cel_check(cel_parse(text), text)
-    return Filter(text, "kfl2", guessed, (), cel_protocols(typed), frozenset(), None, cel_build(typed, clock), None)
+    return Filter(text, "kfl2", guessed, (), cel_protocols(typed), frozenset(), None, (), cel_build(typed, clock), None)

@@ -72,6 +72,24 @@ class BatchState(msgspec.Struct):
         return not self.packets and not self.items
 
 
+class Totals(msgspec.Struct):
+    """What a recording has got so far, over all its batches."""
+
+    streams: int = 0
+    refused: int = 0
+    """Streams that found no room."""
+    packets: int = 0
+    packet_bytes: int = 0
+    """Of captured frames."""
+    items: int = 0
+    batches: int = 0
+    """Sealed."""
+    last_ns: int = 0
+    """Wall clock of the pass that added something last."""
+    wishes: dict[int, int] = {}
+    """Of recordings with a limit: how many wishes counted, by run; the last run alone."""
+
+
 class Pass(msgspec.Struct, omit_defaults=True):
     """What one pass changed; a compacted log is one pass that changed everything."""
 
@@ -84,6 +102,10 @@ class Pass(msgspec.Struct, omit_defaults=True):
     """Streams refused per recording since its last batch was sealed; whole."""
     dropped: dict[str, int] = {}
     """Sealed batches that were deleted to make room, per recording, as ``refused``; whole."""
+    totals: dict[str, Totals] = {}
+    """Of recordings that got something."""
+    deleted: list[str] = []
+    """Recordings whose totals do not count any more."""
     run_id: str = ""
     sequence: int = 0
     """The last batch of this run."""

@@ -8,18 +8,21 @@ commit and copies from the cursors of that commit on: nothing is lost and nothin
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from engine.counters import Counters, Drop
-from engine.recording.batch_state import NEVER_NS, Sealing
+from engine.recording.batch_state import NEVER_NS, Sealing, Totals
 from engine.recording.client_randoms import client_randoms
 from engine.recording.index_tail import ExtentTail, IndexTail, StreamIds
 from engine.recording.journal import Entry, Gap, Keep, SealNow, delete_read, journals, read_journal
 from engine.recording.ledger import Ledger
 from engine.recording.open_batches import OpenBatches
 from engine.recording.options import RecordingOptions
+from engine.recording.packets import RECORD_HEADER_BYTES
+from engine.recording.policy import Policies, Policy
 from engine.recording.profile import Facts, names_of
 from engine.recording.segment_bytes import read_items, read_packets
 from engine.recording.space import Space
@@ -37,7 +40,13 @@ class Collector:
     """
 
     def __init__(
-        self, data: Path, run_id: str, options: RecordingOptions, counters: Counters, idle_ns: int = 3_600_000_000_000
+        self,
+        data: Path,
+        run_id: str,
+        options: RecordingOptions,
+        counters: Counters,
+        idle_ns: int = 3_600_000_000_000,
+        policies: Policies = lambda _: Policy(),
     ) -> None:
         """Go on where the last one committed.
 
@@ -47,11 +56,12 @@ class Collector:
             options: limits.
             counters: ``recorder_*``.
             idle_ns: a stream without packets for so long has no end any more: its worker died.
+            policies: what each recording writes.
 
         Raises:
             OSError: the disk is full or failing.
         """
-        self._data, self._counters, self._options = data, counters, options
+        self._data, self._counters, self._options, self._policy = data, counters, options, policies
         self.space = Space(data / "outbox", options.limit_bytes)
         opened = data / "outbox" / "open"
         opened.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -127,6 +137,7 @@ class Collector:
         Raises:
             OSError: it is left; harmless.
         """
+        self._ledger.total(self._ledger.batches[batch].recording).batches += 1
         self._ledger.remove_batch(batch)
         self._ledger.commit()
         self.batches.remove(batch)
@@ -136,6 +147,26 @@ class Collector:
         self._ledger.dropped[recording] = self._ledger.dropped.get(recording, 0) + 1
         self._counters.drop("outbox", Drop.STORAGE_FULL)
         self._ledger.commit()
+
+    @property
+    def totals(self) -> Mapping[str, Totals]:
+        """What each recording has got so far."""
+        return self._ledger.totals
+
+    def release(self, recording: str) -> None:
+        """A recording was deleted: its streams are not followed any more, and what is open of it goes.
+
+        Raises:
+            OSError: perhaps done in part.
+        """
+        for stream, kept in list(self._ledger.kept.items()):
+            if recording in kept.recordings:
+                del self._ledger.stream(stream).recordings[recording]
+                if not kept.recordings:
+                    self._ledger.forget([stream])
+                    self._active_ns.pop(stream, None)
+        self._ledger.drop_total(recording)
+        self.batches.discard(recording)
 
     def close(self) -> None:
         """Give the descriptors back."""
@@ -170,6 +201,8 @@ class Collector:
 
     def _follow(self, wish: Keep, late: Windows, now_ns: int) -> None:
         """Follow the stream from now on, and note in ``late`` what of it may have been passed already."""
+        if not self._within_limit(wish):
+            return
         kept = self._ledger.kept.get(wish.stream)
         before_ns = kept.recordings.get(wish.recording, NEVER_NS) if kept else NEVER_NS
         if wish.from_ns >= before_ns:
@@ -184,9 +217,21 @@ class Collector:
             self._say_full(False)
             self._counters.add("recorder_streams_wanted_total")
             self._counters.add("recorder_streams_kept_total")
+            self._ledger.total(wish.recording).streams += 1
         self._ledger.stream(wish.stream).recordings[wish.recording] = wish.from_ns
         self._active_ns[wish.stream] = now_ns
         late.add(wish.stream, wish.recording, wish.from_ns, before_ns)
+
+    def _within_limit(self, wish: Keep) -> bool:
+        """Whether a wish counts that stands under ``limit()``: each worker keeps to it, and all of them together."""
+        if not wish.limit:
+            return True
+        totals = self._ledger.total(wish.recording)
+        count = totals.wishes.get(wish.run, 0)
+        if count >= wish.limit:
+            return False
+        totals.wishes = {wish.run: count + 1}
+        return True
 
     def _refuse(self, wish: Keep) -> None:
         self._ledger.stream(wish.stream).recordings[wish.recording] = NEVER_NS
@@ -248,9 +293,14 @@ class Collector:
         for stream in streams.tolist():
             self._active_ns[stream] = now_ns
         for recording, mask in windows.masks(piece.packets):
+            if not self._policy(recording).packets:
+                continue
             packets = piece.packets[mask]
             self.batches.current(recording, now_ns).add_packets(piece.data, packets)
             self._counters.add("recorder_packets_total", len(packets))
+            totals = self._ledger.total(recording)
+            totals.packets, totals.last_ns = totals.packets + len(packets), now_ns
+            totals.packet_bytes += int(packets["length"].sum()) - RECORD_HEADER_BYTES * len(packets)
         touched.update(streams.tolist())
         return True
 
@@ -261,9 +311,11 @@ class Collector:
         if not items:
             return
         for recording, mask in windows.masks(wanted):
-            chosen = [items[at] for at in np.flatnonzero(mask).tolist()]
-            self.batches.current(recording, now_ns).add_items(chosen)
-            self._counters.add("recorder_items_total", int(mask.sum()))
+            totals, policy = self._ledger.total(recording), self._policy(recording)
+            written = policy.items([items[at] for at in np.flatnonzero(mask).tolist()])
+            self.batches.current(recording, now_ns).add_items(written)
+            self._counters.add("recorder_items_total", len(written))
+            totals.items, totals.last_ns = totals.items + len(written), now_ns
         touched.update(stream for stream, _ in items)
 
     # ---- streams --------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import logging
 import os
 import re
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -42,6 +43,10 @@ class Keep(msgspec.Struct, tag_field="op", tag="keep", frozen=True):
     """Timestamp of the first packet wanted; 0: from the stream's first stored packet."""
     at_ns: int
     """Wall clock of the wish."""
+    limit: int = 0
+    """Of its run, only so many wishes count; 0: all."""
+    run: int = 0
+    """Which run of the recording it is for."""
 
 
 class SealNow(msgspec.Struct, tag_field="op", tag="seal", frozen=True):
@@ -105,6 +110,14 @@ class KeepJournal:
         """
         self._append(Keep(stream, recording, from_ns, at_ns))
 
+    def keep_all(self, wishes: Sequence[Keep]) -> None:
+        """Ask for several streams with one write.
+
+        Raises:
+            OSError: not written (disk full); the journal is as it was.
+        """
+        self._append(*wishes)
+
     def seal(self, recording: str, at_ns: int) -> None:
         """Ask for the open batches of a recording to be sealed now.
 
@@ -121,11 +134,10 @@ class KeepJournal:
         """
         self._append(gap)
 
-    def _append(self, entry: Entry) -> None:
+    def _append(self, *entries: Entry) -> None:
         if self._end >= FILE_BYTES:
             self._begin_another()
-        body = _encoder.encode(entry)
-        record = LENGTH.pack(len(body)) + body
+        record = b"".join(LENGTH.pack(len(body)) + body for body in map(_encoder.encode, entries))
         try:
             written = os.write(self._descriptor, record)
             while written < len(record):  # a disk that fills up takes the first part

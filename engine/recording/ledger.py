@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.recording.batch_state import BatchState, Cursors, Kept, Pass
+from engine.recording.batch_state import BatchState, Cursors, Kept, Pass, Totals
 from engine.recording.gaps import Gaps
 from engine.recording.names import batch_id
 from engine.recording.pass_log import PassLog
@@ -28,11 +28,14 @@ class Ledger:
         self.refused: dict[str, int] = {}
         self.dropped: dict[str, int] = {}
         self.gaps = Gaps()
+        self.totals: dict[str, Totals] = {}
         self._run_id, self._sequence = run_id, 0
         self._changed_streams: set[int] = set()
         self._forgotten: list[int] = []
         self._changed_batches: set[str] = set()
         self._removed: list[str] = []
+        self._changed_totals: set[str] = set()
+        self._deleted: list[str] = []
         for entry in self._log.take():
             self._apply(entry)
 
@@ -46,6 +49,9 @@ class Ledger:
             self.batches.pop(batch, None)
         self.refused, self.dropped = entry.refused, entry.dropped
         self.gaps = Gaps(entry.gaps, entry.gaps_before, entry.told)
+        for recording in entry.deleted:
+            self.totals.pop(recording, None)
+        self.totals.update(entry.totals)
         if entry.run_id == self._run_id:
             self._sequence = entry.sequence
 
@@ -82,6 +88,19 @@ class Ledger:
     def refuse(self, recording: str) -> None:
         """Count a stream that found no room."""
         self.refused[recording] = self.refused.get(recording, 0) + 1
+        self.total(recording).refused += 1
+
+    def total(self, recording: str) -> Totals:
+        """What a recording has got so far, to be changed."""
+        self._changed_totals.add(recording)
+        return self.totals.setdefault(recording, Totals())
+
+    def drop_total(self, recording: str) -> None:
+        """The recording was deleted."""
+        self.totals.pop(recording, None)
+        self.refused.pop(recording, None)
+        self._changed_totals.discard(recording)
+        self._deleted.append(recording)
 
     def commit(self) -> None:
         """Write down what changed.
@@ -92,12 +111,14 @@ class Ledger:
         entry = self._entry({stream: self.kept[stream] for stream in self._changed_streams})
         entry.forgotten, entry.removed = self._forgotten, self._removed
         entry.batches = {batch: self.batches[batch] for batch in self._changed_batches}
+        entry.totals, entry.deleted = {name: self.totals[name] for name in self._changed_totals}, self._deleted
         self._log.append(entry)
         self._changed_streams, self._forgotten = set(), []
         self._changed_batches, self._removed = set(), []
+        self._changed_totals, self._deleted = set(), []
         if self._log.grown:
             whole = self._entry(self.kept)
-            whole.batches = self.batches
+            whole.batches, whole.totals = self.batches, self.totals
             self._log.compact(whole)
 
     def _entry(self, kept: dict[int, Kept]) -> Pass:

@@ -107,6 +107,21 @@ class OpenBatches:
         self._current = {key: batch for key, batch in self._current.items() if batch.state.id not in batches}
         self._other = [batch for batch in self._other if batch.state.id not in batches]
 
+    def discard(self, recording: str) -> None:
+        """Drop what is open of a recording that was deleted; what is fixed already is sealed all the same.
+
+        Raises:
+            OSError: something is left, which the next start removes.
+        """
+        batches = (*self._current.values(), *self._other)
+        dropped = [batch.state.id for batch in batches if batch.state.recording == recording]
+        self.freeze(dropped)
+        for batch in dropped:
+            self._ledger.remove_batch(batch)
+        self._ledger.commit()
+        for batch in dropped:
+            self.remove(batch)
+
     def remove(self, batch: str) -> None:
         """Delete its folder.
 

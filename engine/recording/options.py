@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from engine.options import option
 
@@ -42,4 +42,16 @@ class RecordingOptions:
         "recording.whenFull",
         "At the limit: `refuse` new streams, or delete the `oldest` batches that wait for their upload.",
     )
+    kfl: str = option(
+        "", "recording.kfl", "Record what this filter matches, as the recording `recording.name`; removed: it stops."
+    )
+    name: str = option("recording", "recording.name", "Name of the recording that `recording.kfl` makes.")
+    jobs: list[dict[str, Any]] = option(
+        [], "recordings", "Recording jobs, each a map of its properties (`docs/recordings.md`).", kind="jobs"
+    )
     cluster: str = option("local", "tap.clusterName", "Name of the cluster in object names.")
+
+    @property
+    def all_jobs(self) -> list[dict[str, Any]]:
+        """Those of the list, and the one of ``kfl``."""
+        return [*self.jobs, *([{"name": self.name, "kfl": self.kfl}] if self.kfl.strip() else [])]

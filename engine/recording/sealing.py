@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -92,7 +92,7 @@ def build(
     }
     pcap = write_packets(paths["pcap"], opened / "packets", index, form, new_digest)
     rows = list(stream_rows(index, pcap.payload_bytes, records))
-    items = _Items(opened, state.item_bytes)
+    items = _Items(opened, state.item_bytes, state.recording)
     sealed = {
         "pcap": pcap.sealed,
         "streams": write_lines(paths["streams"], map(msgspec.json.encode, rows), new_digest),
@@ -108,14 +108,16 @@ def build(
 class _Items:
     """The items of a batch as lines of JSON; ``damaged`` counts those that are no msgpack any more."""
 
-    def __init__(self, opened: Path, item_bytes: int) -> None:
-        self._opened, self._item_bytes = opened, item_bytes
+    def __init__(self, opened: Path, item_bytes: int, recording: str) -> None:
+        self._opened, self._item_bytes, self._recording = opened, item_bytes, recording
         self.written, self.damaged = 0, 0
 
     def lines(self) -> Iterator[bytes]:
         for _, item in read_items(self._opened, self._item_bytes):
             try:
-                line = msgspec.json.encode(msgspec.msgpack.decode(item))
+                content = msgspec.msgpack.decode(item, type=dict[str, Any])
+                content["record"] = self._recording
+                line = msgspec.json.encode(content)
             except (msgspec.MsgspecError, TypeError):
                 self.damaged += 1
                 continue

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
 from engine.config import Settings
-from engine.controlsocket import HELD, HURRY, QUERIED
+from engine.controlsocket import HELD, HURRY, QUERIED, RECORDINGS, Later
 from engine.errors import RemoraError
-from engine.frames.control import Hurry, Queried
+from engine.frames.control import AskRecordings, Hurry, Queried
 from engine.jail.layers import LAYERS
 from engine.scripting.hosts import ScriptSet
 from engine.supervisor.family import Family
@@ -33,6 +33,7 @@ class Answers:
     ) -> None:
         self._settings, self._run_id, self._family, self._phases = settings, run_id, family, phases
         self._scripts, self._totals = scripts, totals
+        self._asked = 0
         self._metrics: Metrics | None = None
         self._publish_s = 0.0
 
@@ -52,8 +53,10 @@ class Answers:
         if operation == HURRY:
             self._family.mailbox("shipper").send(Hurry())
             return [], {}
+        if operation.startswith(RECORDINGS):
+            self._ask_recorder(operation.removeprefix(RECORDINGS), given)
         if operation != "status":
-            known = f"'status', {HELD!r} or {HURRY!r}"
+            known = f"'status', {HELD!r}, {HURRY!r} or '{RECORDINGS}…'"
             raise RemoraError(f"control socket: expected one of the operations {known}, got {operation!r}")
         rows = [
             {"process": child.name, "pid": child.pid, "up": child.alive, "deaths": child.deaths}
@@ -75,6 +78,15 @@ class Answers:
             for script in self._scripts.scripts.values()
         ]
         return rows + scripts, {"phase": self._phases.name, "run_id": self._run_id, "counters": totals}
+
+    def _ask_recorder(self, operation: str, given: Mapping[str, Any]) -> NoReturn:
+        """Recordings are the recorder's: it answers when it has time."""
+        recorder = self._family.mailbox("recorder")
+        if recorder.endpoint is None or self._phases.name not in ("starting", "running"):
+            raise RemoraError(f"the recorder does not answer, the instance is {self._phases.name}: ask again")
+        self._asked += 1
+        recorder.send(AskRecordings(self._asked, operation, dict(given)))
+        raise Later(self._asked)
 
     def _accept_query(self) -> dict[str, Any]:
         if not self._settings.dissect.enabled:

@@ -28,7 +28,9 @@ from engine.frames.control import (
     HostRefused,
     HostStarted,
     KillHost,
+    Notice,
     Report,
+    ToldRecordings,
     Up,
     Wanted,
 )
@@ -107,6 +109,8 @@ class Supervisor:
             HostExited: lambda _, m: self._scripts.exited(m.host, m.status, clock.monotonic_s()),
             KillHost: lambda _, m: self._scripts.kill(m.host, m.reason),
             ConsoleLine: self._on_console,
+            ToldRecordings: lambda _, m: self._control.tell(m.asked, m.rows, m.done, m.error),
+            Notice: self._on_notice,
             Drained: lambda child, m: self._phases.drained(child.name, m, clock.monotonic_s()),
             Finished: lambda child, m: self._phases.finished(child.name, m, clock.monotonic_s()),
             Failed: lambda child, m: self._phases.failed(child.name, m, clock.monotonic_s()),
@@ -149,6 +153,7 @@ class Supervisor:
         self._phases.advance(now_s)
         self._view.progress(self._answers.totals(), self._phases.name)
         self._answers.publish(now_s)
+        self._control.give_up_later("the recorder is busy: ask again", now_s)
 
     def _end(self) -> None:
         self._scripts.kill_all()
@@ -204,6 +209,8 @@ class Supervisor:
             self._scripts.broker_died()
         elif child.name == "zygote":
             self._scripts.forget_hosts()
+        elif child.name == "recorder":
+            self._control.give_up_later("the recorder died before it answered; it starts again: ask again")
         self._phases.died(child, status, clock.monotonic_s())
 
     def _on_report(self, child: ChildProcess, message: Report) -> None:
@@ -224,8 +231,11 @@ class Supervisor:
             self._tell_wanted(worker)
 
     def _tell_wanted(self, worker: ChildProcess) -> None:
-        """Recordings that are due will be named here too."""
         worker.mailbox.send(Wanted(["query"] if self._queries else []))
+
+    def _on_notice(self, child: ChildProcess, message: Notice) -> None:
+        level = "" if message.level == "log" else f":{message.level.upper()}"
+        self._view.tell(f"[{self._settings.node.name}-{child.name}{level}] {message.text}")
 
     def _on_console(self, _: ChildProcess, message: ConsoleLine) -> None:
         level = "" if message.level == "log" else f":{message.level.upper()}"

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from engine.counters import Counters
+from engine.kfl.redaction import redaction
 from engine.recorder import seal
 from engine.recording import collector as module
 from engine.recording.collector import Collector
-from engine.recording.journal import Gap
+from engine.recording.journal import Gap, Keep
 from engine.recording.options import RecordingOptions
+from engine.recording.policy import Policy
 from engine.recording.profile import Facts
 from engine.recording.sealing import Origin
 from engine.recording.segment_bytes import Piece, read_packets
@@ -469,3 +471,84 @@ def test_a_stream_that_is_rescued_while_its_wish_is_read_is_recorded_once(
     collector.close()
     assert recorded(tight)["r"].packets == tight.wanted({1: 0})
     tight.close()
+
+
+def with_policy(data: DataFolder, policy: Policy) -> Recorded:
+    collector = Collector(data.root, RUN, OPTIONS, Counters(), policies=lambda _: policy)
+    collector.collect(NOW_NS)
+    seal_all(collector, data)
+    collector.close()
+    return recorded(data)["r"]
+
+
+def test_a_recording_of_items_alone_has_no_packets(data: DataFolder) -> None:
+    data.capture([(1, START_NS, 60)])
+    data.item(1, START_NS)
+    data.worker.keep(1, "r", 0, 0)
+    found = with_policy(data, Policy(packets=False))
+    assert found.packets == []
+    assert [item["id"] for item in found.items] == data.wanted_items({1: 0})
+
+
+def test_what_is_redacted_is_on_no_disk_of_ours_but_the_segments(data: DataFolder) -> None:
+    data.capture([(1, START_NS, 60)])
+    data.item(1, START_NS)
+    data.item(1, START_NS, damaged=b"\xc1 not msgpack")
+    data.worker.keep(1, "r", 0, 0)
+    policy = Policy(False, (redaction("request.n"),))
+    collector = Collector(data.root, RUN, OPTIONS, Counters(), policies=lambda _: policy)
+    collector.collect(NOW_NS)
+    (opened,) = (data.root / "outbox" / "open").glob("*/items")
+    assert b"[REDACTED]" in opened.read_bytes()
+    seal_all(collector, data)
+    collector.close()
+    (item,) = recorded(data)["r"].items
+    assert item["request"] == {"n": "[REDACTED]"}
+    assert item["record"] == "r"
+
+
+def test_a_limit_holds_over_all_workers_and_a_kill(data: DataFolder) -> None:
+    data.capture([(n, START_NS, 60) for n in range(1, 9)])
+    for n in range(1, 5):
+        data.worker.keep_all([Keep(n, "r", 0, 0, 3, 0)])
+    open_collector(data).collect(NOW_NS)
+    data.broker.keep_all([Keep(5, "r", 0, 0, 3, 0), Keep(6, "r", 0, 0, 3, 1), Keep(7, "other", 0, 0)])
+    found = run_once(data)
+    assert {packet[1][7] for packet in found["r"].packets} == {1, 2, 3, 6}
+    assert len(found["other"].packets) == 1
+
+
+def test_totals_of_a_recording_are_what_its_batches_hold_also_after_a_kill(data: DataFolder) -> None:
+    collector = open_collector(data)
+    for n in range(3):
+        data.capture([(1, START_NS + n, 60), (2, START_NS + n, 90)])
+        data.item(1, START_NS + n)
+        data.worker.keep(1, "r", 0, 0)
+        collector.collect(NOW_NS + n)
+        collector.close()
+        collector = open_collector(data)
+    seal_all(collector, data)
+    collector.close()
+    totals = open_collector(data).totals["r"]
+    assert (totals.streams, totals.packets, totals.packet_bytes, totals.items) == (1, 3, 180, 3)
+    assert (totals.batches, totals.last_ns) == (1, NOW_NS + 2)
+
+
+def test_a_released_recording_gets_nothing_more_and_its_open_batch_is_gone(data: DataFolder) -> None:
+    collector = open_collector(data)
+    data.capture([(1, START_NS, 60), (2, START_NS, 60)])
+    data.worker.keep(1, "r", 0, 0)
+    data.worker.keep(1, "s", 0, 0)
+    data.worker.keep(2, "r", 0, 0)
+    collector.collect(NOW_NS)
+    collector.release("r")
+    data.capture([(1, START_NS + 1, 60), (2, START_NS + 1, 60)])
+    collector.collect(NOW_NS)
+    assert "r" not in collector.totals
+    collector.close()
+    collector = open_collector(data)
+    seal_all(collector, data)
+    collector.close()
+    found = recorded(data)
+    assert found.keys() == {"s"}
+    assert found["s"].packets == data.wanted({1: 0})

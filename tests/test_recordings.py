@@ -1,0 +1,150 @@
+"""Recording jobs from end to end: the real command, real processes."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.instance import SHOP, Instance, Recording, pcap_frames, remora
+
+pytestmark = pytest.mark.slow
+
+HEADER_BYTES = 24
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    path = tmp_path / "shop.pcap"
+    path.write_bytes(gzip.decompress((SHOP / "shop.pcap.gz").read_bytes()))
+    return path
+
+
+@pytest.fixture
+def growing(tmp_path: Path, capture: Path) -> Iterator[tuple[Instance, Path, bytes]]:
+    """An instance that reads a capture of which nothing is there yet, and what will be."""
+    whole, path = capture.read_bytes(), tmp_path / "growing.pcap"
+    path.write_bytes(whole[:HEADER_BYTES])
+    instance = Instance(tmp_path, str(path), "--follow", scripts={}, grace="20s")
+    try:
+        instance.until(lambda status: status["phase"] == "running")
+        yield instance, path, whole[HEADER_BYTES:]
+    finally:
+        instance.close()
+
+
+def asked(instance: Instance, *arguments: str) -> list[dict[str, Any]]:
+    done = remora("recordings", *arguments, "--data", str(instance.data))
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def queried(capture: Path, kfl: str) -> list[dict[str, Any]]:
+    done = remora("query", str(capture), "--kfl", kfl)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Path]:
+    """A folder that children can reach after they dropped root's rights."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
+def test_jobs_of_the_configuration_record_each_its_own(tmp_path: Path, capture: Path, elsewhere: Path) -> None:
+    config = tmp_path / "remora.yaml"
+    config.write_text(
+        "recordings:\n"
+        "  - {name: everything}\n"
+        "  - {name: errors, kfl: http and response.status >= 400, fromStart: true}\n"
+        "  - {name: later, kfl: http, start: 2100-01-01}\n"
+        f"  - {{name: elsewhere, kfl: dns, packets: false, destination: {elsewhere}}}\n"
+    )
+    instance = Instance(tmp_path, str(capture), "--config", str(config), scripts={}, sets=("recording.kfl=redis",))
+    try:
+        assert instance.wait() == 0, instance.output()
+        assert "Recording (errors) started, until it is stopped" in instance.output()
+    finally:
+        instance.close()
+    local = instance.data / "recordings"
+    assert sorted(Recording(local, "everything").frames()) == sorted(pcap_frames(capture.read_bytes()))
+    streams = {item["stream"] for item in queried(capture, "http and response.status >= 400")}
+    errors = Recording(local, "errors")
+    assert {row["stream"] for row in errors.lines("streams")} == streams
+    assert errors.manifests[0]["kfl"] == "http and response.status >= 400"
+    assert {item["record"] for item in errors.lines("items")} == {"errors"}
+    assert len(Recording(local, "recording").lines("items")) == len(queried(capture, "redis"))
+    items_only = Recording(elsewhere, "elsewhere")
+    assert len(items_only.lines("items")) == len(queried(capture, "dns"))
+    assert items_only.frames() == []
+    assert Recording(local, "later").manifests == []
+
+
+def test_a_running_instance_is_told_of_recordings_and_a_stopped_one_too(
+    growing: tuple[Instance, Path, bytes], capture: Path
+) -> None:
+    instance, path, rest = growing
+    (row,) = asked(instance, "create", "web", "--kfl", "http", "--json")
+    assert (row["state"], row["by"]) == ("recording", "command")
+    instance.until(lambda status: status["counters"].get("recordings_due") == 1)
+    with path.open("ab") as file:
+        file.write(rest)
+    wanted = len(queried(capture, "http"))
+    instance.until(lambda status: status["counters"].get("recordings_matched_total", 0) >= wanted)
+    asked(instance, "stop", "web")
+    (row,) = asked(instance, "list", "web", "--json")
+    assert row["state"] == "stopped"
+    assert instance.stop() == 0, instance.output()
+    recording = Recording(instance.data / "recordings", "web")
+    assert len({item["id"] for item in recording.lines("items") if item["protocol"]["name"] == "http"}) == wanted
+    assert len(recording.frames()) == len(set(recording.frames()))
+    refused = remora("recordings", "create", "web", "--data", str(instance.data))
+    assert refused.returncode == 1
+    assert "recording 'web': expected a name that is free, it was made by command" in refused.stderr
+    (row,) = asked(instance, "show", "web", "--json")
+    assert row["recorded"]["packets"] == len(recording.frames())
+    assert len(row["runs"]) == 1
+    assert remora("recordings", "delete", "web", "--data", str(instance.data)).returncode == 0
+    assert asked(instance, "list", "--json") == []
+    assert not (instance.data / "recordings" / "recording=web").exists()
+
+
+def test_a_worker_a_recorder_and_an_instance_that_die_in_the_middle_lose_no_recording(
+    growing: tuple[Instance, Path, bytes], capture: Path
+) -> None:
+    """Everything is kept, whole, once, by a job that outlives them all."""
+    instance, path, rest = growing
+    asked(instance, "create", "all")
+    frames = pcap_frames(capture.read_bytes())
+    ends = list(itertools.accumulate(16 + len(frame) for _, frame in frames))
+    before = 0
+    for quarter, victim in enumerate(("worker", "recorder", "", ""), 1):
+        count = len(frames) * quarter // 4
+        with path.open("ab") as file:
+            file.write(rest[before : ends[count - 1]])
+        before = ends[count - 1]
+        if victim:
+            instance.kill(victim)
+            instance.until(lambda status, victim=victim: status["processes"][victim]["deaths"] == 1)  # type: ignore[misc] # bound
+        done = {"worker": 1, "recorder": 1}.get(victim, count)
+        instance.until(lambda status, done=done: status["counters"].get("segments_stored_total", 0) >= done)  # type: ignore[misc] # bound
+    assert instance.stop() == 0, instance.output()
+    got = Recording(instance.data / "recordings", "all").frames()
+    assert sorted(got) == sorted(frames)
+
+
+def test_what_is_asked_wrongly_is_said(tmp_path: Path) -> None:
+    done = remora("run", "x.pcap", "--data", str(tmp_path / "d"), "--set", "recordings=[{name: a, kfl: 'http ad'}]")
+    assert done.returncode == 2
+    assert "recordings[0].kfl: expected a filter, got 'http ad'; it is wrong:\nunexpected 'ad'" in done.stderr
+    done = remora("recordings", "list", "--data", str(tmp_path))
+    assert done.returncode == 2
+    assert "expected a data folder of Remora" in done.stderr
