@@ -90,6 +90,12 @@ class Request(Record):
     versions: list[str]
     cipherSuites: list[str]
     ja3: str
+    random: str
+    """Hexadecimal; also of the response. Key logs name sessions by the client's."""
+    extensions: list[str]
+    alert: str
+    """``handshake_failure``, ``unknown_ca`` …; of a refused handshake it is in the response."""
+    level: str
 
 class Response(Record):
     """What was answered. Which keys there are depends on ``protocol.name``; the others are ``None``."""
@@ -134,7 +140,15 @@ class Response(Record):
     method: str
     # tls
     version: str
+    """``TLS 1.3`` …"""
     cipherSuite: str
+    alpn: str
+    resumed: bool
+    helloRetryRequest: bool
+    certificates: list[Record]
+    """subject, issuer, serialNumber, notBefore, notAfter, subjectAltNames, publicKey …"""
+    alert: str
+    level: str
 
 class Peer(Record):
     """One side of an exchange."""

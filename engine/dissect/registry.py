@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from importlib.machinery import PathFinder
 from itertools import chain
 from pathlib import Path
@@ -11,13 +12,22 @@ from pathlib import Path
 import pluggy
 
 from engine.dissect import builtin
-from engine.dissect.table import ProtocolRow
+from engine.dissect.options import DissectOptions
+from engine.dissect.table import Dissector, ProtocolRow
+from engine.dissect.tls_keylog import KeyRing
 from engine.errors import ConfigError
 from hooks import plugins
 
 
-def load_rows(extra: Iterable[object] = (), *, installed: bool = True) -> tuple[ProtocolRow, ...]:
-    """Rows of every plug-in, the built-in ones first; ``extra`` are plug-ins that are no entry points.
+def load_rows(
+    extra: Iterable[object] = (), *, installed: bool = True, keys: KeyRing | None = None
+) -> tuple[ProtocolRow, ...]:
+    """Rows of every plug-in, the built-in ones first.
+
+    Args:
+        extra: plug-ins that are no entry points.
+        installed: take those that are.
+        keys: what dissectors that decrypt ask; None: they do not.
 
     Raises:
         ConfigError: a plug-in cannot be loaded, or gives something else than rows.
@@ -33,7 +43,12 @@ def load_rows(extra: Iterable[object] = (), *, installed: bool = True) -> tuple[
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise ConfigError(f"plug-in {error.plugin!r}", "hooks as hooks.plugins has them", str(error)) from error
-    return tuple(row for name, plugin in manager.list_name_plugin() for row in _rows_of(manager, name, plugin))
+    rows = [row for name, plugin in manager.list_name_plugin() for row in _rows_of(manager, name, plugin)]
+    return tuple(row if keys is None or row.with_keys is None else _keyed(row, row.with_keys(keys)) for row in rows)
+
+
+def _keyed(row: ProtocolRow, opened: Callable[[DissectOptions], Dissector]) -> ProtocolRow:
+    return replace(row, open=opened)
 
 
 def _may_be_installed() -> bool:

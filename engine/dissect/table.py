@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from engine.dissect.message import Message, Payload
 from engine.dissect.options import DissectOptions
+from engine.dissect.tls_keylog import KeyRing
 from engine.streams.chunk import Chunk
 
 
@@ -82,6 +83,8 @@ class ProtocolRow:
     """Its dissectors have a state. One that has none may serve all streams, and has nothing to say at their end."""
     carries: bool = False
     """Its dissectors are carriers: another protocol is in their payload, and found out from it."""
+    with_keys: Callable[[KeyRing], Callable[[DissectOptions], Dissector]] | None = None
+    """Another ``open``, for dissectors that decrypt; None: there is nothing to decrypt."""
     leads: Callable[[bytes, frozenset[str]], bool] = leads_nowhere
     """Whether a stream that begins with these bytes may go on as one of these protocols. Total."""
     dissector: str = ""

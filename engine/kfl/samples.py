@@ -68,7 +68,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "kafka", "KAFKA", "12", "tcp", {"apiKey": 0, "apiKeyName": "Produce", "clientID": "shop"}, {"size": 40}
     ),
     "amqp": _item("amqp", "AMQP", "0-9-1", "tcp", {"method": "basic publish", "exchange": "orders"}, None),
-    "tls": _item("tls", "TLS", "1.3", "tcp", {"serverName": "shop.example"}, {"version": "1.3"}),
+    "tls": _item("tls", "TLS", "1.3", "tcp", {"serverName": "shop.example"}, {"version": "TLS 1.3"}),
     "half": {
         **_item("http", "HTTP", "1.1", "tcp", _REQUEST, None),
         "error": {"type": "timeout", "msg": "no response within 30 s"},

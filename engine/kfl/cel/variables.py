@@ -243,6 +243,15 @@ def _if_sent_by(side: str, read: Read, otherwise: Any) -> Read:
     return lambda item: read(item) if sent(item) else otherwise
 
 
+def _tls_summary(item: Any) -> str:
+    said = [text_at(*path)(item) for path in (("request", "serverName"), ("request", "alert"), ("response", "alert"))]
+    return " ".join(filter(None, said))
+
+
+def _tls_info(item: Any) -> str:
+    return " ".join(filter(None, (text_at("response", "version")(item), text_at("response", "cipherSuite")(item))))
+
+
 # -- the table -----------------------------------------------------------------------------------------------------
 
 
@@ -331,6 +340,10 @@ _TLS = {
     "tlsx_cipher_suite": (STRING, text_at("response", "cipherSuite"), "chosen"),
     "tlsx_alpn": (STRINGS, texts_at("request", "alpn"), "protocols offered inside"),
     "tlsx_version": (STRING, only("tls", text_at("response", "version"), ""), "chosen"),
+    "tlsx_summary": (STRING, only("tls", _tls_summary, ""), "the server that was asked for, or the alert"),
+    "tlsx_info": (STRING, only("tls", _tls_info, ""), "version and cipher suite"),
+    "tls_summary": (STRING, only("tls", _tls_summary, ""), "as tlsx_summary"),
+    "tls_info": (STRING, only("tls", _tls_info, ""), "as tlsx_info"),
 }
 _WS = {
     "ws_opcode": (INT, only("ws", int_at("request", "opcode"), 0), "1 text, 2 binary, 8 close, 9 ping, 10 pong"),
@@ -423,7 +436,7 @@ _ELSEWHERE = """
     src.dns dst.dns node_id conn_id flow_id capture_source_code dns_resolutions
     local_labels local_annotations local_node_name local_process_name local_resolution_status
     remote_labels remote_annotations remote_node_name remote_process_name remote_resolution_status
-    tls_summary tls_info tlsx_summary tlsx_info tcp_method udp_length udp_checksum
+    tcp_method udp_length udp_checksum
     sctp_checksum sctp_chunk_type sctp_length icmp_type icmp_version icmp_length
     amqp_summary ldap_type ldap_summary radius_code radius_code_name
     radius_request_authenticator diameter_method diameter_summary

@@ -168,7 +168,7 @@ def test_a_lost_response_does_not_shift_the_ones_behind_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03".ljust(40), b"SSH-2.0-OpenSSH_9.2\r\n", bytes(100)]
+    "data", [b"\x16\x04\x01\x02\0\x01\0\x01\xfc\x03\x03".ljust(40), b"SSH-2.0-OpenSSH_9.2\r\n", bytes(100)]
 )
 def test_a_stream_of_something_else_is_given_up_after_a_few_chunks(data: bytes) -> None:
     into, stream = dissection(), a_stream(port=22)
