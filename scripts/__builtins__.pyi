@@ -38,6 +38,13 @@ class Request(Record):
     postData: Record
     """mimeType, params, text."""
     trailers: Record
+    """Fields behind the body, where there are any."""
+    graphql: list[Record]
+    """type, name, fields of each operation; of GraphQL."""
+    grpc: Record
+    """service, method, encoding, messageCount, messageBytes, compressedCount, messages (size, compressed, text …)."""
+    pushed: bool
+    """The server promised it, and nobody asked; of HTTP/2, where it is so."""
     # ws
     opcode: int
     type: str
@@ -113,6 +120,8 @@ class Response(Record):
     redirectURL: str
     headersSize: int
     bodySize: int
+    grpc: Record
+    """status, statusName, message, encoding, messageCount, messageBytes, compressedCount, messages."""
     # dns
     code: str
     """``No Error``, ``Non-Existent Domain`` …"""

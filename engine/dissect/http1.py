@@ -254,6 +254,7 @@ class Http1:
         half.payload, half.step, half.start_ns, half.after_gap = None, head, 0, False
         if payload.is_request and self._switch is not None:
             half.step = wait
+            self._switch.request = message
         if payload.is_request:
             self._done.append(message)
             self._done += self._early

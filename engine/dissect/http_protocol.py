@@ -52,13 +52,23 @@ def _constant(version: str) -> dict[str, Any]:
 
 
 HTTP_1_0, HTTP_1_1 = _constant("1.0"), _constant("1.1")
+GQL_1_1 = {
+    **HTTP_1_1,
+    "abbr": "GQL",
+    "longName": "Hypertext Transfer Protocol -- HTTP/1.1 [ GraphQL over HTTP/1.1 ]",
+    "macro": "gql",
+    "backgroundColor": "#e10098",
+    "referenceLink": "https://graphql.org/learn/serving-over-http/",
+}
 
 
 def describe(request: Payload | None, response: Payload | None) -> dict[str, Any]:
-    """HTTP/1.0 or HTTP/1.1, as the request says; without one, as the response does."""
+    """HTTP/1.0 or HTTP/1.1, as the request says; without one, as the response does. Or GraphQL."""
     payload = request or response
     assert isinstance(payload, HttpPayload)
     if payload.is_request:
+        if payload.asks_graphql():
+            return GQL_1_1
         end = payload.head.find(b"\n")
         if payload.head[end - 4 : end] == b"1.1\r":
             return HTTP_1_1

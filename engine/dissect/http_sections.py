@@ -4,46 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
+from engine.dissect.graphql_queries import Operation, operations_in_body, operations_in_query
 from engine.dissect.http_content import decoded, text_of
 from engine.dissect.http_forms import pairs_of, params_of
 from engine.dissect.http_head import Head, Names, careful_head, head_of
 from engine.dissect.message import Problem
 
 
-class HttpPayload:
-    """One HTTP/1 message as it was on the wire; the dissector fills it, an item asks it."""
+class Body:
+    """The body of one HTTP message, without its framing."""
 
-    __slots__ = (
-        "body_bytes",
-        "fault",
-        "fields",
-        "gap",
-        "head",
-        "is_request",
-        "kept_bytes",
-        "limit_bytes",
-        "parts",
-        "trailer",
-    )
+    __slots__ = ("body_bytes", "fault", "gap", "is_request", "kept_bytes", "limit_bytes", "parts")
 
-    def __init__(self, head: bytes, is_request: bool, limit_bytes: int, fields: Head | None = None) -> None:
-        self.head = head
-        """Start line and fields, with the empty line."""
+    def __init__(self, is_request: bool, limit_bytes: int) -> None:
         self.is_request = is_request
         self.limit_bytes = limit_bytes
         """How much of the body is kept, and how much of it is decoded."""
-        self.fields = fields
-        """``head`` taken apart, where the dissector had to."""
         self.parts: list[bytes] = []
-        """The body without chunked framing, up to its first gap and up to the limit."""
+        """The body up to its first gap and up to the limit."""
         self.kept_bytes = 0
         self.body_bytes = 0
         """Length of the body, with what is missing and what is not kept."""
         self.gap = False
         """Bytes of the body are missing; nothing behind them is kept."""
         self.fault: Problem | None = None
-        self.trailer = b""
-        """Fields behind a chunked body, as many as fit into a head."""
 
     def keep(self, data: bytes) -> None:
         """The next bytes of the body."""
@@ -66,12 +50,6 @@ class HttpPayload:
         """A gap, an early end."""
         return self.fault
 
-    def section(self) -> dict[str, Any]:
-        """``request`` or ``response`` of the item."""
-        fields = self.fields or head_of(self.head)
-        self.fields = None  # a section belongs to who asked for it, down to its headers
-        return _request(self, fields) if self.is_request else _response(self, fields)
-
     def content(self, codings: str) -> tuple[bytes, str]:
         """The body as it was meant, and what is missing in it."""
         whole = self.kept_bytes == self.body_bytes and self.fault is None
@@ -85,12 +63,42 @@ class HttpPayload:
         return data, comment
 
 
+class HttpPayload(Body):
+    """One HTTP/1 message as it was on the wire; the dissector fills it, an item asks it."""
+
+    __slots__ = ("fields", "head", "trailer")
+
+    def __init__(self, head: bytes, is_request: bool, limit_bytes: int, fields: Head | None = None) -> None:
+        super().__init__(is_request, limit_bytes)
+        self.head = head
+        """Start line and fields, with the empty line."""
+        self.fields = fields
+        """``head`` taken apart, where the dissector had to."""
+        self.trailer = b""
+        """Fields behind a chunked body, as many as fit into a head."""
+
+    def asks_graphql(self) -> bool:
+        """Whether this request is one of GraphQL; 0.1 us for those that have neither a body nor a ``query``."""
+        if not self.body_bytes and b"query=" not in self.head:
+            return False
+        line, headers, names, _ = self.fields or head_of(self.head)
+        query = line.rpartition(" ")[0].partition("?")[2]
+        return bool(operations_of(self, headers.get(names.content_type, ""), _codings(headers, names), query))
+
+    def section(self) -> dict[str, Any]:
+        """``request`` or ``response`` of the item."""
+        fields = self.fields or head_of(self.head)
+        self.fields = None  # a section belongs to who asked for it, down to its headers
+        return _request(self, fields) if self.is_request else _response(self, fields)
+
+
 def _request(payload: HttpPayload, fields: Head) -> dict[str, Any]:
     line, headers, names, cookies = fields
     method, _, rest = line.partition(" ")
     target, _, version = rest.rpartition(" ")
     path, _, query = target.partition("?")
-    return {
+    mime_type = headers.get(names.content_type, "")
+    section = {
         "method": method,
         "url": target,
         "targetUri": target,
@@ -98,15 +106,20 @@ def _request(payload: HttpPayload, fields: Head) -> dict[str, Any]:
         "pathSegments": path.split("/")[1:],
         "httpVersion": version,
         "headers": headers,
-        "cookies": _pairs(cookies) if cookies else {},
-        "queryString": _several(query) if query else {},
+        "cookies": cookies_of(cookies) if cookies else {},
+        "queryString": query_of(query) if query else {},
         "headersSize": len(payload.head),
         "bodySize": payload.body_bytes,
-        "postData": _post_data(payload, headers.get(names.content_type, ""), _codings(headers, names))
+        "postData": post_data(payload, mime_type, _codings(headers, names))
         if payload.body_bytes
-        else {"mimeType": headers.get(names.content_type, ""), "params": [], "text": ""},
+        else {"mimeType": mime_type, "params": [], "text": ""},
         **_trailers(payload),
     }
+    if payload.body_bytes or query:
+        operations = operations_of(payload, mime_type, _codings(headers, names), query)
+        if operations:
+            section["graphql"] = [operation.section() for operation in operations]
+    return section
 
 
 def _response(payload: HttpPayload, fields: Head) -> dict[str, Any]:
@@ -116,8 +129,8 @@ def _response(payload: HttpPayload, fields: Head) -> dict[str, Any]:
         "statusText": line[13:],
         "httpVersion": line[:8],
         "headers": headers,
-        "cookies": _pairs([cookie.partition(";")[0] for cookie in cookies]) if cookies else {},
-        "content": _content(payload, headers.get(names.content_type, ""), _codings(headers, names))
+        "cookies": cookies_of([cookie.partition(";")[0] for cookie in cookies]) if cookies else {},
+        "content": content_of(payload, headers.get(names.content_type, ""), _codings(headers, names))
         if payload.body_bytes
         else {"size": 0, "mimeType": headers.get(names.content_type, ""), "encoding": "", "text": ""},
         "redirectURL": headers.get(names.location, ""),
@@ -140,7 +153,7 @@ def _trailers(payload: HttpPayload) -> dict[str, Any]:
     return {"trailers": careful_head(f"\n{payload.trailer.decode('latin-1')}")[1]} if payload.trailer else {}
 
 
-def _pairs(values: list[str]) -> dict[str, str]:
+def cookies_of(values: list[str]) -> dict[str, str]:
     """Cookies: name to value, the first of each name."""
     found: dict[str, str] = {}
     for pair in ";".join(values).split(";") if values else ():
@@ -150,7 +163,7 @@ def _pairs(values: list[str]) -> dict[str, str]:
     return found
 
 
-def _several(query: str) -> dict[str, Any]:
+def query_of(query: str) -> dict[str, Any]:
     """Name to value, or to the list of values where a name comes again."""
     found: dict[str, Any] = {}
     for name, value in pairs_of(query):
@@ -163,7 +176,8 @@ def _several(query: str) -> dict[str, Any]:
     return found
 
 
-def _post_data(payload: HttpPayload, mime_type: str, codings: str) -> dict[str, Any]:
+def post_data(payload: Body, mime_type: str, codings: str) -> dict[str, Any]:
+    """The body of a request as HAR has it."""
     data, comment = payload.content(codings)
     text, encoding = text_of(data, whole=not comment)
     params = params_of(mime_type, data, None if encoding else text) if mime_type else []
@@ -175,7 +189,18 @@ def _post_data(payload: HttpPayload, mime_type: str, codings: str) -> dict[str, 
     return section
 
 
-def _content(payload: HttpPayload, mime_type: str, codings: str) -> dict[str, Any]:
+def operations_of(payload: Body, mime_type: str, codings: str, query: str) -> list[Operation]:
+    """The operations of GraphQL that a request asks for; looked for where something hints at them."""
+    if not payload.body_bytes:
+        return operations_in_query(query) if "query=" in query else []
+    if mime_type[:16].lower() not in ("application/json", "application/grap"):
+        return []
+    data, comment = payload.content(codings)
+    return [] if comment else operations_in_body(data, mime_type)
+
+
+def content_of(payload: Body, mime_type: str, codings: str) -> dict[str, Any]:
+    """The body of a response as HAR has it."""
     data, comment = payload.content(codings)
     text, encoding = text_of(data, whole=not comment)
     section = {"size": len(data), "mimeType": mime_type, "encoding": encoding, "text": text}

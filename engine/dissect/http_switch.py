@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from engine.dissect import websocket
+from engine.dissect import http2, websocket
 from engine.dissect.http_head import head_of
+from engine.dissect.message import Message
 from engine.dissect.options import DissectOptions
 from engine.dissect.table import Dissector, ProtocolRow, Successor
 from engine.streams.chunk import Chunk
@@ -21,6 +22,8 @@ UPGRADES: dict[str, Callable[[bytes, bytes, int], Agreed]] = {
 }
 """Token of an Upgrade -> who goes on, by the heads of the request (empty: it was not seen) and of the response, and by
 the direction of the request."""
+ANSWERS: dict[str, Callable[[Message], Agreed]] = {"h2c": http2.upgraded}
+"""The same, for who answers the very request that asked for it, and so has it."""
 LEADS = {"websocket": "ws", "h2c": "http"}
 """Token of an Upgrade -> ``protocol.name`` of what follows."""
 _UPGRADE = re.compile(rb"\n(?i:upgrade)[ \t]*:([^\n]*)")
@@ -29,10 +32,12 @@ _UPGRADE = re.compile(rb"\n(?i:upgrade)[ \t]*:([^\n]*)")
 class Switch:
     """A request for another protocol, and what its sender said behind it before the answer came."""
 
-    __slots__ = ("chunks", "head", "size_bytes")
+    __slots__ = ("chunks", "head", "request", "size_bytes")
 
     def __init__(self, head: bytes) -> None:
         self.head = head
+        self.request: Message | None = None
+        """The whole of it, once its body has come."""
         self.chunks: list[Chunk] = []
         self.size_bytes = 0
         """Of memory."""
@@ -56,7 +61,10 @@ def successor_of(switch: Switch | None, response: bytes, rest: Chunk) -> Success
         chunks.append(rest)
     if response[9:12] == b"101":
         fields = {name.lower(): value for name, value in head_of(response)[1].items()}
-        agreed = UPGRADES.get(_token(fields.get("upgrade", "")))
+        token = _token(fields.get("upgrade", ""))
+        agreed, answers = UPGRADES.get(token), ANSWERS.get(token)
+        if answers is not None and switch is not None and switch.request is not None:
+            return Successor(*answers(switch.request), chunks)
         if agreed is not None:
             return Successor(*agreed(switch.head if switch is not None else b"", response, 1 - rest.direction), chunks)
     return Successor(None, None, chunks)

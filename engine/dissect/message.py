@@ -48,3 +48,23 @@ class Message:
     response that a request waits for answers that."""
     fits: Callable[[Hashable], bool] | None = None
     """Of a response that no request has the key of: which of the waiting ones it answers all the same."""
+    instead: Problem | None = None
+    """There is no such message: the half that waits for it stays alone, and this is why (``no_answer``)."""
+
+
+class _Nothing:
+    """The content of no message."""
+
+    def section(self) -> dict[str, Any]:
+        return {}
+
+    def problem(self) -> Problem | None:
+        return None
+
+
+def no_answer(direction: int, key: Hashable, problem: Problem) -> Message:
+    """No response will come to the request with this key: its peer said so, and still speaks of others.
+
+    Nothing comes of it where no such request waits.
+    """
+    return Message(False, direction, key, 0, 0, 0, _Nothing(), instead=problem)

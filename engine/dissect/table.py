@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence, Set
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
@@ -35,8 +35,8 @@ class Dissector(Protocol):
         """Who goes on where ``lost`` is set; None: nobody."""
 
     @property
-    def answering(self) -> bool:
-        """A response is arriving, so the oldest request is not without an answer."""
+    def answering(self) -> bool | Set[Hashable]:
+        """A response is arriving, so the oldest request is not without an answer; or the keys of those that arrive."""
 
     def feed(self, chunk: Chunk) -> list[Message]:
         """Messages that ``chunk`` completes, in that order; where the bytes were cut into chunks makes no difference.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Container, Hashable, Iterator
 
 from engine.dissect.message import Message
 from engine.dissect.table import Dissector, ProtocolRow
@@ -189,13 +189,17 @@ class Conversation:
             waiting.insert(0, older.pop())
         return older
 
-    def give_up_before(self, start_ns: int) -> Iterator[Message]:
-        """Requests older than ``start_ns``; their responses, if they come, will have no request."""
+    def give_up_before(self, start_ns: int, answered: Container[Hashable] = ()) -> Iterator[Message]:
+        """Requests older than ``start_ns``; their responses, if they come, will have no request.
+
+        Those with a key in ``answered`` have a response that arrives.
+        """
         while self.in_order and self.in_order[0].start_ns < start_ns:
             self.skipped += 1
             yield self.in_order.pop(0)
         by_key = self.by_key or {}
-        for key in [key for key, request in by_key.items() if request.start_ns < start_ns]:
+        overdue = [key for key, request in by_key.items() if request.start_ns < start_ns and key not in answered]
+        for key in overdue:
             yield by_key.pop(key)
 
     def let_go_before(self, start_ns: int) -> Iterator[Message]:

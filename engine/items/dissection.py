@@ -120,8 +120,9 @@ class Dissection:
         items: list[LazyItem] = []
         for stream in list(self._waiting.values()):
             for conversation in _layers(stream):
-                if conversation.dissector is not None and not conversation.dissector.answering:
-                    for request in conversation.give_up_before(capture_ns - self._timeout_ns):
+                answering = False if conversation.dissector is None else conversation.dissector.answering
+                if conversation.dissector is not None and answering is not True:
+                    for request in conversation.give_up_before(capture_ns - self._timeout_ns, answering or ()):
                         items.append(self._item(conversation, stream, request, None, problem))
                 for response in conversation.let_go_before(capture_ns - self._timeout_ns):
                     items.append(self._item(conversation, stream, None, response, _LATE))
@@ -261,6 +262,10 @@ class Dissection:
                     items.append(self._item(conversation, stream, request, None, _IN_GAP))
             given_up = conversation.skipped > 0 and message.key is None
             asked = conversation.answer(message)
+            if message.instead is not None:
+                if asked is not None:
+                    items.append(self._item(conversation, stream, asked, None, message.instead))
+                continue
             if asked is not None:
                 if conversation.early:  # their requests would have come before this one's
                     items += self._let_go(conversation, stream)

@@ -53,6 +53,7 @@ _HEADERS = (
     ("headersSize", "number", "bytes, -1 if not counted"),
     ("bodySize", "number", "bytes"),
     ("trailers", "object", "fields behind a chunked body, name to value"),
+    ("grpc", "object", "of gRPC: messageCount, messageBytes, compressedCount, encoding, messages, and more"),
 )
 _RECORDS = tuple(
     (name, "list", "of name, type, class, ttl, ip, cname, ...") for name in ("answers", "authorities", "additionals")
@@ -82,6 +83,8 @@ MESSAGES: dict[str, dict[str, tuple[tuple[str, str, str], ...]]] = {
             *_HEADERS,
             ("queryString", "object", "name to value, or to values"),
             ("postData", "object", "mimeType, params, text, encoding, comment"),
+            ("graphql", "list", "of GraphQL: type, name, fields of each operation"),
+            ("pushed", "flag", "the server promised it, and nobody asked"),
         ),
         "response": (
             ("status", "number", "200, 404, ..."),

@@ -76,7 +76,7 @@ def facts_of(capture: Path, shaken: Iterable[Pair], theirs: Facts) -> Facts:
     for protocol in PROTOCOLS:
         facts[protocol.QUANTITY].update(protocol.ours(items))
     for item in items:
-        if item["protocol"]["abbr"] == "HTTP" and not item["tls"]:
+        if item["protocol"]["name"] == "http" and item["protocol"]["version"] != "2.0" and not item["tls"]:
             facts[HTTP][exchange_of(item)] += 1
         elif item["protocol"]["name"] == "dns":
             facts[DNS][exchange_of(item)] += 1
