@@ -82,7 +82,7 @@ class Pipeline:
         self._dissected = np.zeros(256, np.bool_)
         """By IP protocol number: somebody may want its payload."""
         self._dissected[[row.transport for row in rows]] = True
-        self._dissection = Dissection(rows, dissect, resolver, node.name, node.ip, counters)
+        self._dissection = Dissection(rows, dissect, resolver, node.name, node.ip, counters, self._table.find)
         self._expired_ns = 0
         self._closing: list[Stream] = []
         """Streams that ended while bytes of theirs wait for what is missing before them."""

@@ -71,6 +71,28 @@ class Request(Record):
     """As in a response; of requests that have any: known answers, updates. Likewise authorities and additionals."""
     authorities: list[Record]
     additionals: list[Record]
+    # icmp
+    version: int
+    """4 or 6."""
+    typeNumber: int
+    code: str
+    """``Port Unreachable`` …"""
+    codeNumber: int
+    identifier: int
+    sequence: int
+    payloadSize: int
+    quoted: Record
+    """Of an error: protocol, src, dst, length."""
+    stream: str
+    """Of an error: the stream that it is about, '' if not known."""
+    mtu: int
+    gateway: str
+    pointer: int
+    target: str
+    linkAddress: str
+    hopLimit: int
+    lifetime: int
+    prefixes: list[str]
     # redis
     command: str
     key: str
@@ -136,6 +158,14 @@ class Response(Record):
     truncated: bool
     edns: Record
     """version, udpSize, dnssecOk, options (code, name, value)."""
+    # icmp
+    typeNumber: int
+    codeNumber: int
+    identifier: int
+    sequence: int
+    payloadSize: int
+    rttNs: int
+    """Nanoseconds from the request to its reply."""
     # redis
     type: str
     value: str

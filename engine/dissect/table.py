@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
 
-from engine.dissect.message import Message, Payload
+from engine.dissect.message import Message, Payload, Problem
 from engine.dissect.options import DissectOptions
 from engine.dissect.tls_keylog import KeyRing
 from engine.streams.chunk import Chunk
@@ -63,6 +63,21 @@ def leads_nowhere(data: bytes, wanted: frozenset[str]) -> bool:  # noqa: ARG001 
     return False
 
 
+End = tuple[bytes, int]
+"""16 bytes of address, and a port."""
+FindStream = Callable[[int, End, End], tuple[int, str]]
+"""``(IP protocol, source, target)`` -> number and name of the newest stream between them; ``(0, "")``: none known."""
+
+
+class Refused(NamedTuple):
+    """Why requests of another stream get no response."""
+
+    stream_id: int
+    until_ns: int
+    """Requests that began later are not meant."""
+    problem: Problem
+
+
 @dataclass(frozen=True, slots=True)
 class ProtocolRow:
     """How one protocol is recognised, dissected and shown."""
@@ -87,6 +102,10 @@ class ProtocolRow:
     """Another ``open``, for dissectors that decrypt; None: there is nothing to decrypt."""
     leads: Callable[[bytes, frozenset[str]], bool] = leads_nowhere
     """Whether a stream that begins with these bytes may go on as one of these protocols. Total."""
+    link: Callable[[Message, FindStream], Refused | None] | None = None
+    """Told of each message before it becomes an item; whether it says that requests of some stream get no response."""
+    join: Callable[[Message, Message], None] | None = None
+    """Told which request and response belong together, before anything of them is built."""
     dissector: str = ""
     """Its name in ``tap.enabledDissectors``; empty: ``name``. Several rows may share it."""
 

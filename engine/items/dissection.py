@@ -9,7 +9,16 @@ from engine.clock import NS_PER_S
 from engine.counters import Counters, Drop
 from engine.dissect.message import Message, Problem
 from engine.dissect.options import DissectOptions
-from engine.dissect.table import Carrier, Dissector, ProtocolRow, Successor, Verdict, recognise
+from engine.dissect.table import (
+    Carrier,
+    Dissector,
+    FindStream,
+    ProtocolRow,
+    Refused,
+    Successor,
+    Verdict,
+    recognise,
+)
 from engine.items.conversation import Conversation
 from engine.items.item import LazyItem, Place
 from engine.resolve.resolver import Resolver
@@ -23,6 +32,8 @@ MAX_TRIES = 4
 """Chunks of a TCP stream that may tell nothing; a capture may begin in the middle of a body."""
 MAX_HELD_BYTES = 16 << 10
 """Bytes that may be held before they must tell the protocol."""
+MAX_REFUSED = 4096
+"""Streams of which somebody said that nothing arrives."""
 
 _NOTHING = Conversation()
 """Hangs on every stream that is not, or no longer, dissected."""
@@ -55,7 +66,12 @@ class Dissection:
         node_name: str,
         node_ip: str,
         counters: Counters,
+        find: FindStream = lambda *_: (0, ""),
     ) -> None:
+        """``find``: which stream a five-tuple is, for messages that are about other streams."""
+        self._find = find
+        self._refused: dict[int, Refused] = {}
+        """By stream: why its requests get no response, the latest that was said."""
         self._numbered = list(rows)
         """By ``Stream.dissector``, which begins with 1."""
         self._numbers = {id(row): number for number, row in enumerate(self._numbered, 1)}
@@ -123,7 +139,7 @@ class Dissection:
                 answering = False if conversation.dissector is None else conversation.dissector.answering
                 if conversation.dissector is not None and answering is not True:
                     for request in conversation.give_up_before(capture_ns - self._timeout_ns, answering or ()):
-                        items.append(self._item(conversation, stream, request, None, problem))
+                        items.append(self._unanswered(conversation, stream, request, problem))
                 for response in conversation.let_go_before(capture_ns - self._timeout_ns):
                     items.append(self._item(conversation, stream, None, response, _LATE))
             if not any(conversation.pending for conversation in _layers(stream)):
@@ -195,9 +211,11 @@ class Dissection:
         self._counters.add(f"dissect_streams_by_port_total{{protocol={row.name}}}")
 
     def _wants(self, row: ProtocolRow, data: bytes) -> bool:
-        """Whether items that somebody wants may come of a stream that begins with ``data``."""
+        """Whether items that somebody wants may come, or be explained, of a stream that begins with ``data``."""
         wanted = self._protocols
-        return wanted is None or row.name in wanted or row.carries or row.leads(data, wanted)
+        if wanted is None or row.name in wanted or row.carries or row.link is not None:
+            return True
+        return row.leads(data, wanted)
 
     def _open(self, conversation: Conversation, row: ProtocolRow, opened: Opener | None, chunks: list[Chunk]) -> Items:
         """It is this protocol; ``chunks`` are all that was heard of it."""
@@ -208,9 +226,12 @@ class Dissection:
 
     def _dissect(self, conversation: Conversation, dissector: Dissector, chunk: Chunk) -> list[LazyItem]:
         stream = chunk.stream
-        messages = dissector.feed(chunk)
+        messages, row = dissector.feed(chunk), conversation.row
+        assert row is not None, "it has a dissector"
+        if row.link is not None:
+            self._link(row.link, messages)
         items = self._pair(conversation, stream, messages) if messages else []
-        if conversation.row.carries:  # type: ignore[union-attr] # it has a dissector
+        if row.carries:
             items += self._carried(conversation, dissector, stream)
         if dissector.lost:
             self._counters.add(f"dissect_streams_lost_total{{reason={dissector.lost}}}")
@@ -220,6 +241,21 @@ class Dissection:
             items += self._leave(conversation, stream, problem)
             items += self._succeed(conversation, stream, successor)
         return items
+
+    def _link(self, link: Callable[[Message, FindStream], Refused | None], messages: list[Message]) -> None:
+        for message in messages:
+            if (refused := link(message, self._find)) is not None:
+                self._refused.pop(refused.stream_id, None)
+                self._refused[refused.stream_id] = refused
+                if len(self._refused) > MAX_REFUSED:
+                    del self._refused[next(iter(self._refused))]
+
+    def _unanswered(self, conversation: Conversation, stream: Stream, request: Message, problem: Problem) -> LazyItem:
+        """Nobody answered ``request``: because of ``problem``, unless somebody else said why."""
+        refused = self._refused.get(stream.id) if self._refused else None
+        if refused is not None and request.start_ns <= refused.until_ns:
+            problem = refused.problem
+        return self._item(conversation, stream, request, None, problem)
 
     def _carried(self, conversation: Conversation, dissector: Dissector, stream: Stream) -> list[LazyItem]:
         """Items of what the dissector's protocol carries."""
@@ -267,6 +303,8 @@ class Dissection:
                     items.append(self._item(conversation, stream, asked, None, message.instead))
                 continue
             if asked is not None:
+                if (join := conversation.row.join) is not None:  # type: ignore[union-attr] # it has a dissector
+                    join(asked, message)
                 if conversation.early:  # their requests would have come before this one's
                     items += self._let_go(conversation, stream)
                 items.append(self._item(conversation, stream, asked, message, None))
@@ -321,7 +359,7 @@ class Dissection:
         """What waits becomes items."""
         if not (conversation.in_order or conversation.by_key or conversation.early):
             return []
-        left = [self._item(conversation, stream, request, None, problem) for request in conversation.give_up()]
+        left = [self._unanswered(conversation, stream, request, problem) for request in conversation.give_up()]
         return self._let_go(conversation, stream) + left
 
     def _let_go(self, conversation: Conversation, stream: Stream) -> list[LazyItem]:

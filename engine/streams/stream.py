@@ -9,6 +9,8 @@ from typing import Any
 from engine.naming import stream_name
 
 TCP, UDP, SCTP, ICMP, ICMPV6 = 6, 17, 132, 1, 58
+ICMPS = frozenset((ICMP, ICMPV6))
+"""What has no ports; streams have other numbers in their place (``engine.decode.columns.Columns.source_port``)."""
 PROTOCOL_NAMES = {TCP: "tcp", UDP: "udp", SCTP: "sctp", ICMP: "icmp", ICMPV6: "icmp"}
 
 STATES = ("open", "half_open", "closed", "reset", "idle")

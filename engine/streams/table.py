@@ -15,8 +15,9 @@ import numpy.typing as npt
 from engine.clock import NS_PER_S
 from engine.counters import Counters
 from engine.decode.columns import Columns
+from engine.naming import stream_name
 from engine.streams.bundle import Bundles, add_up, cut, first_records
-from engine.streams.grouping import HASH_WORDS, Groups, group
+from engine.streams.grouping import HASH_WORDS, Groups, group, hash_of, key_of
 from engine.streams.index import Index
 from engine.streams.marks import FIN_BOTH, LINGER_NS, RST_ANY, UPPER_SHIFT
 from engine.streams.options import StreamOptions
@@ -116,6 +117,13 @@ class StreamTable:
         ids[bundles.order] = np.repeat(records["id"], bundles.counts)
         from_client = bundles.upper == np.repeat(records["client_upper"], bundles.counts)
         return Assigned(ids, bundles.order, bundles.starts, rows, records, begun, from_client, ended)
+
+    def find(self, protocol: int, one: tuple[bytes, int], other: tuple[bytes, int]) -> tuple[int, str]:
+        """Number and name of the newest stream between two ends; 0 and ``""`` where none is remembered."""
+        key = key_of(protocol, one, other)
+        row = self._index.find_one(key, hash_of(key, self._words))
+        number = int(self.register.rows["id"][row]) if row >= 0 else 0
+        return number, stream_name(number, protocol) if number else ""
 
     def expire(self, capture_ns: int) -> Ends:
         """Streams that were idle for longer than their timeout; closed ones that have lingered are forgotten too."""

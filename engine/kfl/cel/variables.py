@@ -184,6 +184,11 @@ def both(*reads: Read) -> Read:
     return lambda item: list(dict.fromkeys(filter(None, (read(item) for read in reads))))
 
 
+def first(*reads: Read) -> Read:
+    """The first that is not 0; 0 if all are."""
+    return lambda item: next(filter(None, (read(item) for read in reads)), 0)
+
+
 def total(*reads: Read) -> Read:
     """The sum."""
     return lambda item: min(sum(read(item) for read in reads), _INT64 - 1)
@@ -378,13 +383,28 @@ _KAFKA = {
     "kafka_response_summary": (STRING, only("kafka", lambda item: _summary(item, "response"), ""), "of the response"),
 }
 _AMQP = {"amqp_method": (STRING, only("amqp", text_at("request", "method"), ""), "basic publish, ...")}
+_ICMP = {
+    "icmp_type": (
+        INT,
+        only("icmp", first(int_at("request", "typeNumber"), int_at("response", "typeNumber")), 0),
+        "8, 3, ...",
+    ),
+    "icmp_version": (
+        INT,
+        only("icmp", first(int_at("request", "version"), int_at("response", "version")), 0),
+        "4 or 6",
+    ),
+    "icmp_length": (INT, only("icmp", first(int_at("requestSize"), int_at("responseSize")), 0), "bytes of the message"),
+}
 _RAW = {
     "tcp_payload": (STRING, lambda item: _payload(item, "tcp"), "payload of a raw stream"),
     "tcp_error_type": (STRING, lambda item: _error(item, "type"), "why a half is missing"),
     "tcp_error_message": (STRING, lambda item: _error(item, "msg"), "the same in words"),
     "udp_payload": (STRING, lambda item: _payload(item, "udp"), "payload of a raw datagram"),
 }
-_ROWS: dict[str, tuple[Type, Read, str]] = {**_HTTP, **_DNS, **_TLS, **_WS, **_REDIS, **_KAFKA, **_AMQP, **_RAW}
+_ROWS: dict[str, tuple[Type, Read, str]] = {
+    **_HTTP, **_DNS, **_TLS, **_WS, **_REDIS, **_KAFKA, **_AMQP, **_ICMP, **_RAW,
+}  # fmt: skip
 
 
 def _payload(item: Any, layer4: str) -> str:
@@ -437,7 +457,7 @@ _ELSEWHERE = """
     local_labels local_annotations local_node_name local_process_name local_resolution_status
     remote_labels remote_annotations remote_node_name remote_process_name remote_resolution_status
     tcp_method udp_length udp_checksum
-    sctp_checksum sctp_chunk_type sctp_length icmp_type icmp_version icmp_length
+    sctp_checksum sctp_chunk_type sctp_length
     amqp_summary ldap_type ldap_summary radius_code radius_code_name
     radius_request_authenticator diameter_method diameter_summary
     mongodb_command mongodb_database mongodb_collection mongodb_opcode mongodb_success mongodb_error_code

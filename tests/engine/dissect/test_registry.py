@@ -32,7 +32,7 @@ class Broken:
 
 def test_the_built_in_protocols_are_there_without_any_plug_in() -> None:
     found = {(row.name, row.transport) for row in load_rows(installed=False)}
-    assert found >= {("http", 6), ("dns", 17), ("dns", 6), ("ws", 6)}
+    assert found >= {("http", 6), ("dns", 17), ("dns", 6), ("ws", 6), ("icmp", 1), ("icmp", 58)}
 
 
 def test_rows_of_a_plug_in_come_after_the_built_in_ones() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +16,7 @@ from engine.streams.grouping import HASH_WORDS
 from engine.streams.marks import LINGER_NS
 from engine.streams.options import StreamOptions
 from engine.streams.stream import Stream, format_address
+from engine.streams.table import StreamTable
 from tests.support.columns import ACK, FIN, RST, START_NS, SYN, Row, batch_of
 from tests.support.slowtable import SlowStream, SlowTable
 from tests.support.tabling import Followed, Table
@@ -416,3 +419,42 @@ def check_stream(mine: Stream, other: SlowStream) -> None:
         assert (mine.state, mine.error) == (other.state, other.error)
     else:
         assert mine.state in {other.state, "idle"}
+
+
+@pytest.mark.parametrize("hash_words", [None, np.zeros(HASH_WORDS, np.uint64) | np.uint64(1)], ids=["keyed", "weak"])
+def test_a_stream_is_found_by_its_ends_whoever_is_asked_for_first(hash_words: np.ndarray | None) -> None:
+    """Also where hashes collide; reused five-tuples lead to their newest stream, forgotten ones to none."""
+    chance = random.Random(5)
+    numbers = itertools.count(1)
+    known = StreamTable(StreamOptions(), Counters(), lambda: next(numbers), hash_words)
+    rows = [
+        replace(
+            CLIENT,
+            source=chance.choice(("10.0.0.1", "fd00::1", "255.0.0.1")),
+            target=chance.choice(("10.0.0.2", "fd00::2", "0.0.0.1")),
+            source_port=chance.randrange(65536),
+            protocol=chance.choice((6, 17, 132)),
+        )
+        for _ in range(500)
+    ]
+    rows = [row for row in rows if (":" in row.source) == (":" in row.target)]
+    batch = batch_of(timed(rows))[1]
+    ids = known.assign(batch).stream_ids.tolist()
+    for row, number in zip(rows, ids, strict=True):
+        ends = ends_of(row)
+        for one, other in (ends, ends[::-1]):
+            found, name = known.find(row.protocol, one, other)
+            assert found == number
+            assert name.startswith(f"{number:012d}")
+        assert known.find(row.protocol, ends[0], (ends[1][0], 7)) == (0, "")
+    known.finish()
+    assert known.find(rows[0].protocol, *ends_of(rows[0])) == (0, "")
+
+
+def address_of(text: str) -> bytes:
+    parsed = ipaddress.ip_address(text)
+    return parsed.packed if parsed.version == 6 else bytes(10) + b"\xff\xff" + parsed.packed
+
+
+def ends_of(row: Row) -> tuple[tuple[bytes, int], tuple[bytes, int]]:
+    return (address_of(row.source), row.source_port), (address_of(row.target), row.target_port)
