@@ -185,6 +185,8 @@ def _joined(chunks: list[Chunk]) -> Chunk:
 
 def detect(data: bytes) -> Verdict:
     """A hello, or a row of records; one that is longer than ``data`` and holds no hello could be chance."""
+    if not data:
+        return Verdict.SHORT
     if data[0] & 0x80:
         return _detect_sslv2(data)
     if not CHANGE_CIPHER_SPEC <= data[0] <= HEARTBEAT or (len(data) > 1 and data[1] != 3):

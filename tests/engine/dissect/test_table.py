@@ -6,6 +6,7 @@ import pytest
 
 from engine.dissect.dns import TCP_ROW
 from engine.dissect.http1 import ROW
+from engine.dissect.registry import load_rows
 from engine.dissect.table import ProtocolRow, Verdict, recognise
 
 
@@ -35,3 +36,10 @@ def test_bytes_go_before_ports(rows: list[ProtocolRow], found: object) -> None:
 
 def test_http_on_the_port_of_dns_is_http() -> None:
     assert recognise([TCP_ROW, ROW], b"GET / HTTP/1.1\r\n\r\n", (51234, 53)) is ROW
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", b"\xff", b"\x80\1", b"GET", b"\x16\3"])
+def test_every_row_has_a_verdict_on_the_fewest_bytes(data: bytes) -> None:
+    """A gap alone has none at all."""
+    for each in load_rows(installed=False):
+        assert each.detect(data) is not SURE
