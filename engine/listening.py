@@ -18,6 +18,7 @@ from engine.segments.itemtail import ItemTail
 
 if TYPE_CHECKING:
     from engine.kfl import Filter
+    from engine.recording.recorded import Recorded
 
 STEP_MS = 50
 """How often it is looked whether items came."""
@@ -33,7 +34,8 @@ class Listener:
             CaptureError: nothing runs on this data folder.
             RemoraError: the instance refuses.
         """
-        self._warn = warn
+        self._warn, self._data = warn, data
+        self._recorded: Recorded | None = None
         self._tail = ItemTail(data)
         try:
             self._connection = connect(data / "control.sock")
@@ -44,6 +46,23 @@ class Listener:
         except OSError as error:
             raise CaptureError(f"{data / 'control.sock'}", "an answer", error) from None
 
+    def ask_recordings(self, wanted: Filter | None) -> None:
+        """Let the filter ask about recordings.
+
+        Raises:
+            StorageError: what is known of recordings cannot be read.
+        """
+        if wanted is not None and wanted.recordings:
+            from engine.recording.recorded import Recorded  # here and not above: it takes the filter language along
+
+            self._recorded = Recorded(self._data, wanted.recordings)
+            for warning in self._recorded.warnings():
+                self._warn(warning)
+
+    def of(self, item: dict[str, Any]) -> set[str]:
+        """The recordings an item belongs to, as far as is known now, where the filter asks about any."""
+        return self._recorded.of(item) if self._recorded is not None else set()
+
     def batches(self, wanted: Filter | None) -> Iterator[list[dict[str, Any]]]:
         """What came and matches, some times a second; ends when the instance does."""
         ended = select.poll()
@@ -51,7 +70,10 @@ class Listener:
         over = False
         while not over:
             over = bool(ended.poll(STEP_MS))
-            found = [item for item in map(unpack, self._tail.take()) if wanted is None or wanted.matches(item)]
+            items = map(unpack, self._tail.take())
+            if self._recorded is not None:
+                self._recorded.refresh()
+            found = [item for item in items if wanted is None or wanted.matches(item, self.of(item))]
             if found:
                 yield found
         if self._tail.lost:

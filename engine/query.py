@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import select
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.capture.batch import Batch, Source
 from engine.capture.sources import DATA, open_source
@@ -18,17 +18,20 @@ from engine.dissect.registry import load_rows
 from engine.errors import CaptureError
 from engine.items.item import LazyItem
 from engine.pipeline import Node, Pipeline, Step
+from engine.recording.estimate import Estimate, Result
 from engine.resolve.options import TargetOptions
 from engine.resolve.resolver import Resolver
 from engine.resolve.static import open_resolver
 from engine.resolve.targets import Targets
 from engine.segments.replay import Packets, Replay
+from engine.shipping.address import destination_text
 from engine.streams.register import Records, by_id
 from engine.streams.rows import stream_row
 from engine.streams.stored import Stored
 
 if TYPE_CHECKING:
     from engine.kfl import Filter
+    from engine.recording.recorded import Recorded
 
 NS_PER_MS = 1_000_000
 
@@ -54,8 +57,11 @@ class Query:
         self.counters = Counters()
         self._warn = warn
         self._replay: Replay | None = None
+        self._data: Path | None = None
+        self._destination = destination_text(settings.shipping)
         self._sources: list[Source] = []
         if sources[0].startswith(DATA):
+            self._data = Path(sources[0].removeprefix(DATA))
             self._replay = _open_replay(sources[0], last_s)
         else:
             self._sources = [open_source(spec, index) for index, spec in enumerate(sources)]
@@ -66,15 +72,43 @@ class Query:
         self._new_pipeline: Callable[[], Pipeline] = lambda: Pipeline(
             settings.streams, settings.dissect, rows, resolver, node, self.counters, lambda: next(numbers), targets
         )
+        self._recorded: Recorded | None = None
         self._pipelines: dict[int, Pipeline] = {}
         """By worker whose segments are read; captures need one alone."""
         self._protocols: frozenset[str] | None = None
         """Those that the filter can match at all; the others are not dissected."""
 
+    def ask_recordings(self, wanted: Filter | None) -> None:
+        """Let the filter ask about recordings, where packets are those of a data folder.
+
+        Raises:
+            StorageError: what is known of recordings cannot be read.
+        """
+        if wanted is None or not wanted.recordings or self._data is None:
+            return
+        from engine.recording.recorded import Recorded  # here and not above: it takes the filter language along
+
+        self._recorded = Recorded(self._data, wanted.recordings, self._destination)
+        for warning in self._recorded.warnings():
+            self._warn(warning)
+
+    def recordings_of(self, item: Mapping[str, Any]) -> set[str]:
+        """The recordings an item belongs to, where the filter asks about any."""
+        return self._recorded.of(item) if self._recorded is not None else set()
+
+    def recorded(self, wanted: Filter | None) -> Iterator[Mapping[str, Any]]:
+        """What the filter matches of the recordings that it asks about, as it was recorded; to be taken first."""
+        if self._recorded is None or wanted is None:
+            return
+        since_ns = self._replay.since_ns if self._replay is not None else 0
+        for item, names in self._recorded.items(since_ns):
+            if wanted.matches(item, names):
+                yield item
+
     def items(self, wanted: Filter | None) -> Iterator[LazyItem]:
-        """Every item that the filter matches, in the order in which exchanges finish."""
+        """Every item that the filter matches, in the order in which exchanges finish; without those of ``recorded``."""
         self._protocols = wanted.protocols if wanted is not None else None
-        matches = self._in_time(wanted.matches if wanted is not None else lambda _: True)
+        matches = self._in_time(self._matches(wanted))
         for pipeline, batch, step in self._steps():
             for items in pipeline.items(batch, step):
                 yield from filter(matches, _let_go(items))
@@ -82,11 +116,43 @@ class Query:
         for pipeline in self._pipelines.values():
             yield from filter(matches, pipeline.finish()[1])
 
+    def _matches(self, wanted: Filter | None) -> Callable[[LazyItem], bool]:
+        if wanted is None:
+            return lambda _: True
+        recorded = self._recorded
+        if recorded is None:
+            return wanted.matches
+
+        def matches(item: LazyItem) -> bool:
+            names = recorded.of(item)
+            item.recording = min(names & wanted.recordings, default="")
+            return wanted.matches(item, names) and not recorded.was_read(item)
+
+        return matches
+
     def _in_time(self, matches: Callable[[LazyItem], bool]) -> Callable[[LazyItem], bool]:
         if self._replay is None or not self._replay.since_ns:
             return matches
         since_ns = self._replay.since_ns
         return lambda item: item.timestamp_ns >= since_ns and matches(item)
+
+    def estimate(self, wanted: Filter, from_start: bool) -> Result:
+        """What a recording with this filter would have got; an empty one needs no dissection."""
+        everything = not wanted.text.strip()
+        estimate = Estimate(everything=everything, from_start=from_start, limit=wanted.limit)
+        matches = self._in_time(self._matches(wanted))
+        for pipeline, batch, step in self._steps():
+            columns = step.columns
+            estimate.packets(step.assigned.stream_ids, columns.timestamp_ns, columns.captured_length)
+            if everything:
+                pipeline.skip(batch, step)
+                continue
+            for items in pipeline.items(batch, step):
+                _look_at(estimate, items, matches)
+            _look_at(estimate, pipeline.expire()[1], matches)
+        for pipeline in () if everything else self._pipelines.values():
+            _look_at(estimate, pipeline.finish()[1], matches)
+        return estimate.result()
 
     def streams(self) -> Iterator[dict[str, object]]:
         """One row per stream, in the order in which they began; after the end of input, because a row has totals."""
@@ -136,6 +202,12 @@ class Query:
                 self._warn(source.warning)
             source.close()
         return batch
+
+
+def _look_at(estimate: Estimate, items: list[LazyItem], matches: Callable[[LazyItem], bool]) -> None:
+    for item in _let_go(items):
+        protocol = item["protocol"]["name"]
+        estimate.item(item.stream.id, item.timestamp_ns, protocol, matched=matches(item))
 
 
 def _let_go(items: list[LazyItem]) -> Iterator[LazyItem]:

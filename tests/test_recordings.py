@@ -86,6 +86,39 @@ def test_jobs_of_the_configuration_record_each_its_own(tmp_path: Path, capture: 
     assert len(items_only.lines("items")) == len(queried(capture, "dns"))
     assert items_only.frames() == []
     assert Recording(local, "later").manifests == []
+    expected = model(capture, errors, items_only)
+    for kfl, wanted in expected.items():
+        found = [identity(item) for item in asked_of(instance.data, kfl)]
+        assert sorted(found) == sorted(wanted), kfl
+    for segment in (instance.data / "segments").glob("*.*"):
+        segment.unlink()
+    for kfl in ('record("errors")', 'record("errors") and record("everything")'):
+        assert sorted(map(identity, asked_of(instance.data, kfl))) == sorted(expected[kfl])
+
+
+def identity(item: dict[str, Any]) -> tuple[str, str]:
+    return item["stream"], item["startTime"]
+
+
+def asked_of(data: Path, kfl: str) -> list[dict[str, Any]]:
+    done = remora("query", "--data", str(data), "--kfl", kfl)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def model(capture: Path, *recordings: Recording) -> dict[str, list[tuple[str, str]]]:
+    """What ``record()`` must say: sets of items, put together by hand."""
+    errors, names = (set(map(identity, recording.lines("items"))) for recording in recordings)
+    everything = list(map(identity, queried(capture, "true")))
+    redis = list(map(identity, queried(capture, "redis")))
+    return {
+        'record("errors")': [item for item in everything if item in errors],
+        '!record("errors")': [item for item in everything if item not in errors],
+        'record("errors") or redis': [item for item in everything if item in errors or item in redis],
+        'record("errors") or record("elsewhere")': [item for item in everything if item in errors or item in names],
+        'record("errors") and !record("everything")': [],
+        'record("errors") and record("everything")': [item for item in everything if item in errors],
+    }
 
 
 def test_a_running_instance_is_told_of_recordings_and_a_stopped_one_too(

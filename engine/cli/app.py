@@ -75,6 +75,7 @@ RECORDINGS = {
     "search": "recordings:search",
     "stop": "recordings:stop",
     "delete": "recordings:delete",
+    "estimate": "estimating:estimate",
 }
 app.add_command(LateGroup("recordings", "Recording jobs: what is recorded, when, and where it goes.", RECORDINGS))
 app.add_command(LateGroup("data", "The data folder.", {"clean": "data:clean"}))

@@ -57,6 +57,9 @@ def query(
 
     \b
     Example: remora query --data ./remora-data --follow
+
+    \b
+    Example: remora query --data ./remora-data --kfl 'record("incident") and response.status >= 500'
     """
     configuration = arguments.load(config_file, sets)
     options = configuration.settings.filters
@@ -66,8 +69,10 @@ def query(
     last_s = parse_duration_s("--last", last) if last else None
     found = Query(arguments.offline_sources(sources, data, last), configuration.settings, _warn, last_s)
     wanted = _compile(text, options, found.now_ms) if text else None
+    found.ask_recordings(wanted)
     cycles = Cycles(found.counters)
-    _print(_rows(found.items(wanted), wanted), lambda: cycles.tick(clock.monotonic_s()))
+    items = itertools.chain(found.recorded(wanted), found.items(wanted))
+    _print(_rows(items, wanted, found.recordings_of), lambda: cycles.tick(clock.monotonic_s()))
     gc.freeze()  # the collection at the end of the process looks at nothing any more: 20 ms
 
 
@@ -93,8 +98,11 @@ def _follow(data: Path, wanted: Filter | None) -> None:
     left = wanted.limit if wanted is not None and wanted.limit is not None else sys.maxsize
     listener = Listener(data, _warn)
     try:
+        listener.ask_recordings(wanted)
         for items in listener.batches(wanted):
-            rows = items[:left] if wanted is None else [wanted.apply(item)[1] for item in items[:left]]
+            rows = (
+                items[:left] if wanted is None else [wanted.apply(item, listener.of(item))[1] for item in items[:left]]
+            )
             sys.stdout.buffer.write(json_lines(rows))
             sys.stdout.buffer.flush()
             left -= len(rows)
@@ -112,11 +120,13 @@ def _compile(text: str, options: FilterOptions, now_ms: Callable[[], int] | None
     return kfl.compile(text, options.dialect, options.macros, clock=now_ms or kfl.filters.wall_ms)
 
 
-def _rows(items: Iterator[LazyItem], wanted: Filter | None) -> Iterator[Mapping[str, Any]]:
+def _rows(
+    items: Iterator[Mapping[str, Any]], wanted: Filter | None, recordings_of: Callable[[Mapping[str, Any]], set[str]]
+) -> Iterator[Mapping[str, Any]]:
     """What is printed of ``items``, which ``wanted`` matches: as many as its ``limit()`` says, ``redact()`` obeyed."""
     for item in itertools.islice(items, None if wanted is None else wanted.limit):
-        shown = item if wanted is None else wanted.apply(item)[1]
-        yield item.whole() if shown is item else shown
+        shown = item if wanted is None else wanted.apply(item, recordings_of(item))[1]
+        yield item.whole() if isinstance(item, LazyItem) and shown is item else shown
 
 
 def _print(rows: Iterable[Mapping[str, Any]], rest: Callable[[], None] = lambda: None) -> None:

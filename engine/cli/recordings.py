@@ -18,7 +18,7 @@ from engine.cli import arguments
 from engine.cli.data import existing
 from engine.config import Settings
 from engine.errors import RemoraError
-from engine.recording.ledger import Ledger
+from engine.recording.ledger import Standing
 from engine.recording.service import Answer, Service
 from engine.segments.folder import lock_instance
 from engine.shipping.address import checked, destination_text
@@ -203,11 +203,7 @@ def _on_files(data: Path, operation: str, given: Mapping[str, Any], settings: Se
             default_destination=destination_text(settings.shipping),
             dissects=settings.dissect.enabled,
         )
-        log = data / "outbox" / "open" / "passes.log"
-        if log.exists():
-            ledger = Ledger(log, "")
-            service.totals = lambda: ledger.totals
-            ledger.close()
+        service.totals = lambda: Standing.read(data).totals
         try:
             return service.answer(operation, given, now_ns)
         finally:

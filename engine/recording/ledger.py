@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from engine.recording.batch_state import BatchState, Cursors, Kept, Pass, Totals
 from engine.recording.gaps import Gaps
 from engine.recording.names import batch_id
-from engine.recording.pass_log import PassLog
+from engine.recording.pass_log import PassLog, passes_in
 
 
-class Ledger:
-    """Changes count once ``commit`` has returned. After a failed one, throw it away and open it again."""
+class Standing:
+    """What stands in a commit log; for somebody who changes nothing."""
 
-    def __init__(self, path: Path, run_id: str) -> None:
-        """Open the log, or begin one.
-
-        Raises:
-            OSError: it cannot be opened.
-        """
-        self._log = PassLog(path)
-        self.fresh = not self._log.existed
-        """There was no log before."""
+    def __init__(self, passes: Iterable[Pass], run_id: str = "") -> None:
+        """``run_id``: whose last batch number is wanted."""
         self.cursors = Cursors()
         self.kept: dict[int, Kept] = {}
         self.batches: dict[str, BatchState] = {}
@@ -30,14 +24,20 @@ class Ledger:
         self.gaps = Gaps()
         self.totals: dict[str, Totals] = {}
         self._run_id, self._sequence = run_id, 0
-        self._changed_streams: set[int] = set()
-        self._forgotten: list[int] = []
-        self._changed_batches: set[str] = set()
-        self._removed: list[str] = []
-        self._changed_totals: set[str] = set()
-        self._deleted: list[str] = []
-        for entry in self._log.take():
+        for entry in passes:
             self._apply(entry)
+
+    @classmethod
+    def read(cls, data: Path) -> Standing:
+        """Of a data folder, as it is on the disk; empty where nothing was recorded yet.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        try:
+            return cls(passes_in((data / "outbox" / "open" / "passes.log").read_bytes())[0])
+        except FileNotFoundError:
+            return cls([])
 
     def _apply(self, entry: Pass) -> None:
         self.cursors = entry.cursors
@@ -54,6 +54,27 @@ class Ledger:
         self.totals.update(entry.totals)
         if entry.run_id == self._run_id:
             self._sequence = entry.sequence
+
+
+class Ledger(Standing):
+    """Changes count once ``commit`` has returned. After a failed one, throw it away and open it again."""
+
+    def __init__(self, path: Path, run_id: str) -> None:
+        """Open the log, or begin one.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        self._log = PassLog(path)
+        self.fresh = not self._log.existed
+        """There was no log before."""
+        self._changed_streams: set[int] = set()
+        self._forgotten: list[int] = []
+        self._changed_batches: set[str] = set()
+        self._removed: list[str] = []
+        self._changed_totals: set[str] = set()
+        self._deleted: list[str] = []
+        super().__init__(self._log.take(), run_id)
 
     def stream(self, stream: int) -> Kept:
         """The entry of a stream, to be changed; a new one where there is none."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.recording.journal import Keep, read_journal
+from engine.recording.batch_state import NEVER_NS
+from engine.recording.journal import Keep, journals, read_journal
+from engine.recording.ledger import Standing
 
 
 class Membership:
@@ -16,10 +18,14 @@ class Membership:
         self._from_ns: dict[int, dict[str, int]] = {}
         self.names: set[str] = set()
         """Recordings that ever kept something."""
+        standing = Standing.read(data)  # of journals that are read, files are deleted in time
+        self.names.update(standing.totals)
+        for stream, kept in standing.kept.items():
+            self._from_ns[stream] = {name: from_ns for name, from_ns in kept.recordings.items() if from_ns != NEVER_NS}
 
     def refresh(self) -> None:
         """Take in what was wished since the last call."""
-        for path in sorted(self._folder.glob("*.log")):
+        for path in journals(self._folder):
             while True:
                 entries, end = read_journal(path, self._read.get(path.name, 0))
                 if not entries:

@@ -93,16 +93,22 @@ class PassLog:
         os.close(self._descriptor)
 
     def _read(self) -> int:
-        data = self._path.read_bytes()
-        at = 0
-        while at + _HEADER.size <= len(data):
-            length, checksum = _HEADER.unpack_from(data, at)
-            body = data[at + _HEADER.size : at + _HEADER.size + length]
-            if not length or len(body) < length or zlib.crc32(body) != checksum:
-                break
-            self.passes.append(msgspec.msgpack.decode(body, type=Pass))
-            at += _HEADER.size + length
-        return at
+        self.passes, end = passes_in(self._path.read_bytes())
+        return end
+
+
+def passes_in(data: bytes) -> tuple[list[Pass], int]:
+    """The whole records at the beginning of a log, and where the first that is not whole begins."""
+    passes: list[Pass] = []
+    at = 0
+    while at + _HEADER.size <= len(data):
+        length, checksum = _HEADER.unpack_from(data, at)
+        body = data[at + _HEADER.size : at + _HEADER.size + length]
+        if not length or len(body) < length or zlib.crc32(body) != checksum:
+            break
+        passes.append(msgspec.msgpack.decode(body, type=Pass))
+        at += _HEADER.size + length
+    return passes, at
 
 
 def _record(entry: Pass) -> bytes:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.capture.batch import PAD_BYTES, Batch
+from engine.clock import rfc3339
 from engine.counters import Counters
 from engine.recording.journal import KeepJournal
 from engine.segments.copied import Copied, keep_sizes
@@ -77,6 +78,7 @@ class DataFolder:
         name = f"{stream:012d}.pcap-{index}"
         self.items[stream].append((time_ns, name))
         body = {"id": name, "stream": f"{stream:012d}.pcap", "request": {"n": index}, "elapsedTime": 1.5}
+        body |= {"index": index, "startTime": rfc3339(time_ns)}
         self._items.append([(stream, index, time_ns, damaged or msgspec.msgpack.encode(body))], self.now_s)
 
     def end(self, stream: int) -> None:
