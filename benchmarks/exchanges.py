@@ -6,6 +6,8 @@ import json
 import random
 import struct
 
+from hpack import Encoder
+
 PATHS = (
     "/v2/carts/%d",
     "/v2/items/%d?fields=price,stock&page=3",
@@ -25,6 +27,8 @@ TEXT = json.dumps(
 ).encode()
 NAMES = [(f"app-{n % 97}.team-{n % 31}.svc.cluster.local", f"node-{n % 89}.example.test") for n in range(3007)]
 
+H2_SETTINGS = b"\0\0\6\4\0\0\0\0\0\0\3\0\0\0\x80"
+H2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + H2_SETTINGS
 EDNS = b"\0" + struct.pack(">HHIH", 41, 1232, 0, 0)
 A, AAAA, CNAME = 1, 28, 5
 TO_NAME = b"\xc0\x0c"
@@ -69,6 +73,65 @@ def response(chance: random.Random, number: int, *, keep: bool) -> bytes:
     else:
         lines.append(f"Content-Length: {size}")
     return "\r\n".join([*lines, "\r\n"]).encode() + body
+
+
+class Http2:
+    """One connection, with the header tables of both sides; what it says is what ``request`` and ``response`` say."""
+
+    def __init__(self, *, grpc: bool = False) -> None:
+        self._grpc = grpc
+        self._tables = Encoder(), Encoder()
+        self._stream = -1
+
+    def request(self, chance: random.Random, number: int) -> bytes:
+        """HEADERS, and DATA of a POST; calls of gRPC are all that."""
+        self._stream += 2
+        posts = self._grpc or number % 10 == 9
+        path = PATHS[number % len(PATHS)] % chance.randrange(100_000)
+        fields = [
+            (":method", "POST" if posts else "GET"),
+            (":scheme", "http"),
+            (":path", f"/shop.Cart/Method{number % 7}" if self._grpc else path),
+            (":authority", f"app-{self._stream // 1000}.shop.svc"),
+            ("user-agent", AGENTS[1]),
+            ("accept", "*/*"),
+            ("x-request-id", f"{chance.getrandbits(128):032x}"),
+        ]
+        fields += [("content-type", "application/grpc"), ("te", "trailers")] if self._grpc else []
+        body = b'{"amount": %d, "comment": "ring twice, then wait"}' % chance.randrange(100) if posts else b""
+        body = b"\0" + len(body).to_bytes(4, "big") + body if self._grpc else body
+        first = H2_PREFACE if self._stream == 1 else b""
+        return first + self._headers(0, fields, not posts) + (self._data(body, ends=True) if posts else b"")
+
+    def response(self, chance: random.Random, number: int) -> bytes:
+        """HEADERS and DATA; a call of gRPC ends with trailers."""
+        size = chance.randrange(800, 2800)
+        start = chance.randrange(len(TEXT) - size)
+        body = TEXT[start : start + size]
+        fields = [
+            (":status", chance.choice(STATUS)[:3]),
+            ("server", "nginx/1.26.0"),
+            ("date", f"Tue, 04 Jun 2024 11:{number // 60 % 60:02d}:{number % 60:02d} GMT"),
+            ("content-type", "application/grpc" if self._grpc else "application/json; charset=utf-8"),
+            ("cache-control", "no-store"),
+            ("x-trace", f"{chance.getrandbits(64):016x}"),
+            ("content-length", str(size)),
+        ]
+        first = H2_SETTINGS if self._stream == 1 else b""
+        if not self._grpc:
+            return first + self._headers(1, fields, False) + self._data(body, ends=True)
+        body = b"\0" + size.to_bytes(4, "big") + body
+        ended = self._headers(1, [("grpc-status", "0"), ("grpc-message", "")], True)
+        return first + self._headers(1, fields[:-1], False) + self._data(body, ends=False) + ended
+
+    def _headers(self, side: int, fields: list[tuple[str, str]], ends: bool) -> bytes:
+        return self._frame(1, 5 if ends else 4, self._tables[side].encode(fields))
+
+    def _data(self, body: bytes, *, ends: bool) -> bytes:
+        return self._frame(0, int(ends), body)
+
+    def _frame(self, kind: int, flags: int, payload: bytes) -> bytes:
+        return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + self._stream.to_bytes(4, "big") + payload
 
 
 def lookup(chance: random.Random, number: int) -> tuple[bytes, bytes]:

@@ -29,7 +29,7 @@ from benchmarks.table import PAGE, machine, splice
 from engine.counters import Counters
 from engine.dissect.options import DissectOptions
 from engine.dissect.registry import load_rows
-from engine.dissect.table import Dissector
+from engine.dissect.table import Dissector, ProtocolRow, recognise
 from engine.items.dissection import Dissection
 from engine.items.encoding import json_lines
 from engine.items.item import LazyItem
@@ -73,6 +73,8 @@ def report(rounds: int, tmpfs: Path) -> list[str]:
     kinds: tuple[tuple[str, Callable[[], list[Chunk]]], ...] = (
         ("HTTP, keep-alive", lambda: http(EXCHANGES // PER_CONNECTION, PER_CONNECTION)),
         ("HTTP, one each", lambda: http(EXCHANGES, 1)),
+        ("HTTP/2", lambda: http2(EXCHANGES // PER_CONNECTION, PER_CONNECTION)),
+        ("gRPC", lambda: http2(EXCHANGES // PER_CONNECTION, PER_CONNECTION, grpc=True)),
         ("DNS", dns),
     )
     found = {name: middle([measured(make, tmpfs) for _ in range(rounds)]) for name, make in kinds}
@@ -116,7 +118,9 @@ def parse(chunks: Sequence[Chunk], costs: Costs) -> None:
     dissectors: dict[int, Dissector] = {}
     for chunk in chunks:
         if chunk.stream.id not in dissectors:
-            row = next(row for row in ROWS if row.transport == chunk.stream.protocol)
+            rows = [row for row in ROWS if row.transport == chunk.stream.protocol]
+            row = recognise(rows, chunk.data, (chunk.stream.server_port, chunk.stream.client_port))
+            assert isinstance(row, ProtocolRow)
             dissectors[chunk.stream.id] = row.open(DissectOptions())
     work = [(dissectors[chunk.stream.id], chunk) for chunk in chunks]
     for first in range(0, len(work), GROUP):
@@ -161,6 +165,18 @@ def http(connections: int, each: int) -> list[Chunk]:
         for chunk in exchange(
             stream, exchanges.request(chance, turn, keep=each > 1), exchanges.response(chance, turn, keep=each > 1)
         )
+    ]
+
+
+def http2(connections: int, each: int, *, grpc: bool = False) -> list[Chunk]:
+    """The same over HTTP/2, one after the other on each connection."""
+    chance = random.Random(7)
+    return [
+        chunk
+        for stream in (a_stream(number, TCP, 80) for number in range(connections))
+        for connection in [exchanges.Http2(grpc=grpc)]
+        for turn in range(stream.id, stream.id + each)
+        for chunk in exchange(stream, connection.request(chance, turn), connection.response(chance, turn))
     ]
 
 

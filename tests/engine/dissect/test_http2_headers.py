@@ -5,8 +5,12 @@ import time
 
 import pytest
 from hpack import Decoder, Encoder, HPACKError
+from hpack.huffman import HuffmanEncoder
+from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
+from hpack.huffman_table import decode_huffman
 
 from engine.dissect.http2_headers import UNREADABLE, HeaderTable
+from engine.dissect.http2_huffman import plain
 
 LIMIT = 1 << 16
 NAMES = (":method", ":path", ":status", "content-type", "x-request-id", "cookie", "accept", "set-cookie", "grpc-status")
@@ -94,7 +98,7 @@ def test_a_table_that_was_emptied_is_known_again() -> None:
         (b"\xbe", "there is no table entry 62"),
         (b"\x7f\xff\xff\xff\xff\xff\xff\xff", "a number is too long"),
         (b"\x40\x05ab", "a text is longer than the block"),
-        (b"\x40\x82\xff\xff\x01a", "Incomplete Huffman string"),
+        (b"\x40\x82\xff\xff\x01a", "what should be Huffman's code is not"),
         (b"\x40", "it ends early"),
         (b"\xff", "it ends early"),
     ],
@@ -103,6 +107,23 @@ def test_what_cannot_be_read_is_said(block: bytes, says: str) -> None:
     table = HeaderTable(whole=True)
     assert table.decode(b"\x82" + block, LIMIT) == ([(":method", "GET")], f"{UNREADABLE} ({says})")
     assert not table.whole
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_texts_in_huffmans_code_are_those_of_hpack(seed: int) -> None:
+    chance = random.Random(seed)
+    coder = HuffmanEncoder(REQUEST_CODES, REQUEST_CODES_LENGTH)
+    for _ in range(200):
+        text = chance.randbytes(chance.randrange(12)) + chance.randbytes(chance.randrange(20)).hex().encode()
+        code = bytearray(coder.encode(text))
+        assert plain(bytes(code)) == text.decode("latin-1")
+        if code:
+            code[chance.randrange(len(code))] = chance.randrange(256)
+        try:
+            theirs = bytes(decode_huffman(bytes(code))).decode("latin-1")
+        except HPACKError:
+            theirs = None
+        assert plain(bytes(code)) == theirs
 
 
 def test_a_bomb_of_references_costs_neither_room_nor_time() -> None:
