@@ -145,6 +145,7 @@ def body(child: Child) -> None:
         handles_of=lambda script: Handles(child.start.handle_key, script, settings.scripts.of(script).secrets),
         enqueue=partial(enqueue_file, data / "outbox"),
         send=partial(_send, data / "outbox", settings.shipping.egress),
+        show=child.endpoint.send,
         names=lambda: _history(resolver),
         zone=zone_of(settings.scripts.timezone),
     )

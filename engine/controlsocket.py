@@ -18,12 +18,12 @@ from engine.errors import RemoraError
 from engine.frames.control import MAX_STREAM_FRAME_BYTES
 
 LENGTH = struct.Struct("<I")
-MAX_REQUEST_BYTES = 64 * 1024
+MAX_REQUEST_BYTES = 16 << 20
 PATIENCE_S, ASKER_PATIENCE_S = 1.0, 5.0
 """How long a whole exchange may take: the supervisor waits for one asker at a time."""
 
 QUERIED = "queried"
-"""Says that an item was fetched: ``stream`` and ``index``."""
+"""Says that items are fetched: ``items`` is ``[(stream, item as msgpack)]``; rows are those to be shown instead."""
 HURRY = "hurry"
 """Has everything that waits in the outbox tried once now."""
 HELD = "query"

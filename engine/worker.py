@@ -34,8 +34,8 @@ from engine.frames.control import (
     StopIntake,
     Wanted,
 )
-from engine.frames.host import KIND_PACKETS, KIND_QUERIED, KIND_STREAMS
-from engine.items.encoding import packet_blob
+from engine.frames.host import KIND_PACKETS, KIND_QUERIED, KIND_STREAMS, QUERIED_HEADER
+from engine.items.encoding import packet_blob, queried_items
 from engine.items.interest import Interest
 from engine.items.item import LazyItem
 from engine.kfl.patterns import compile_pattern
@@ -50,7 +50,6 @@ from engine.scripting.ended import EndedStreams
 from engine.scripting.line import Line
 from engine.segments.copied import Copied, keep_sizes
 from engine.segments.folder import StreamIds
-from engine.segments.itemreader import ItemReader
 from engine.segments.items import ItemShelf
 from engine.segments.member import Member
 from engine.segments.resume import Resume, last_stored_ns
@@ -298,15 +297,12 @@ class Worker:
         else:
             self._ended.forget()
 
-    def _tell_queried(self, stream_id: int, index: int) -> None:
-        """``onItemQueried``, for an item that is still stored."""
-        if not self._delivery.wanted("onItemQueried"):
-            return
-        reader = ItemReader(self._child.data)
-        blob = reader.item(stream_id, index)
-        reader.close()
-        if blob is not None:
-            self._delivery.put(KIND_QUERIED, "onItemQueried", [(stream_id, blob)])
+    def _tell_queried(self, number: int, items: bytes) -> None:
+        """``onItemQueried``, for items that somebody fetched."""
+        entries = [
+            (stream, QUERIED_HEADER.pack(number, position) + blob) for position, stream, blob in queried_items(items)
+        ]
+        self._delivery.put(KIND_QUERIED, "onItemQueried", entries)
 
     def _wind_up(self, now_s: float) -> None:
         """Live capture: what was in the ring when intake was stopped is read.
@@ -389,7 +385,8 @@ class Worker:
             self._reading = not self._stopped
             self._register_sources()
         elif isinstance(message, Queried):
-            self._tell_queried(message.stream, message.index)
+            with open(descriptors[0], "rb") as file:
+                self._tell_queried(message.number, file.read())
         elif isinstance(message, Wanted):
             self._interest.tell(message.by)
             self._shelf.hold(clock.monotonic_s() if self._interest.queried else None)

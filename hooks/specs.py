@@ -41,10 +41,10 @@ def onItemCaptured(data: Item) -> None:
 
 
 @hookspec
-def onItemQueried(data: Item) -> None:
-    """Called when somebody fetches a stored item: ``remora show ID`` on the data folder of a running instance.
+def onItemQueried(data: Item) -> Item | dict[str, Any] | None:
+    """Called before somebody is shown an item of a running instance; what it returns is shown instead, if anything.
 
-    When:   soon after the item was found; nobody waits for it.
+    When:   while the asker (``remora show``, ``remora query --data``) waits, two seconds at most.
     Where:  in the script's own child; jobs and hooks of one script never overlap.
     Budget: 200 ms of CPU, then the call is abandoned; 1 s of CPU or 60 s of wall time, then the child is replaced.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,16 @@ stored = click.option(
     metavar="DIR",
     help="Read the segments of this data folder, of a running instance or a stopped one.",
 )
+
+
+as_stored = click.option(
+    "--as-stored", is_flag=True, help="Show items as they are stored, whatever scripts with onItemQueried would show."
+)
+
+
+def warn(text: str) -> None:
+    """A line beside the answer."""
+    print(f"remora: warning: {text}", file=sys.stderr)
 
 
 def load(config: Path | None, given: tuple[str, ...], **run: Any) -> Configuration:

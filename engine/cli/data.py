@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from rich.table import Table
 
 from engine import controlsocket
 from engine.cli import arguments
+from engine.cli.arguments import warn
 from engine.errors import ConfigError, NoSuchStream, RemoraError
+from engine.fetching import Onlookers
 from engine.items.encoding import json_line, unpack
 from engine.naming import stream_id_of
 from engine.segments import folder
@@ -28,10 +30,13 @@ from engine.units import format_bytes
 @click.command()
 @click.argument("name", metavar="ID|STREAM")
 @click.option("--json", "as_json", is_flag=True, help="The item's JSON, or a JSON line per item of the stream.")
+@arguments.as_stored
 @click.option("--pcap", type=click.Path(path_type=Path), metavar="FILE", help="Write the stream's packets to FILE.")
 @arguments.data
-def show(name: str, as_json: bool, pcap: Path | None, data: Path) -> None:
+def show(name: str, as_json: bool, pcap: Path | None, data: Path, as_stored: bool) -> None:
     """Show an item or a stream, or write a stream's PCAP.
+
+    Where an instance runs, its scripts with onItemQueried see the items first, and may show something else.
 
     \b
     Example: remora show 000000000144.pcap --pcap stream.pcap
@@ -46,12 +51,10 @@ def show(name: str, as_json: bool, pcap: Path | None, data: Path) -> None:
         blob = reader.item(stream_id, index)
         if blob is None:
             raise NoSuchStream(name)
-        _tell_queried(data, stream_id, index)
-        sys.stdout.buffer.write(json_line(unpack(blob)))
+        _print([blob], data, as_stored)
         return
     if as_json:
-        for blob in reader.items_of(stream_id):
-            sys.stdout.buffer.write(json_line(unpack(blob)))
+        _print(reader.items_of(stream_id), data, as_stored)
         return
     record = reader.stream(stream_id)
     if record is None:
@@ -59,10 +62,10 @@ def show(name: str, as_json: bool, pcap: Path | None, data: Path) -> None:
     sys.stdout.buffer.write(json_line(_row(record, reader.stored(stream_id))))
 
 
-def _tell_queried(data: Path, stream_id: int, index: int) -> None:
-    """For ``onItemQueried``, where an instance runs; the item is shown all the same where none does."""
-    with contextlib.suppress(OSError):
-        controlsocket.ask(data / "control.sock", controlsocket.QUERIED, {"stream": stream_id, "index": index})
+def _print(blobs: Iterable[bytes], data: Path, as_stored: bool) -> None:
+    items: Iterable[Mapping[str, Any]] = map(unpack, blobs)
+    for item in items if as_stored else Onlookers(data, warn).past(items):
+        sys.stdout.buffer.write(json_line(item))
 
 
 def _parse(name: str) -> tuple[int, int | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from engine import clock
 from engine.cli import arguments
 from engine.config import FilterOptions
 from engine.cycles import Cycles
+from engine.fetching import Onlookers
 from engine.items.encoding import json_lines
 from engine.items.item import LazyItem
 from engine.listening import Listener
@@ -34,6 +35,7 @@ ROWS_AT_ONCE = 32
 @arguments.stored
 @click.option("--follow", is_flag=True, help="With --data: items of the running instance as they come, until Ctrl-C.")
 @click.option("--last", default="", metavar="TIME", help="With --data: only items of the last 5m, 30s, … of traffic.")
+@arguments.as_stored
 @arguments.config_file
 @arguments.sets
 def query(
@@ -42,6 +44,7 @@ def query(
     data: Path | None,
     follow: bool,
     last: str,
+    as_stored: bool,
     config_file: Path | None,
     sets: tuple[str, ...],
 ) -> None:
@@ -64,15 +67,18 @@ def query(
     configuration = arguments.load(config_file, sets)
     options = configuration.settings.filters
     if follow:
-        _follow(arguments.followed(sources, data, last), _compile(text, options) if text else None)
+        _follow(arguments.followed(sources, data, last), _compile(text, options) if text else None, as_stored)
         return
     last_s = parse_duration_s("--last", last) if last else None
-    found = Query(arguments.offline_sources(sources, data, last), configuration.settings, _warn, last_s)
+    found = Query(arguments.offline_sources(sources, data, last), configuration.settings, arguments.warn, last_s)
     wanted = _compile(text, options, found.now_ms) if text else None
     found.ask_recordings(wanted)
     cycles = Cycles(found.counters)
     items = itertools.chain(found.recorded(wanted), found.items(wanted))
-    _print(_rows(items, wanted, found.recordings_of), lambda: cycles.tick(clock.monotonic_s()))
+    rows: Iterable[Mapping[str, Any]] = _rows(items, wanted, found.recordings_of)
+    if data is not None and not as_stored:
+        rows = Onlookers(data, arguments.warn).past(rows)
+    _print(rows, lambda: cycles.tick(clock.monotonic_s()))
     gc.freeze()  # the collection at the end of the process looks at nothing any more: 20 ms
 
 
@@ -90,19 +96,19 @@ def streams(sources: tuple[str, ...], data: Path | None, config_file: Path | Non
     Example: remora streams capture.pcap | jq -s 'sort_by(-.bytes)[:10]'
     """
     configuration = arguments.load(config_file, sets)
-    found = Query(arguments.offline_sources(sources, data), configuration.settings, _warn)
+    found = Query(arguments.offline_sources(sources, data), configuration.settings, arguments.warn)
     _print(found.streams())
 
 
-def _follow(data: Path, wanted: Filter | None) -> None:
+def _follow(data: Path, wanted: Filter | None, as_stored: bool) -> None:
     left = wanted.limit if wanted is not None and wanted.limit is not None else sys.maxsize
-    listener = Listener(data, _warn)
+    listener, onlookers = Listener(data, arguments.warn), Onlookers(data, arguments.warn)
     try:
         listener.ask_recordings(wanted)
         for items in listener.batches(wanted):
-            rows = (
-                items[:left] if wanted is None else [wanted.apply(item, listener.of(item))[1] for item in items[:left]]
-            )
+            rows: Sequence[Mapping[str, Any]] = items[:left]
+            rows = rows if wanted is None else [wanted.apply(item, listener.of(item))[1] for item in rows]
+            rows = rows if as_stored else onlookers.shown(rows)
             sys.stdout.buffer.write(json_lines(rows))
             sys.stdout.buffer.flush()
             left -= len(rows)
@@ -143,7 +149,3 @@ def _print(rows: Iterable[Mapping[str, Any]], rest: Callable[[], None] = lambda:
             rest()
     sys.stdout.buffer.write(json_lines(pending))
     sys.stdout.buffer.flush()
-
-
-def _warn(text: str) -> None:
-    print(f"remora: warning: {text}", file=sys.stderr)

@@ -61,10 +61,13 @@ class Begin(msgspec.Struct, tag="begin"):
 
 
 class Queried(msgspec.Struct, tag="queried"):
-    """To the worker: somebody fetched a stored item."""
+    """To a worker: show these items to the scripts with ``onItemQueried``.
 
-    stream: int
-    index: int
+    A descriptor beside it holds ``[(position, stream, item as msgpack)]`` as msgpack.
+    """
+
+    number: int
+    """Never used twice within an instance."""
 
 
 class Wanted(msgspec.Struct, tag="wanted"):
@@ -215,6 +218,17 @@ class Failed(msgspec.Struct, tag="failed"):
     wrong_use: bool = False
 
 
+class Shown(msgspec.Struct, tag="shown"):
+    """From the broker: a part of what a script wants to be shown instead of the items of a ``Queried``."""
+
+    number: int
+    script: str
+    host: int
+    part: bytes
+    """Of ``[(position, item as msgpack or None)]`` as msgpack; hostile."""
+    last: bool
+
+
 FromChild = (
     Up
     | Report
@@ -227,6 +241,7 @@ FromChild = (
     | Notice
     | Finished
     | Failed
+    | Shown
 )
 
 

@@ -36,6 +36,8 @@ FRAME_HEADER = struct.Struct("<IHHQQI")
 ENTRY_HEADER = struct.Struct("<I")
 ACKNOWLEDGEMENT = struct.Struct("<QIIIIQ")
 PROGRESS = struct.Struct("<Q")
+QUERIED_HEADER = struct.Struct("<II")
+"""Number of the query, position of the item in it."""
 
 KIND_ITEMS = 1
 KIND_PACKETS = 2
@@ -43,7 +45,7 @@ KIND_PACKETS = 2
 KIND_STREAMS = 3
 """Entries are names of streams that ended."""
 KIND_QUERIED = 4
-"""Entries are items that somebody fetched."""
+"""Entries are items that somebody fetched, each behind a ``QUERIED_HEADER``; the broker gets what the hook returns."""
 
 MAX_FRAME_ENTRIES = 256
 MAX_FRAME_BYTES = 16 * 1024 * 1024

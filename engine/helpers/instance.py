@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.clock import monotonic_s, wall_ns
 from engine.counters import Counters
+from engine.frames.control import Shown
 from engine.helpers.console import Console
 from engine.helpers.handles import Handles
 from engine.helpers.pcap import Keeping
@@ -48,6 +49,8 @@ class Instance:
     """Of the script of this name."""
     enqueue: Enqueue
     send: Send
+    show: Callable[[Shown], None]
+    """Tells the supervisor what ``onItemQueried`` returned."""
     names: Callable[[], Mapping[str, Mapping[str, Any]]]
     zone: datetime.tzinfo = datetime.UTC
     """Of the cron specs of jobs."""

@@ -17,6 +17,7 @@ from engine.helpers.folder import WorkFolder
 from engine.helpers.instance import Instance, Limits
 from engine.helpers.jobs import Jobs
 from engine.helpers.pcap import Pcap
+from engine.helpers.query import Query
 from engine.helpers.replies import LastCall
 from engine.helpers.schedule import Schedule
 from engine.helpers.state import State
@@ -146,6 +147,7 @@ def open_host(
             Gcs(reading, instance.enqueue, prefix, handles),
             Web(instance.send, handles),
             Utils(instance.node),
+            Query(number, script.name, instance.show),
             State(home, lambda: all(host.number <= number for host in script.hosts if host.ready and not host.gone)),
         )
     )

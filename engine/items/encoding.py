@@ -11,6 +11,7 @@ from hooks.items import PacketInfo
 
 _json = msgspec.json.Encoder()
 _msgpack = msgspec.msgpack.Encoder()
+_decode_queried = msgspec.msgpack.Decoder(list[tuple[int, int, bytes]]).decode
 _decoder = msgspec.msgpack.Decoder(dict[str, Any])
 
 
@@ -24,9 +25,19 @@ def json_lines(values: Sequence[Mapping[str, Any]]) -> bytes:
     return _json.encode_lines(values)
 
 
+def pack(item: Mapping[str, Any]) -> bytes:
+    """An item as a msgpack map."""
+    return _msgpack.encode(item)
+
+
 def unpack(blob: bytes) -> dict[str, Any]:
     """The item in a msgpack map."""
     return _decoder.decode(blob)
+
+
+def queried_items(data: bytes) -> list[tuple[int, int, bytes]]:
+    """``(position, stream, item)`` beside a ``Queried``."""
+    return _decode_queried(data)
 
 
 def packet_blob(timestamp_ns: int, captured: int, length: int, *, fragmented: bool) -> bytes:

@@ -52,6 +52,7 @@ from engine.scripting.calls import Calls, HelperError
 from engine.scripting.complaints import describe
 from engine.scripting.facades.kfl import Kfl, compiler, take_matched
 from engine.scripting.facades.scope import Scope, build_scope
+from engine.scripting.fetched import Fetched, Showing
 from engine.scripting.guards import Stop
 from engine.scripting.loading import MAX_SOURCE_BYTES, LoadedScript, compile_script, run_top_level
 from engine.scripting.state import State
@@ -72,7 +73,7 @@ _DECODERS: dict[int, Callable[[bytes], Any]] = {
     KIND_ITEMS: Item.decode,
     KIND_PACKETS: msgspec.msgpack.Decoder(PacketInfo).decode,
     KIND_STREAMS: msgspec.msgpack.Decoder(str).decode,
-    KIND_QUERIED: Item.decode,
+    KIND_QUERIED: Fetched.decode,
 }
 
 
@@ -196,7 +197,7 @@ class Host:
         self._calls, self._progress = calls, progress
         self._lines = {line.socket.fileno(): line for line in events}
         self._scope, self._budget, self._caller, self._state = scope, budget, caller, state
-        self._filtered = filtered
+        self._filtered, self._showing = filtered, Showing(calls)
         self._state.touch(time.monotonic())
         self._poll = select.poll()
         self._poll.register(
@@ -236,6 +237,8 @@ class Host:
         body = memoryview(_read(line.socket, size + 4 - FRAME_HEADER.size))
         name, decode = _HOOKS[kind], _DECODERS[kind]
         hook = self._caller.hooks.get(name, _ignore)
+        if kind == KIND_QUERIED:
+            hook = partial(self._showing.ask, hook)
         tally = Tally(sent_s=time.monotonic(), filtered=self._filtered and kind == KIND_ITEMS)
         self._state.touch(tally.sent_s)
         for blob in _entries(body, count):
@@ -246,7 +249,15 @@ class Host:
             if tally.done < count and time.monotonic() - tally.sent_s > ACKNOWLEDGE_AFTER_S:
                 _acknowledge(line.socket, sequence, tally)
                 self._serve_waiting_requests()
+        if kind == KIND_QUERIED:
+            self._show()
         _acknowledge(line.socket, sequence, tally)
+
+    def _show(self) -> None:
+        try:
+            self._showing.send()
+        except HelperError as error:
+            self._caller.complain(_HOOKS[KIND_QUERIED], error)
 
     def _call(
         self, name: str, hook: Callable[[Any], Any], decode: Callable[[bytes], Any], blob: bytes, tally: Tally

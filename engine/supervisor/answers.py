@@ -10,10 +10,11 @@ import msgspec
 from engine.config import Settings
 from engine.controlsocket import HELD, HURRY, QUERIED, RECORDINGS, Later
 from engine.errors import RemoraError
-from engine.frames.control import AskRecordings, Hurry, Queried
+from engine.frames.control import AskRecordings, Hurry
 from engine.jail.layers import LAYERS
 from engine.scripting.hosts import ScriptSet
 from engine.supervisor.family import Family
+from engine.supervisor.fetches import MAX_ITEMS, Fetches
 from engine.supervisor.outcome import View
 from engine.supervisor.phases import Phases
 from engine.supervisor.totals import Totals
@@ -29,10 +30,17 @@ class Answers:
     """Reads what the others own; changes nothing of it."""
 
     def __init__(
-        self, settings: Settings, run_id: str, family: Family, phases: Phases, scripts: ScriptSet, totals: Totals
+        self,
+        settings: Settings,
+        run_id: str,
+        family: Family,
+        phases: Phases,
+        scripts: ScriptSet,
+        totals: Totals,
+        fetches: Fetches,
     ) -> None:
         self._settings, self._run_id, self._family, self._phases = settings, run_id, family, phases
-        self._scripts, self._totals = scripts, totals
+        self._scripts, self._totals, self._fetches = scripts, totals, fetches
         self._asked = 0
         self._metrics: Metrics | None = None
         self._publish_s = 0.0
@@ -42,14 +50,16 @@ class Answers:
         return self._totals.sums(self._scripts.counters.snapshot())
 
     def answer(self, operation: str, given: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        """Rows and closing of a request on the control socket."""
+        """Rows and closing of a request on the control socket.
+
+        Raises:
+            Later: they come when scripts have answered, or the recorder has.
+        """
         if operation == HELD:
             return [], self._accept_query()
         if operation == QUERIED:
-            message = _queried(given)
-            workers = self._family.workers
-            workers[message.stream % len(workers)].mailbox.send(message)  # whose stream it is, since this run began
-            return [], {}
+            self._asked += 1
+            return self._fetches.begin(self._asked, _queried(given))
         if operation == HURRY:
             self._family.mailbox("shipper").send(Hurry())
             return [], {}
@@ -135,9 +145,12 @@ class Answers:
         return {name: value for label, pid in running.items() for name, value in of_process(label, pid).items()}
 
 
-def _queried(given: Mapping[str, Any]) -> Queried:
+def _queried(given: Mapping[str, Any]) -> list[tuple[int, bytes]]:
     try:
-        return msgspec.convert(dict(given), Queried)
+        items = msgspec.convert(given.get("items"), list[tuple[int, bytes]])
+        if len(items) > MAX_ITEMS or any(stream < 0 for stream, _ in items):
+            raise msgspec.ValidationError(f"expected at most {MAX_ITEMS} items of streams, got {len(items)}")
+        return items
     except msgspec.ValidationError as error:
         raise RemoraError(f"control socket: {QUERIED}: {error}") from None
 

@@ -30,6 +30,7 @@ from engine.frames.control import (
     KillHost,
     Notice,
     Report,
+    Shown,
     ToldRecordings,
     Up,
     Wanted,
@@ -42,6 +43,7 @@ from engine.scripting.hosts import ScriptSet
 from engine.segments.folder import give_to, lock_instance, open_folder
 from engine.supervisor.answers import Answers
 from engine.supervisor.family import Family
+from engine.supervisor.fetches import Fetches
 from engine.supervisor.outcome import Outcome, View
 from engine.supervisor.phases import Phases
 from engine.supervisor.scriptfolders import ScriptFolders
@@ -94,7 +96,11 @@ class Supervisor:
         self._folder = ScriptFolders(settings.scripts, self._scripts, self._selector)
         self._totals, self._outcome = Totals(), Outcome(0, {})
         self._phases = Phases(settings, self._family, self._scripts, self._outcome, view.tell)
-        self._answers = Answers(settings, run_id, self._family, self._phases, self._scripts, self._totals)
+        mailboxes = [worker.mailbox for worker in self._family.workers]
+        self._fetches = Fetches(mailboxes, self._scripts, self._tell_fetched)
+        self._answers = Answers(
+            settings, run_id, self._family, self._phases, self._scripts, self._totals, self._fetches
+        )
         self._answers.serve_metrics(view)
         self._queries = self._obeyed = 0
         self._control = ControlSocket(
@@ -111,6 +117,7 @@ class Supervisor:
             ConsoleLine: self._on_console,
             ToldRecordings: lambda _, m: self._control.tell(m.asked, m.rows, m.done, m.error),
             Notice: self._on_notice,
+            Shown: lambda _, m: self._fetches.shown(m),
             Drained: lambda child, m: self._phases.drained(child.name, m, clock.monotonic_s()),
             Finished: lambda child, m: self._phases.finished(child.name, m, clock.monotonic_s()),
             Failed: lambda child, m: self._phases.failed(child.name, m, clock.monotonic_s()),
@@ -150,6 +157,7 @@ class Supervisor:
             self._start(child)
         self._load_scripts(lambda: self._folder.take_due(now_s))
         self._scripts.take_due(now_s)
+        self._fetches.take_due(now_s)
         self._phases.advance(now_s)
         self._view.progress(self._answers.totals(), self._phases.name)
         self._answers.publish(now_s)
@@ -236,6 +244,9 @@ class Supervisor:
     def _on_notice(self, child: ChildProcess, message: Notice) -> None:
         level = "" if message.level == "log" else f":{message.level.upper()}"
         self._view.tell(f"[{self._settings.node.name}-{child.name}{level}] {message.text}")
+
+    def _tell_fetched(self, asked: int, rows: list[dict[str, Any]], done: dict[str, Any]) -> None:
+        self._control.tell(asked, rows, done)
 
     def _on_console(self, _: ChildProcess, message: ConsoleLine) -> None:
         level = "" if message.level == "log" else f":{message.level.upper()}"

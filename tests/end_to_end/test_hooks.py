@@ -117,3 +117,50 @@ def test_a_fetched_item_and_a_written_line_reach_the_scripts_that_listen(tmp_pat
     assert "heard log heard" not in instance.output(), "what a listener writes is told to nobody"
     assert instance.stop() == 0, instance.output()
     instance.close()
+
+
+HIDES = """
+def onItemQueried(data):
+    shown = data.as_dict()
+    shown["request"]["path"] = "/hidden"
+    return shown
+"""
+JUDGES = "def onItemQueried(data):\n    return test.fail(data) if data.protocol.name == 'http' else test.pass_(data)\n"
+SLEEPS = "def onItemQueried(data):\n    time.sleep(30)\n"
+BREAKS = "def onItemQueried(data):\n    raise ValueError('on purpose')\n"
+
+
+def test_what_scripts_return_for_a_fetched_item_is_what_is_shown(tmp_path: Path) -> None:
+    growing = tmp_path / "in"
+    growing.mkdir()
+    (growing / "one.pcap").write_bytes(gzip.decompress((SHOP / "shop.pcap.gz").read_bytes()))
+    scripts = {"hides.py": HIDES, "judges.py": JUDGES, "breaks.py": BREAKS}
+    scripts["all.py"] = "def onItemCaptured(data):\n    pass\n"
+    instance = Instance(tmp_path, str(growing), "--follow", scripts=scripts)
+    data = ("--data", str(tmp_path / "data"))
+    total = len(remora("query", str(SHOP)).stdout.splitlines())
+    instance.until(
+        lambda status: status["counters"].get("items_total", 0) > total * 0.9 and len(status["scripts"]) == 4
+    )
+    stored = [json.loads(line) for line in remora("query", *data, "--as-stored").stdout.splitlines()]
+    queried = remora("query", *data)
+    shown = [json.loads(line) for line in queried.stdout.splitlines()]
+    assert queried.stderr == ""
+    assert len(shown) == len(stored) > 100
+    for item, before in zip(shown, stored, strict=True):
+        is_http = before["protocol"]["name"] == "http"
+        assert (item["failed"], item["passed"]) == (is_http, not is_http)
+        expected = {**before, "failed": is_http, "passed": not is_http}
+        assert item == {**expected, "request": {**before["request"], "path": "/hidden"}}
+    one = next(item for item in stored if item["protocol"]["name"] == "http")
+    assert json.loads(remora("show", one["id"], *data).stdout)["request"]["path"] == "/hidden"
+    assert json.loads(remora("show", one["id"], *data, "--as-stored").stdout)["request"] == one["request"]
+    (tmp_path / "scripts/sleeps.py").write_text(SLEEPS)
+    instance.until(lambda status: status["scripts"].get("sleeps.py", {}).get("state") == "running")
+    late = remora("show", one["id"], *data)
+    assert "script 'sleeps.py' did not answer in time" in late.stderr
+    assert json.loads(late.stdout)["request"]["path"] == "/hidden"
+    assert instance.stop() == 0, instance.output()
+    assert "breaks.py:ERROR] onItemQueried: line 2: ValueError: on purpose" in instance.output()
+    assert remora("query", *data).stdout == remora("query", *data, "--as-stored").stdout, "nobody runs any more"
+    instance.close()

@@ -14,6 +14,7 @@ from engine.frames.host import (
     KIND_PACKETS,
     KIND_QUERIED,
     KIND_STREAMS,
+    QUERIED_HEADER,
     Call,
     JobDone,
     Lines,
@@ -481,8 +482,66 @@ def test_ended_streams_and_queried_items_come_as_entries(zygote: Zygote) -> None
     source = "def onStreamClosed(s): console.log(s)\ndef onItemQueried(d): console.log(d.response.status)\n"
     host = loaded(zygote, source)
     assert host.deliver("000000000144.pcap", "000000000145_udp.pcap", kind=KIND_STREAMS) == (0, 0)
-    assert host.deliver(ITEM, kind=KIND_QUERIED) == (0, 0)
+    assert fetch(host, ITEM) == (0, 0)
     assert host.lines == ["log: 000000000144.pcap", "log: 000000000145_udp.pcap", "log: 200"]
+    assert shown(host) == {(5, 0): None}
+
+
+def fetch(host: HostEnds, *items: dict[str, Any], number: int = 5) -> tuple[int, int]:
+    """As a worker does when somebody fetches these items."""
+    blobs = [QUERIED_HEADER.pack(number, at) + msgspec.msgpack.encode(item) for at, item in enumerate(items)]
+    return host.deliver(*blobs, kind=KIND_QUERIED)
+
+
+def shown(host: HostEnds) -> dict[tuple[int, int], Any]:
+    """``(query, position)`` -> the item that is to be shown; None: as it is."""
+    parts: dict[int, bytes] = {}
+    found: dict[tuple[int, int], Any] = {}
+    for _, number, part, last in [call for call in host.asked if call[0] == "query.show"]:
+        parts[number] = parts.get(number, b"") + part
+        if last:
+            for position, blob in msgspec.msgpack.decode(parts.pop(number)):
+                found[number, position] = None if blob is None else msgspec.msgpack.decode(blob)
+    return found
+
+
+QUERIED = """
+def onItemQueried(data):
+    if data.index == 0:
+        return test.fail(data)
+    if data.index == 1:
+        changed = data.as_dict()
+        changed["request"]["headers"]["Host"] = "*" * 200_000
+        return changed
+    if data.index == 2:
+        return data
+    if data.index == 3:
+        [][1]
+    if data.index == 4:
+        return "no item"
+    if data.index == 5:
+        return {"f": print}
+    if data.index == 6:
+        return {"n": 1 << 70}
+    while True:
+        pass
+"""
+
+
+def test_what_a_script_returns_for_a_fetched_item_is_shown_and_what_is_none_is_said(zygote: Zygote) -> None:
+    host = loaded(zygote, QUERIED)
+    assert fetch(host, *({**ITEM, "index": index} for index in range(8))) == (5, 0)
+    found = shown(host)
+    assert (found[5, 0]["failed"], found[5, 0]["passed"], found[5, 0]["index"]) == (True, False, 0)
+    assert found[5, 1]["request"]["headers"]["Host"] == "*" * 200_000
+    assert [found[5, index] for index in range(2, 8)] == [None] * 6
+    assert [line.split(": ", 2)[2] for line in host.lines] == [
+        "line 12: IndexError: list index out of range",
+        "expected an item, a dict or nothing to be returned, got str",
+        "expected numbers, text, bytes, lists and dicts, got method",
+        "expected integers of at most 64 bits",
+        "line 19: used more than 0.2 s of CPU and was abandoned",
+    ]
 
 
 def test_lines_of_the_console_are_heard_and_what_is_written_meanwhile_is_quiet(zygote: Zygote) -> None:
