@@ -107,7 +107,7 @@ def _follow(data: Path, wanted: Filter | None, as_stored: bool) -> None:
         listener.ask_recordings(wanted)
         for items in listener.batches(wanted):
             rows: Sequence[Mapping[str, Any]] = items[:left]
-            rows = rows if wanted is None else [wanted.apply(item, listener.of(item))[1] for item in rows]
+            rows = rows if wanted is None else [wanted.apply(item, listener.of(item))[1] for item in items[:left]]
             rows = rows if as_stored else onlookers.shown(rows)
             sys.stdout.buffer.write(json_lines(rows))
             sys.stdout.buffer.flush()
