@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from engine.capture.options import CaptureOptions
-from engine.dissect.options import DissectOptions
+from engine.dissect.options import DissectOptions, TlsOptions
 from engine.options import Key, keys_of, option
 from engine.recording.options import RecordingOptions
 from engine.resolve.options import ResolveOptions, TargetOptions
@@ -60,6 +60,7 @@ class Settings:
     streams: StreamOptions = field(default_factory=StreamOptions)
     storage: StorageOptions = field(default_factory=StorageOptions)
     dissect: DissectOptions = field(default_factory=DissectOptions)
+    tls: TlsOptions = field(default_factory=TlsOptions)
     resolve: ResolveOptions = field(default_factory=ResolveOptions)
     filters: FilterOptions = field(default_factory=FilterOptions)
     targets: TargetOptions = field(default_factory=TargetOptions)

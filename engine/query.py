@@ -15,8 +15,10 @@ from engine.config import Settings
 from engine.counters import Counters
 from engine.decode.columns import Columns
 from engine.dissect.registry import load_rows
+from engine.dissect.tls_keylog import KeyRing
 from engine.errors import CaptureError
 from engine.items.item import LazyItem
+from engine.keylog import read_once
 from engine.pipeline import Node, Pipeline, Step
 from engine.recording.estimate import Estimate, Result
 from engine.resolve.options import TargetOptions
@@ -66,7 +68,9 @@ class Query:
         else:
             self._sources = [open_source(spec, index) for index, spec in enumerate(sources)]
         numbers = itertools.count(1)
-        rows, resolver = load_rows(), open_resolver(settings.resolve)
+        self._keys = KeyRing()
+        read_once(settings.tls, self._keys)
+        rows, resolver = load_rows(keys=self._keys), open_resolver(settings.resolve)
         node = Node(settings.node.name, settings.node.ip)
         targets = _targets(settings.targets, resolver)
         self._new_pipeline: Callable[[], Pipeline] = lambda: Pipeline(
@@ -166,6 +170,8 @@ class Query:
         for source in self._sources:
             pipeline = self._pipeline(0)
             while (batch := self._next(source)) is not None:
+                for key_log in source.take_key_logs():
+                    self._keys.add(key_log)
                 yield pipeline, batch, pipeline.packets(batch)
         if self._replay is not None:
             for packets in self._replay.packets():

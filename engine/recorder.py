@@ -16,8 +16,9 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
-from engine import clock
+from engine import clock, keylog
 from engine.counters import Counters
+from engine.dissect.tls_keylog import KeyRing
 from engine.errors import RemoraError, StorageError
 from engine.frames.control import AskRecordings, Finished, Notice, Quit, Report, Seal, ToldRecordings
 from engine.process import Child, run
@@ -254,7 +255,8 @@ class Recorder:
 def main(child: Child) -> None:
     """The loop: a pass, then sleep until the next or until the supervisor speaks."""
     settings = child.settings
-    resolver = open_resolver(settings.resolve)
+    resolver, keys = open_resolver(settings.resolve), KeyRing()
+    key_log = keylog.follow(settings.tls, keys)
     services: list[Service] = []
     child.up(lambda: services.append(open_service(child)))  # what is due is published before packets are read
     (service,) = services
@@ -266,13 +268,15 @@ def main(child: Child) -> None:
         settings.recording,
         child.counters,
         2 * max(settings.streams.tcp_timeout_s, settings.streams.udp_timeout_s),
-        Facts(VERSION, partial(profile_of, service, settings.recording), resolver.history),
+        Facts(VERSION, partial(profile_of, service, settings.recording), resolver.history, keys.lines_of),
         service,
     )
     selector = selectors.DefaultSelector()
     selector.register(child.endpoint, selectors.EVENT_READ)
     while True:
         resolver.refresh(clock.monotonic_s())  # what it has to tell, the worker tells
+        if key_log is not None:
+            key_log.refresh(clock.monotonic_s())  # likewise
         recorder.step(clock.wall_ns(), clock.monotonic_s())
         child.report(clock.monotonic_s())
         if selector.select(PASS_S):

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from engine import clock, kfl
+from engine import clock, keylog, kfl
 from engine.capture.batch import Batch, Source
 from engine.capture.live import LiveSource
 from engine.capture.sources import LIVE, open_source
@@ -21,6 +21,8 @@ from engine.counters import Drop
 from engine.cycles import Cycles
 from engine.decode.columns import FRAGMENT
 from engine.dissect.registry import load_rows
+from engine.dissect.tls_certificates import prepare
+from engine.dissect.tls_keylog import KeyRing
 from engine.errors import CaptureError
 from engine.frames.control import (
     AttachHost,
@@ -79,7 +81,10 @@ class Worker:
         resolver = self._resolver = open_resolver(self._settings.resolve)
         options = self._settings.targets
         filtered = options.chosen and not overruled(options, self._settings.sources, self._settings.capture.bpf)
-        rows = load_rows()
+        self._keys = KeyRing()
+        self._key_log = keylog.follow(self._settings.tls, self._keys)
+        rows = load_rows(keys=self._keys)
+        prepare()
         self._cycles = Cycles(self._counters)
         child.up()
         now_s = clock.monotonic_s()
@@ -211,6 +216,7 @@ class Worker:
                 continue
             self._starved = batch is None and not source.ended and source.fileno() >= 0
             if batch is not None:
+                self._take_keys(source, now_s)
                 self._take(batch, now_s)
             elif source.ended:
                 if source.warning:
@@ -218,6 +224,14 @@ class Worker:
                 self._close(source)
         if not self._sources:
             self._stop()
+
+    def _take_keys(self, source: Source, now_s: float) -> None:
+        """Secrets of TLS sessions, before the packets that they decrypt: a client writes them while it shakes hands."""
+        for key_log in source.take_key_logs():
+            self._keys.add(key_log)
+        note = self._key_log.refresh(now_s) if self._key_log else ""
+        if note and self._member.index == 0:  # the others see the same
+            self._child.report(now_s, note)
 
     def _go_on_without(self, source: Source, error: CaptureError) -> None:
         """An interface is gone. Raises ``error`` again where nothing is left to read."""

@@ -75,5 +75,8 @@ class Source(Protocol):
     def lost(self) -> int:
         """Packets the kernel dropped since the source was opened."""
 
+    def take_key_logs(self) -> list[bytes]:
+        """TLS key logs (``SSLKEYLOGFILE``) that came with the packets since they were asked for last."""
+
     def close(self) -> None:
         """Give the descriptor back."""

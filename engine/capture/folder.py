@@ -43,6 +43,7 @@ class CaptureSequence:
         self._place, offset = divmod(start, PLACE)
         self._waiting = _open_all(paths[self._place :])
         self._file: CaptureFile | None = None
+        self._key_logs: list[bytes] = []
         self.ended = False
         self._open_next(offset)
 
@@ -57,6 +58,7 @@ class CaptureSequence:
             if batch is not None:
                 return batch._replace(resume=self._place * PLACE + batch.resume)
             self.warning = "; ".join(filter(None, (self.warning, self._file.warning)))
+            self._key_logs += self._file.take_key_logs()
             self._file.close()
             self._place += 1
             self._open_next()
@@ -65,6 +67,11 @@ class CaptureSequence:
     def fileno(self) -> int:
         """Files never have to wait."""
         return -1
+
+    def take_key_logs(self) -> list[bytes]:
+        """Those of all files so far."""
+        found, self._key_logs = self._key_logs, []
+        return found + (self._file.take_key_logs() if self._file else [])
 
     def lost(self) -> int:
         """Files lose nothing."""

@@ -71,6 +71,10 @@ class FollowedFile:
         """Nothing tells when a file grows."""
         return -1
 
+    def take_key_logs(self) -> list[bytes]:
+        """Those of the file."""
+        return self._file.take_key_logs() if self._file else []
+
     def lost(self) -> int:
         """Files lose nothing."""
         return 0
@@ -108,6 +112,7 @@ class FollowedFolder:
         self._place, self._offset = divmod(start, PLACE)
         self._begins_ns: dict[str, int] = {}
         self._file: FollowedFile | None = None
+        self._key_logs: list[bytes] = []
         self._taken: set[str] = set()
         self._taken.update(self._waiting()[: self._place])
 
@@ -137,6 +142,11 @@ class FollowedFolder:
         """Nothing tells when a folder grows."""
         return -1
 
+    def take_key_logs(self) -> list[bytes]:
+        """Those of all files so far."""
+        found, self._key_logs = self._key_logs, []
+        return found + (self._file.take_key_logs() if self._file else [])
+
     def lost(self) -> int:
         """Files lose nothing."""
         return 0
@@ -158,6 +168,7 @@ class FollowedFolder:
 
     def _leave(self, file: FollowedFile) -> None:
         self.warning = "; ".join(filter(None, (self.warning, file.warning)))
+        self._key_logs += file.take_key_logs()
         file.close()
         self._file = None
         self._place += 1

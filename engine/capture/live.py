@@ -88,6 +88,10 @@ class LiveSource:
         """Readable when a block is ready, and when the interface is gone."""
         return self._socket.fileno()
 
+    def take_key_logs(self) -> list[bytes]:
+        """An interface has none."""
+        return []
+
     def lost(self) -> int:
         """Packets that found no room in the ring."""
         self._ask()

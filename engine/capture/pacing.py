@@ -58,6 +58,10 @@ class PacedSource:
         """That of the source while nothing is held back."""
         return -1 if self._batch is not None else self._source.fileno()
 
+    def take_key_logs(self) -> list[bytes]:
+        """Those of the source."""
+        return self._source.take_key_logs()
+
     def lost(self) -> int:
         """Whatever the source lost."""
         return self._source.lost()

@@ -57,6 +57,10 @@ class PcapFile:
         """The descriptor of a pipe; -1 for a file."""
         return self._stream.fileno()
 
+    def take_key_logs(self) -> list[bytes]:
+        """This form has none."""
+        return []
+
     def lost(self) -> int:
         """A file loses nothing."""
         return 0

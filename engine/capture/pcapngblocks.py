@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from struct import Struct, unpack_from
 
 SECTION, INTERFACE, OLD_PACKET, SIMPLE_PACKET, NAMES, ENHANCED_PACKET, SECRETS = 0x0A0D0D0A, 1, 2, 3, 4, 6, 10
+TLS_KEY_LOG = 0x544C534B
+"""Kind of secrets: lines of an NSS key log."""
 MAGIC = b"\x0a\x0d\x0d\x0a"
 BLOCK_FRAME_BYTES = 12
 """Type and length in front of a block's body, the length again behind it."""
@@ -59,7 +61,7 @@ class Secrets:
     """Keys that the file holds for decrypting its own packets; they never show in a text."""
 
     kind: int
-    """``0x544c534b``: a TLS key log."""
+    """``TLS_KEY_LOG``, or another."""
     data: bytes = field(repr=False)
 
 

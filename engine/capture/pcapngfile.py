@@ -48,6 +48,7 @@ class PcapngFile:
         """Address -> name, from name resolution blocks."""
         self.secrets: list[blocks.Secrets] = []
         """From decryption secrets blocks."""
+        self._secrets_taken = 0
         self._index, self._stream, self._start = index, stream, start
         self._window = Window(stream, 0, LONGEST_BLOCK_BYTES)
         self._waiting: deque[Batch] = deque()
@@ -87,6 +88,11 @@ class PcapngFile:
     def fileno(self) -> int:
         """The descriptor of a pipe; -1 for a file."""
         return self._stream.fileno()
+
+    def take_key_logs(self) -> list[bytes]:
+        """From the secrets blocks since they were asked for last."""
+        new, self._secrets_taken = self.secrets[self._secrets_taken :], len(self.secrets)
+        return [one.data for one in new if one.kind == blocks.TLS_KEY_LOG]
 
     def lost(self) -> int:
         """A file loses nothing."""

@@ -9,6 +9,18 @@ from engine.options import option
 
 
 @dataclass(frozen=True, slots=True)
+class TlsOptions:
+    """Where the secrets of TLS sessions come from; they themselves are in no option."""
+
+    key_log: str = option(
+        "",
+        "tls.keyLog",
+        "File with secrets of TLS sessions (SSLKEYLOGFILE), followed while it grows; their plaintext is dissected.",
+        kind="path",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class DissectOptions:
     """Caps that keep memory bounded; what is cut says so in its item."""
 

@@ -155,10 +155,10 @@ class Tls:
         if session.is_1_3 or (not session.version and session.offers_1_3):
             return
         half.sealed, half.opener = True, None
-        half.forget()
         if self._flight is not None and half.direction == session.server:
             self._flight.resumed = True  # no ServerHelloDone before it (RFC 5246, 7.3)
             self._answer(half.last_ns)
+        half.forget()
 
     def _sslv2(self, half: Half, record: Record) -> None:
         if half.begun or record.damaged:

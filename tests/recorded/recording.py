@@ -57,11 +57,15 @@ class Scene:
             server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=env)
         self._servers.append(server)
         until_s = time.monotonic() + PATIENCE_S
-        while port and not _listens(port):
+        while port and not listens(port):
             if server.poll() is not None or time.monotonic() > until_s:
                 raise RuntimeError(f"{command[0]} does not listen at {port}: {log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.05)
         return server
+
+    def keep(self, name: str, data: bytes) -> None:
+        """A file beside a trace, such as a key log."""
+        (self._folder / name).write_bytes(data)
 
     def stop(self, server: subprocess.Popen[bytes]) -> None:
         """Ask it to end, and wait until it has."""
@@ -78,10 +82,25 @@ class Scene:
         """Write what is said meanwhile on the loopback to ``<name>.pcap``, once it went well."""
         assert name.startswith("recorded_")
         hidden, target = self._folder / f".{name}.pcap", self._folder / f"{name}.pcap"
-        command = ["tcpdump", "-i", "lo", "-n", "-s", "0", "-U", "--immediate-mode", "-Z", "root", "-w", str(hidden)]
+        command = [
+            "tcpdump",
+            "-i",
+            "lo",
+            "-n",
+            "-s",
+            "0",
+            "-U",
+            "--immediate-mode",
+            "-B",
+            "32768",
+            "-Z",
+            "root",
+            "-w",
+            str(hidden),
+        ]
         tcpdump = subprocess.Popen([*command, packet_filter], stderr=subprocess.PIPE)
         try:
-            _wait_until_it_listens(tcpdump)
+            _wait_until_itlistens(tcpdump)
             yield
             _wait_until_quiet(hidden)
             tcpdump.send_signal(signal.SIGINT)
@@ -101,13 +120,14 @@ class Scene:
             self.stop(server)
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether somebody answers there."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _wait_until_it_listens(tcpdump: subprocess.Popen[bytes]) -> None:
+def _wait_until_itlistens(tcpdump: subprocess.Popen[bytes]) -> None:
     assert tcpdump.stderr is not None
     told = b""
     while b"listening on" not in told:

@@ -19,6 +19,7 @@ from engine.capture.sources import open_source
 from engine.counters import Counters
 from engine.dissect.options import DissectOptions
 from engine.dissect.registry import load_rows
+from engine.dissect.tls_keylog import KeyRing
 from engine.items.item import LazyItem
 from engine.pipeline import Node, Pipeline
 from engine.resolve.static import NoNames
@@ -34,12 +35,14 @@ TRACES: dict[str, Trace] = {
 
 
 def items_of(path: Path, options: DissectOptions | None = None) -> list[LazyItem]:
-    """Every item of a capture, in the order in which they are finished."""
-    ids = itertools.count(1)
+    """Every item of a capture, in the order in which they are finished; ``<name>.keys`` beside it is its key log."""
+    ids, keys, log = itertools.count(1), KeyRing(), path.with_suffix(".keys")
+    if log.exists():
+        keys.add(log.read_bytes())
     pipeline = Pipeline(
         StreamOptions(),
         options or DissectOptions(),
-        load_rows(installed=False),
+        load_rows(installed=False, keys=keys),
         NoNames(),
         Node("n1", "10.0.0.9"),
         Counters(),
@@ -49,6 +52,8 @@ def items_of(path: Path, options: DissectOptions | None = None) -> list[LazyItem
     items: list[LazyItem] = []
     while not source.ended:
         batch = source.read()
+        for more in source.take_key_logs():
+            keys.add(more)
         if batch is not None:
             items += itertools.chain.from_iterable(pipeline.items(batch, pipeline.packets(batch)))
             items += pipeline.expire()[1]
