@@ -18,7 +18,9 @@ from engine.decode.decode import Decoder
 from engine.decode.targeting import Targeting
 from engine.dissect.enabling import enabled_rows
 from engine.dissect.options import DissectOptions
+from engine.dissect.raw import CONNECTIONS, RAW
 from engine.dissect.table import ProtocolRow
+from engine.items.connections import Connections
 from engine.items.dissection import Dissection
 from engine.items.item import LazyItem
 from engine.resolve.resolver import Resolver
@@ -26,6 +28,7 @@ from engine.resolve.targets import Targets
 from engine.streams.options import StreamOptions
 from engine.streams.reassembly import Reassembler
 from engine.streams.register import ROW, Records
+from engine.streams.sides import Sides
 from engine.streams.stored import Stored
 from engine.streams.stream import UNHEEDED, Stream
 from engine.streams.table import Assigned, Ends, StreamTable
@@ -82,7 +85,14 @@ class Pipeline:
         self._dissected = np.zeros(256, np.bool_)
         """By IP protocol number: somebody may want its payload."""
         self._dissected[[row.transport for row in rows]] = True
+        self._raw = np.zeros(256, np.bool_)
+        """The same: its payload is an item itself, whatever dissectors think of it."""
+        self._raw[[number for number, row in RAW.items() if row.dissector in dissect.dissectors]] = True
         self._dissection = Dissection(rows, dissect, resolver, node.name, node.ip, counters, self._table.find)
+        self._connections = self._connections_of(dissect)
+        self._connections_wanted = True
+        self._telling: Connections | None = None
+        """Who tells of connections, while somebody wants items."""
         self._expired_ns = 0
         self._closing: list[Stream] = []
         """Streams that ended while bytes of theirs wait for what is missing before them."""
@@ -94,6 +104,7 @@ class Pipeline:
     def want(self, protocols: frozenset[str] | None) -> None:
         """Dissect only streams of these protocols; None: all of them."""
         self._dissection.want(protocols)
+        self._connections_wanted = protocols is None or not protocols.isdisjoint(("tcp", "udp"))
 
     def packets(self, batch: Batch, stored: Callable[[Columns], Stored] | None = None) -> Step:
         """Decode a batch and give each packet its stream; ``stored`` names them where they come from segments."""
@@ -120,6 +131,11 @@ class Pipeline:
         batch = batch._replace(buffer=step.payloads)
         streams = step.assigned.records
         wanted = self._dissected[streams["protocol"]] & (streams["dissector"] != UNHEEDED)
+        wanted |= self._raw[streams["protocol"]]
+        connections = self._telling = self._connections if self._connections_wanted else None
+        if connections is not None:
+            begun = step.assigned.begun
+            items += connections.opened(step.assigned.rows[begun], streams[begun])
         chunks = self._reassembler.feed(batch, step.columns, step.assigned, wanted)
         for chunk in chunks:
             items += feed(chunk)
@@ -127,11 +143,15 @@ class Pipeline:
                 yield self._counted(items)
                 items = []
         self._put_away(chunk.stream for chunk in chunks)
-        self._end(step.assigned.ended, items)
+        ended = step.assigned.ended
+        self._end(ended, items)
+        if connections is not None:
+            items += connections.over(ended.rows, ended.records)
         yield self._counted(items)
 
     def skip(self, batch: Batch, step: Step) -> None:
         """Nobody wants items of this batch: no payload of it is touched, streams are let go of where they are."""
+        self._telling = None
         nothing = np.zeros(step.assigned.rows.size, np.bool_)
         self._reassembler.feed(batch, step.columns, step.assigned, nothing)
         self._end(step.assigned.ended, [])
@@ -155,6 +175,9 @@ class Pipeline:
             items += self._dissection.feed(chunk)
         ended = self._table.expire(self.capture_ns)
         self._end(ended, items)
+        if self._telling is not None:
+            items += self._telling.over(ended.rows, ended.records)
+            items += self._telling.in_progress(self.capture_ns)
         given_up = self._dissection.expire(self.capture_ns)
         self._put_away(item.stream for item in given_up)
         return ended.records, self._counted(items + given_up)
@@ -167,7 +190,19 @@ class Pipeline:
             self._close(stream, items)
         self._closing = []
         items += self._dissection.finish()
+        if self._telling is not None:
+            items += self._telling.over(left.rows, left.records)
         return left.records, self._counted(items)
+
+    def _connections_of(self, options: DissectOptions) -> Connections | None:
+        """Who makes items of connections; None, and nothing is counted, where they are not enabled."""
+        rows = {number: row for number, row in CONNECTIONS.items() if row.dissector in options.dissectors}
+        if not rows:
+            return None
+        dissection = self._dissection
+        sides = self._table.sides = Sides(self._table.register, rows)
+        dissection.spoke = sides.spoke
+        return Connections(rows, dissection.place, sides, options.connection_interval_s, dissection.names)
 
     def _put_away(self, streams: Iterable[Stream]) -> None:
         """Keep no objects of streams of which dissection remembers nothing but where it was."""

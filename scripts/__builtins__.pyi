@@ -72,7 +72,7 @@ class Request(Record):
     authorities: list[Record]
     additionals: list[Record]
     # icmp
-    version: int
+    ipVersion: int
     """4 or 6."""
     typeNumber: int
     code: str
@@ -257,6 +257,8 @@ class Item(Record):
     protocol: Protocol
     node: Node
     error: Failure | None
+    data: Record
+    """Of payload as it is (payload, encoding, size …) and of connections (state, clientPackets, l7 …); else None."""
 
 class PacketInfo:
     """One captured packet."""

@@ -58,7 +58,7 @@ class IcmpPayload:
         """``request`` or ``response`` of the item."""
         data, version, kind = self.data, self.version, self.data[0]
         section: dict[str, Any] = {
-            "version": version,
+            "ipVersion": version,
             "type": type_name(version, kind),
             "typeNumber": kind,
             "code": code_name(version, kind, data[1]),

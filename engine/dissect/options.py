@@ -49,6 +49,15 @@ class DissectOptions:
     max_header_bytes: int = option(64 << 10, "dissect.maxHeader", "Bytes of one message head.", kind="size")
     max_records: int = option(1000, "dissect.maxRecords", "Records of one Kafka message shown in an item.")
     max_pending: int = option(1024, "dissect.maxPending", "Requests of one stream that may wait for their response.")
+    max_raw_bytes: int = option(
+        64 << 10, "dissect.maxRaw", "Bytes of payload kept in an item of `tcp`, `udp` or `sctp`.", kind="size"
+    )
+    connection_interval_s: float = option(
+        60.0,
+        "dissect.connInterval",
+        "How often a connection that has packets is told again by `tcp-conn` and `udp-conn`; 0: not before its end.",
+        kind="duration",
+    )
     pair_timeout_s: float = option(
         30.0,
         "tap.misc.staleTimeoutSeconds",

@@ -26,7 +26,6 @@ class Conversation:
         "held_bytes",
         "hopeful",
         "in_order",
-        "index",
         "inner",
         "outer",
         "over",
@@ -47,8 +46,6 @@ class Conversation:
         self.row: ProtocolRow | None = None
         """The protocol; None while it is not known."""
         self.dissector: Dissector | None = None
-        self.index = 0
-        """Items so far."""
         self.held: list[Chunk] | None = None
         """Chunks that were too short to tell the protocol."""
         self.held_bytes = 0
@@ -79,16 +76,8 @@ class Conversation:
         waits = self.in_order or self.by_key or self.early
         return not (waits or self.skipped or self.gapped or self.hopeful) and self.told_ns < 0
 
-    def number(self) -> int:
-        """The place of a new item within the stream, which counts the items of all that it carries."""
-        conversation = self
-        while conversation.outer is not None:
-            conversation = conversation.outer
-        conversation.index += 1
-        return conversation.index - 1
-
     def restart(self) -> None:
-        """Know nothing of the stream but how many items it gave; nothing may wait."""
+        """Know nothing of the stream; nothing may wait."""
         self.row = self.dissector = self.inner = None
         self.held, self.held_bytes, self.tries, self.skipped = [], 0, 0, 0
         self.pipelined = self.gapped = self.hopeful = False

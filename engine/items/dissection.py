@@ -9,6 +9,7 @@ from engine.clock import NS_PER_S
 from engine.counters import Counters, Drop
 from engine.dissect.message import Message, Problem
 from engine.dissect.options import DissectOptions
+from engine.dissect.raw import RAW, RawPayload, message_of
 from engine.dissect.table import (
     Carrier,
     Dissector,
@@ -20,6 +21,7 @@ from engine.dissect.table import (
     recognise,
 )
 from engine.items.conversation import Conversation
+from engine.items.dataitem import DataItem
 from engine.items.item import LazyItem, Place
 from engine.resolve.resolver import Resolver
 from engine.streams.chunk import Chunk
@@ -70,6 +72,9 @@ class Dissection:
     ) -> None:
         """``find``: which stream a five-tuple is, for messages that are about other streams."""
         self._find = find
+        self._raw = {number: row for number, row in RAW.items() if row.dissector in options.dissectors}
+        self.spoke: Callable[[int, int], None] | None = None
+        """Told the row of a stream and the number of its dissector, where somebody keeps that."""
         self._refused: dict[int, Refused] = {}
         """By stream: why its requests get no response, the latest that was said."""
         self._numbered = list(rows)
@@ -93,7 +98,7 @@ class Dissection:
         self._expire_again_ns = 0
 
     def put_away(self, stream: Stream) -> bool:
-        """Whether ``stream.dissector`` and ``stream.items`` say all that must be remembered of it; sets them."""
+        """Whether ``stream.dissector`` says all that must be remembered of it; sets it."""
         conversation: Conversation | None = stream.conversation
         if conversation is _NOTHING:
             stream.dissector = UNHEEDED
@@ -101,9 +106,19 @@ class Dissection:
         row = None if conversation is None else conversation.row
         if conversation is None or row is None or row.remembers or not conversation.settled:
             return False
-        stream.dissector, stream.items = self._numbers[id(row)], conversation.index
+        stream.dissector = self._numbers[id(row)]
         stream.conversation = None
         return True
+
+    def names(self, spoken: int) -> list[str]:
+        """Of the dissectors with these numbers, as bits; each once, as ``protocol.abbr`` has them mostly."""
+        numbered = enumerate(self._numbered, 1)
+        return list(dict.fromkeys(row.name.upper() for number, row in numbered if spoken >> (number & 63) & 1))
+
+    @property
+    def place(self) -> Place:
+        """What all items have in common."""
+        return self._place
 
     def want(self, protocols: frozenset[str] | None) -> None:
         """Dissect only streams of these protocols; None: all. Say so before the first chunk."""
@@ -111,7 +126,17 @@ class Dissection:
 
     def feed(self, chunk: Chunk) -> list[LazyItem]:
         """Items that ``chunk`` completes."""
-        return self._hear(chunk.stream.conversation or self._start(chunk.stream), chunk)
+        items = self._hear(chunk.stream.conversation or self._start(chunk.stream), chunk)
+        return self._with_raw(chunk, items) if self._raw else items
+
+    def _with_raw(self, chunk: Chunk, items: Items) -> Items:
+        """``items``, and ``chunk`` itself where payload is asked for."""
+        stream, row = chunk.stream, self._raw.get(chunk.stream.protocol)
+        if row is None or not (self._protocols is None or row.name in self._protocols):
+            return items
+        payload = RawPayload(chunk, self._options.max_raw_bytes)
+        index, stream.items = stream.items, stream.items + 1
+        return [*items, DataItem(stream, index, row, self._place, message_of(chunk, payload), payload)]
 
     def ended(self, stream: Stream) -> list[LazyItem]:
         """Items that the end of ``stream`` completes or leaves half; its ``state`` says how it ended."""
@@ -163,14 +188,14 @@ class Dissection:
         return [item for stream in [*self._live.values(), *self._waiting.values()] for item in self.ended(stream)]
 
     def _start(self, stream: Stream) -> Conversation:
-        if stream.protocol not in self._rows:
+        if stream.protocol not in self._rows or stream.dissector == UNHEEDED:
             stream.conversation = _NOTHING
             return _NOTHING
         conversation = stream.conversation = Conversation()
         conversation.hopeful = stream.shaken
         if stream.dissector:
             conversation.row = row = self._numbered[stream.dissector - 1]
-            conversation.dissector, conversation.index = row.open(self._options), stream.items
+            conversation.dissector = row.open(self._options)
         return conversation
 
     def _hear(self, conversation: Conversation, chunk: Chunk) -> list[LazyItem]:
@@ -222,6 +247,9 @@ class Dissection:
         conversation.row, conversation.held = row, None
         conversation.dissector = (opened or row.open)(self._options)
         self._counters.add(self._found[row.name])
+        stream = chunks[0].stream if chunks else None
+        if self.spoke is not None and stream is not None and stream.row >= 0:
+            self.spoke(stream.row, self._numbers[id(row)])
         return [item for each in chunks for item in self._hear(conversation, each)]
 
     def _dissect(self, conversation: Conversation, dissector: Dissector, chunk: Chunk) -> list[LazyItem]:
@@ -375,13 +403,10 @@ class Dissection:
         problem: Problem | None,
     ) -> LazyItem:
         assert conversation.row is not None
-        if conversation.outer is None:
-            index = conversation.index
-            conversation.index = index + 1
-            return LazyItem(stream, index, conversation.row, self._place, request, response, problem)
-        return LazyItem(
-            stream, conversation.number(), conversation.row, self._place, request, response, problem, tls=True
-        )
+        index = stream.items
+        stream.items = index + 1
+        tls = conversation.outer is not None
+        return LazyItem(stream, index, conversation.row, self._place, request, response, problem, tls=tls)
 
 
 def _layers(stream: Stream) -> Iterator[Conversation]:

@@ -238,3 +238,5 @@ _SCALARS = (
     "elapsedTime", "passed", "failed", "entryFile", "record", "outgoing",
 )  # fmt: skip
 _KEYS = dict.fromkeys((*_SCALARS, *_SECTIONS))
+KEYS = tuple(_KEYS)
+"""Of every item."""

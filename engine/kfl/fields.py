@@ -71,8 +71,27 @@ _REDIS = (
     ("value", "text", "the value"),
     ("keyword", "text", "the keyword"),
 )
+_DATA = (
+    ("payload", "text", "of a raw stream; base64 where encoding says so"),
+    ("encoding", "text", "base64, or ''"),
+    ("size", "number", "bytes of the payload"),
+    ("truncated", "flag", "not all of it is kept"),
+    ("missingBytes", "number", "that the capture lacks"),
+    ("direction", "text", "client or server: who sent it"),
+    ("chunks", "list", "of SCTP: type, name, flags, length"),
+    ("state", "text", "of a connection: open, in_progress, closed"),
+    ("reason", "text", "why it is over: closed, reset, idle, half_open; open if the capture ended"),
+    ("clientPackets", "number", "so far"),
+    ("clientBytes", "number", "of frames"),
+    ("serverPackets", "number", "so far"),
+    ("serverBytes", "number", "of frames"),
+    ("payloadBytes", "number", "of both"),
+    ("durationNs", "number", "from the first packet to the last"),
+    ("endTime", "text", "of the last packet so far, RFC 3339"),
+    ("l7", "list", "what it spoke: HTTP, DNS, ..."),
+)
 _ICMP = (
-    ("version", "number", "4 or 6"),
+    ("ipVersion", "number", "4 or 6"),
     ("type", "text", "Echo Request, Destination Unreachable, ..."),
     ("typeNumber", "number", "8, 3, ..."),
     ("code", "text", "Port Unreachable, ..., '' if the type has none"),
@@ -288,7 +307,8 @@ FIELDS = (
     Field("captureSource", "text", "how it was captured"),
     Field("checksums", "list", "of the packets"),
     Field("duplicate", "flag", "whether it was seen before"),
-    Field("data", "object", "the payload of raw streams"),
+    Field("data", "object", "payload as it is, or a connection"),
+    *(Field(f"data.{key}", kind, meaning, ("tcp", "udp", "sctp")) for key, kind, meaning in _DATA),
     Field("dataRef", "text", "where the payload is kept"),
     Field("size", "number", "bytes"),
     Field("matcherKey", "text", "what paired request and response"),
@@ -333,6 +353,8 @@ KNOWN_VALUES = {
         "TCP",
         "UDP",
         "SCTP",
+        "TCP-CONN",
+        "UDP-CONN",
     ),
     "protocol.layer4": ("tcp", "udp", "sctp", "icmp"),
 }
@@ -347,6 +369,8 @@ PROTOCOL_OF_ABBR = {
     "AMQP": "amqp",
     "KAFKA": "kafka",
     "REDIS": "redis",
+    "TCP-CONN": "tcp",
+    "UDP-CONN": "udp",
 }
 """``protocol.name`` of the abbreviations that no other protocol may use."""
 

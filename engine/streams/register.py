@@ -117,6 +117,15 @@ class Register:
                 objects[row], stream.row = stream, row
         return [objects[row] for row in rows]  # type: ignore[misc] # all are there now
 
+    def next_item(self, row: int) -> int:
+        """The place of one more item of the stream in ``row``."""
+        stream = self.objects[row]
+        if stream is not None:
+            stream.items += 1
+            return stream.items - 1
+        self.rows["items"][row] += 1
+        return int(self.rows["items"][row]) - 1
+
     def put_away(self, streams: Sequence[Stream]) -> None:
         """Let go of objects whose ``dissector`` and ``items`` say all that dissection remembers."""
         held = [stream for stream in streams if stream.row >= 0]

@@ -64,7 +64,7 @@ class Stream:
     dissector: int = 0
     """What dissection knew when it put the stream away: 0 nothing yet, ``UNHEEDED``, else a number of its own."""
     items: int = 0
-    """Items it had by then."""
+    """Items it had so far."""
     shaken: bool = False
     """It begins with a handshake, so that nothing was said before it."""
     reassembly: Any = None

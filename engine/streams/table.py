@@ -22,6 +22,7 @@ from engine.streams.index import Index
 from engine.streams.marks import FIN_BOTH, LINGER_NS, RST_ANY, UPPER_SHIFT
 from engine.streams.options import StreamOptions
 from engine.streams.register import ERRORS, ROW, Indices, Records, Register, pick, put
+from engine.streams.sides import Sides
 from engine.streams.splitting import Known
 from engine.streams.stored import Stored
 from engine.streams.stream import ENDED_CLOSED, ENDED_IDLE, ENDED_RESET, HALF_OPEN, OPEN, TCP
@@ -81,6 +82,8 @@ class StreamTable:
         self._words = random_words() if hash_words is None else hash_words
         self.register = Register()
         self._index = Index(self.register)
+        self.sides: Sides | None = None
+        """Who counts each side, where somebody wants to know."""
         self._leaving = np.zeros(0, np.int64)
         """Rows that are in no index, and given back when the table is asked again."""
         self._look_ns = _NEVER
@@ -108,6 +111,8 @@ class StreamTable:
             put(records, fresh, self._begin(columns, bundles, groups, fresh, stored))
         closed = self._advance(bundles, records, add_up(columns, bundles, records))
         put(self.register.rows, rows, records)
+        if self.sides is not None:
+            self.sides.add(columns, bundles, rows, fresh)
         displaced, displacing = self._index_fresh(bundles, found, rows, fresh) if fresh.size else (fresh, fresh)
         ended = self._ends(rows, records, closed, displaced, displacing)
         if fresh.size or ended.rows.size:

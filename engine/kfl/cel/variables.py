@@ -223,6 +223,12 @@ def _header(section: str, name: str) -> Read:
     )
 
 
+def _chunk_type(item: Any) -> int:
+    chunks = at("data", "chunks")(item)
+    first_one = chunks[0] if isinstance(chunks, list | tuple) and chunks else None
+    return read_int(first_one.get("type")) if isinstance(first_one, Mapping) else 0
+
+
 def _grpc_status(item: Any) -> int:
     status = _header("response", "grpc-status")(item)
     return int(status) if status.isascii() and status.isdecimal() and len(status) < 10 else 0
@@ -391,7 +397,7 @@ _ICMP = {
     ),
     "icmp_version": (
         INT,
-        only("icmp", first(int_at("request", "version"), int_at("response", "version")), 0),
+        only("icmp", first(int_at("request", "ipVersion"), int_at("response", "ipVersion")), 0),
         "4 or 6",
     ),
     "icmp_length": (INT, only("icmp", first(int_at("requestSize"), int_at("responseSize")), 0), "bytes of the message"),
@@ -401,9 +407,20 @@ _RAW = {
     "tcp_error_type": (STRING, lambda item: _error(item, "type"), "why a half is missing"),
     "tcp_error_message": (STRING, lambda item: _error(item, "msg"), "the same in words"),
     "udp_payload": (STRING, lambda item: _payload(item, "udp"), "payload of a raw datagram"),
+    "udp_length": (INT, only("udp", int_at("data", "size"), 0), "bytes of a raw datagram"),
+    "sctp_length": (INT, only("sctp", int_at("data", "size"), 0), "bytes of a raw packet"),
+    "sctp_chunk_type": (INT, only("sctp", _chunk_type, 0), "of the first chunk: 0 DATA, 1 INIT, ..."),
+}
+_CONN = {
+    "conn_state": (STRING, text_at("data", "state"), "open, in_progress, closed"),
+    "conn_local_pkts": (INT, int_at("data", "clientPackets"), "packets of the client"),
+    "conn_local_bytes": (INT, int_at("data", "clientBytes"), "bytes of its frames"),
+    "conn_remote_pkts": (INT, int_at("data", "serverPackets"), "packets of the server"),
+    "conn_remote_bytes": (INT, int_at("data", "serverBytes"), "bytes of its frames"),
+    "conn_l7_detected": (STRINGS, texts_at("data", "l7"), "HTTP, DNS, ..."),
 }
 _ROWS: dict[str, tuple[Type, Read, str]] = {
-    **_HTTP, **_DNS, **_TLS, **_WS, **_REDIS, **_KAFKA, **_AMQP, **_ICMP, **_RAW,
+    **_HTTP, **_DNS, **_TLS, **_WS, **_REDIS, **_KAFKA, **_AMQP, **_ICMP, **_RAW, **_CONN,
 }  # fmt: skip
 
 
@@ -435,6 +452,9 @@ _FLAGS = {
     "tcp": Variable(BOOL, over("tcp"), "over TCP"),
     "udp": Variable(BOOL, over("udp"), "over UDP"),
     "sctp": Variable(BOOL, over("sctp"), "over SCTP"),
+    "conn": Variable(BOOL, abbreviated("TCP-CONN", "UDP-CONN"), "a connection", frozenset({"tcp", "udp"})),
+    "tcp_conn": Variable(BOOL, abbreviated("TCP-CONN"), "a connection of TCP", frozenset({"tcp"})),
+    "udp_conn": Variable(BOOL, abbreviated("UDP-CONN"), "a connection of UDP", frozenset({"udp"})),
     **{
         name: Variable(BOOL, named(name), name, frozenset({name}))
         for name in (
@@ -456,8 +476,7 @@ _ELSEWHERE = """
     src.dns dst.dns node_id conn_id flow_id capture_source_code dns_resolutions
     local_labels local_annotations local_node_name local_process_name local_resolution_status
     remote_labels remote_annotations remote_node_name remote_process_name remote_resolution_status
-    tcp_method udp_length udp_checksum
-    sctp_checksum sctp_chunk_type sctp_length
+    tcp_method udp_checksum sctp_checksum
     amqp_summary ldap_type ldap_summary radius_code radius_code_name
     radius_request_authenticator diameter_method diameter_summary
     mongodb_command mongodb_database mongodb_collection mongodb_opcode mongodb_success mongodb_error_code
@@ -465,10 +484,10 @@ _ELSEWHERE = """
     mysql_command mysql_query mysql_database mysql_statement_id mysql_success mysql_error_code mysql_error_message
     postgresql_command postgresql_query postgresql_database postgresql_user postgresql_success
     postgresql_error_code postgresql_error_message
-    conn_state conn_local_pkts conn_local_bytes conn_remote_pkts conn_remote_bytes conn_l7_detected conn_group_id
+    conn_group_id
     flow_state flow_local_pkts flow_local_bytes flow_local_pps flow_local_bps flow_remote_pkts flow_remote_bytes
     flow_remote_pps flow_remote_bps flow_l7_detected flow_group_id
-    conn flow tcp_conn tcp_flow udp_conn udp_flow
+    flow tcp_flow udp_flow
 """
 ELSEWHERE = frozenset(_ELSEWHERE.split())
 """What Kubeshark has and no item here can answer."""

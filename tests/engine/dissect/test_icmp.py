@@ -43,7 +43,7 @@ def test_echoes_pair_by_sequence_and_say_how_long_they_took(tmp_path: Path) -> N
     assert [error and error["type"] for *_, error in told] == [None, None, None, "pair-not-found"]
     first = found[0]
     assert first["request"] == {
-        "version": 4,
+        "ipVersion": 4,
         "type": "Echo Request",
         "typeNumber": 8,
         "code": "",

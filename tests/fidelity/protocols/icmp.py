@@ -24,9 +24,15 @@ def ours(items: list[dict[str, Any]]) -> Iterable[tuple[object, ...]]:
         for half, who in ((item["request"], ends), (item["response"], ends[::-1])):
             if half is not None:
                 numbers = half.get("identifier"), half.get("sequence")
-                yield "message", half["version"], half["typeNumber"], half["codeNumber"], *numbers, *who
+                yield "message", half["ipVersion"], half["typeNumber"], half["codeNumber"], *numbers, *who
         if item["request"] and item["response"]:
-            yield "pair", item["request"]["version"], item["request"]["identifier"], item["request"]["sequence"], *ends
+            yield (
+                "pair",
+                item["request"]["ipVersion"],
+                item["request"]["identifier"],
+                item["request"]["sequence"],
+                *ends,
+            )
 
 
 def theirs(expected: Mapping[str, Any], capture: str) -> Iterable[tuple[object, ...]]:
