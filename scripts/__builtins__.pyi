@@ -98,6 +98,7 @@ class Request(Record):
     key: str
     value: str
     keyword: str
+    args: list[str]
     # kafka
     apiKeyName: str
     apiKey: int
@@ -168,8 +169,10 @@ class Response(Record):
     """Nanoseconds from the request to its reply."""
     # redis
     type: str
+    key: str
     value: str
     keyword: str
+    elements: list[Any]
     # kafka
     size: int
     correlationID: int

@@ -65,11 +65,13 @@ _DNS = (
     ("edns", "object", "version, udpSize, dnssecOk, options; null without EDNS"),
 )
 _REDIS = (
-    ("type", "text", "Array, Bulk String, ..."),
+    ("type", "text", "Array, Bulk String, Inline, ..."),
     ("command", "text", "in upper case"),
-    ("key", "text", "the key"),
-    ("value", "text", "the value"),
-    ("keyword", "text", "the keyword"),
+    ("key", "text", "the first key, or the channel"),
+    ("value", "text", "what follows the key; the reply, aggregates as JSON"),
+    ("keyword", "text", "second word of a command, status or code of an error, kind of a push"),
+    ("encoding", "text", "base64 where the value is no text, or empty"),
+    ("comment", "text", "what is not kept or not shown"),
 )
 _DATA = (
     ("payload", "text", "of a raw stream; base64 where encoding says so"),
@@ -148,7 +150,14 @@ MESSAGES: dict[str, dict[str, tuple[tuple[str, str, str], ...]]] = {
             *_DNS,
         ),
     },
-    "redis": {"request": _REDIS, "response": _REDIS},
+    "redis": {
+        "request": (*_REDIS, ("args", "list", "all that follows the command")),
+        "response": (
+            *_REDIS,
+            ("elements", "list", "of an aggregate, pairs of a map"),
+            ("attributes", "object", "of RESP3"),
+        ),
+    },
     "kafka": {
         "request": (
             ("size", "number", "bytes"),

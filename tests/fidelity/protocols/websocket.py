@@ -8,8 +8,7 @@ from typing import Any
 QUANTITY = "WebSocket messages"
 RULE = """\
 - **WebSocket** messages: who sent it to whom, type, frames, mask, text (inflated), close code. tshark tells frames:
-  those of one message are joined, and a control frame between them is a message of its own.
-"""
+  those of one message are joined, and a control frame between them is a message of its own."""
 _OPCODES = {1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
 
 
