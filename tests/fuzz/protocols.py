@@ -6,6 +6,7 @@
     PORT = 53               # of the server
     TRANSPORT = UDP         # absent: TCP
     def conversations() -> list[list[Said]]: ...   # the first one is recognised by its first bytes
+    def keys() -> KeyRing: ...                     # absent: nothing is decrypted
 
 Streams are cut anywhere, damaged, spliced with others, have gaps and end in all ways. Half of them go through a
 Dissection, as the network would bring them; half go to the row's own dissector, which need not recognise them first.
@@ -27,11 +28,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from engine.dissect.message import Message
 from engine.dissect.options import DissectOptions
 from engine.dissect.registry import load_rows
-from engine.dissect.table import ProtocolRow
+from engine.dissect.table import Carrier, ProtocolRow
+from engine.dissect.tls_keylog import KeyRing
 from engine.items.item import LazyItem
 from engine.streams.chunk import Chunk
 from engine.streams.stream import STATES, TCP
@@ -58,6 +61,8 @@ class Samples:
     row: ProtocolRow
     port: int
     conversations: list[list[Said]]
+    keys: KeyRing | None = None
+    """What decrypts them."""
 
 
 def names() -> list[str]:
@@ -70,9 +75,10 @@ def samples_of(name: str) -> Samples:
     """Of the module with this name."""
     module = importlib.import_module(f"tests.fuzz.samples.{name}")
     row, transport = getattr(module, "ROW", name), getattr(module, "TRANSPORT", TCP)
-    rows = load_rows(installed=False)
+    keys: KeyRing | None = module.keys() if hasattr(module, "keys") else None
+    rows = load_rows(installed=False, keys=keys)
     found = [each for each in rows if each is row or (each.name, each.transport) == (row, transport)]
-    return Samples(found[0], module.PORT, module.conversations())
+    return Samples(found[0], module.PORT, module.conversations(), keys)
 
 
 def fuzz(name: str, count: int, seed: int) -> Counter[str]:
@@ -90,9 +96,10 @@ def fuzz(name: str, count: int, seed: int) -> Counter[str]:
     return outcomes
 
 
-def _through_all(_: Samples, chunks: list[Chunk], state: str) -> Counter[str]:
+def _through_all(samples: Samples, chunks: list[Chunk], state: str) -> Counter[str]:
     """As a stream that must be recognised first."""
     whole = dissection(
+        keys=samples.keys,
         max_body_bytes=OPTIONS.max_body_bytes,
         max_header_bytes=OPTIONS.max_header_bytes,
         max_pending=OPTIONS.max_pending,
@@ -113,6 +120,8 @@ def _directly(samples: Samples, chunks: list[Chunk], state: str) -> Counter[str]
         rest = iter(left)
         for chunk in rest:
             told += _look_at_messages(row, dissector.feed(chunk))
+            if row.carries:
+                assert all(inner.data for inner in cast(Carrier, dissector).inner())
             assert isinstance(dissector.answering, bool | Set)
             if dissector.lost:
                 break

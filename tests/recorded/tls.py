@@ -27,7 +27,7 @@ http {{
   ssl_session_cache shared:s:1m; ssl_session_tickets on; ssl_early_data on; ssl_buffer_size 4k;
   ssl_ciphers ALL:@SECLEVEL=0;
   server {{
-    listen 443 ssl; root {scratch}/www;
+    listen 443 ssl http2; root {scratch}/www;
     location /echo {{ return 201 "$request_method $ssl_protocol $ssl_session_reused $ssl_early_data\\n"; }}
   }}
 }}
@@ -65,13 +65,14 @@ def record(scene: Scene) -> None:
 
 
 def nginx(scene: Scene) -> None:
-    """HTTP/1.1 over TLS 1.3 and 1.2, asked by curl, and early data."""
+    """HTTP/1.1 and HTTP/2 over TLS 1.3 and 1.2, asked by curl, and early data."""
     configuration = scene.scratch / "nginx.conf"
     configuration.write_text(NGINX.format(scratch=scene.scratch))
     scene.start("nginx", "-c", str(configuration), port=443)
     for name, options in (
         ("recorded_tls_nginx", ("--http1.1", "--tlsv1.3")),
         ("recorded_tls_nginx_12", ("--http1.1", "--tls-max", "1.2")),
+        ("recorded_tls_nginx_h2", ("--http2",)),
     ):
         keys = scene.scratch / f"{name}.keys"
         with scene.capture(name, "tcp port 443"):

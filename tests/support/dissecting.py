@@ -8,6 +8,7 @@ from typing import Any
 from engine.counters import Counters
 from engine.dissect.options import DissectOptions
 from engine.dissect.registry import load_rows
+from engine.dissect.tls_keylog import KeyRing
 from engine.items.dissection import Dissection
 from engine.items.item import LazyItem
 from engine.resolve.resolver import Resolver
@@ -18,9 +19,11 @@ GET = b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n"
 OK = b"HTTP/1.1 %d OK\r\nContent-Length: 5\r\n\r\nhello"
 
 
-def dissection(resolver: Resolver | None = None, counters: Counters | None = None, **options: Any) -> Dissection:
+def dissection(
+    resolver: Resolver | None = None, counters: Counters | None = None, keys: KeyRing | None = None, **options: Any
+) -> Dissection:
     """Of the built-in protocols, on node ``n1``; ``options`` are those of ``DissectOptions``."""
-    rows = load_rows(installed=False)
+    rows = load_rows(installed=False, keys=keys)
     return Dissection(rows, DissectOptions(**options), resolver or NoNames(), "n1", "10.0.0.9", counters or Counters())
 
 
