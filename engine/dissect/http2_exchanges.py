@@ -179,6 +179,7 @@ class Exchanges:
 
     def close(self, kind: str, reason: str) -> None:
         """The connection is over; requests that went out are left to who waits for their response."""
+        reason = f"{reason}; {self._farewell}" if self._farewell else reason
         for exchange in list(self._open.values()):
             if self._farewell and exchange.response is None:
                 self._give_up(exchange, Problem("connection", self._farewell))
