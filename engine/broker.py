@@ -120,6 +120,7 @@ def _limits(options: ScriptOptions) -> Limits:
     return Limits(
         Room(options.work_folder_bytes, options.work_folder_files),
         options.log_lines_per_s,
+        options.upload_bytes,
         options.calls_per_s,
         options.job_cpu_s,
         options.job_wall_s,

@@ -23,7 +23,7 @@ HOMES = {
     "google": "shipping",
     "google_crc32c": "shipping recording",
     "requests": "shipping",
-    "yaml": "configure resolve helpers",
+    "yaml": "configure resolve scripting",
     "rich": "cli",
     "click": "cli",
     "prometheus_client": "metrics",

@@ -47,6 +47,8 @@ class WorkFolder:
         self._root = os.open(home / "work", _FOLDER | os.O_CLOEXEC)
         self._tmp = os.open(home / "tmp", _FOLDER | os.O_CLOEXEC)
         _empty(self._tmp)
+        self.limit = limit
+        """What it may hold; a file that is being made beside it is never larger."""
         self._space = Space(limit, lambda: self._count(()))
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ from engine.helpers.handles import Handles
 from engine.helpers.pcap import Keeping
 from engine.helpers.space import Room
 from engine.helpers.streams import Streams
-from engine.helpers.vendor import Enqueue, Send
+from engine.helpers.vendor import EnqueueOf, Send
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class Limits:
 
     work_folder: Room
     log_lines_per_s: int
+    upload_bytes: int
+    """Of ``vendor.gcs.put`` that may wait."""
     calls_per_s: int
     """0: any number."""
     job_cpu_s: float
@@ -47,7 +49,7 @@ class Instance:
     console: Console
     handles_of: Callable[[str], Handles]
     """Of the script of this name."""
-    enqueue: Enqueue
+    enqueue: EnqueueOf
     send: Send
     show: Callable[[Shown], None]
     """Tells the supervisor what ``onItemQueried`` returned."""

@@ -12,7 +12,7 @@ import struct
 from array import array
 from typing import NamedTuple
 
-from engine.errors import StorageError
+from engine.errors import QuotaExceeded, StorageError
 from engine.helpers.folder import write_all
 
 _FILE_HEADER, _RECORD_HEADER = 24, 16
@@ -42,9 +42,9 @@ class _Form(NamedTuple):
 class Merge:
     """Collects files with ``add``, writes them with ``write``. One spool, so that many files cost one descriptor."""
 
-    def __init__(self, spool: int) -> None:
-        """``spool`` is an empty file, open for reading and writing; it takes a copy of every file."""
-        self._spool, self._spooled = spool, 0
+    def __init__(self, spool: int, limit_bytes: int) -> None:
+        """``spool`` is an empty file, open for reading and writing; it takes a copy of every file, up to a limit."""
+        self._spool, self._spooled, self._limit_bytes = spool, 0, limit_bytes
         self._link_type: int | None = None
         self._orders: list[str] = []
         self._timestamps_ns, self._places, self._lengths = array("q"), array("Q"), array("I")
@@ -55,9 +55,12 @@ class Merge:
 
         Raises:
             PcapDamaged: not a pcap file, cut off, or of another link type than the ones before.
+            QuotaExceeded: all together are larger than the limit.
             OSError: the disk is full.
         """
         size = os.fstat(descriptor).st_size
+        if self._spooled + size > self._limit_bytes:
+            raise QuotaExceeded(f"work folder, snapshot with {name!r}", self._limit_bytes, self._spooled + size)
         form = _form(name, os.pread(descriptor, _FILE_HEADER, 0))
         if self._link_type not in (None, form.link_type):
             reason = f"expected link type {self._link_type} as in the other files, got {form.link_type}"

@@ -20,6 +20,8 @@ from engine.helpers.streams import Streams
 from engine.helpers.view import VIEW, Reading, in_view, stream_of, view_path
 
 _RECORDING = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+MAX_RECORDINGS = 64
+"""Names that one script may use while its process lives: each stream is copied into each of its recordings."""
 _REMEMBERED_KEEPS = 65_536
 """Wishes that are known to stand in the journal; a forgotten one is written again, which harms nobody."""
 
@@ -73,6 +75,7 @@ class Pcap:
         """``names``: what each address was called, by the second since which."""
         self._folder, self._reading, self._streams, self._keeping = folder, reading, streams, keeping
         self._names, self._wall_ns = names, wall_ns
+        self._recordings: set[str] = set()
 
     @helper("pcap.path")
     def path(self, stream: str | int) -> str:
@@ -89,7 +92,7 @@ class Pcap:
         """
         parts, chosen = parts_of(folder or VIEW), selected or []
         with self._folder.draft() as spool, self._folder.draft() as draft:
-            merge = Merge(spool.descriptor)
+            merge = Merge(spool.descriptor, self._folder.limit.bytes)
             for path in self._paths(parts, chosen):
                 with contextlib.suppress(*(() if chosen else (PcapExpired, NoSuchStream))):  # gone since it was listed
                     self._add(merge, path)
@@ -115,7 +118,10 @@ class Pcap:
     def record(self, stream: str | int, recording: str) -> None:
         """Keep this stream, from its first stored packet to its end, in a recording."""
         number, name = stream_of(str(stream)), _recording("pcap.record", recording)
+        if name not in self._recordings and len(self._recordings) >= MAX_RECORDINGS:
+            raise CallRefused("pcap.record", f"expected at most {MAX_RECORDINGS} recordings, got another, {name!r}")
         self._streams.expect(number)
+        self._recordings.add(name)
         self._keeping.keep(number, name, self._wall_ns())
 
     @helper("pcap.seal", slow=True)

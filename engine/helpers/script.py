@@ -138,16 +138,20 @@ def open_host(
     home = instance.data / "scripts" / script.name
     last_call, handles = LastCall(home, number, taken_over=taken_over), instance.handles_of(script.name)
     timers = Timers(instance.monotonic_s)
+
+    def enqueue(descriptor: int, object_name: str, bucket: str, variable: str) -> None:
+        instance.enqueue(descriptor, object_name, bucket, variable, script.name, script.limits.upload_bytes)
+
     methods = methods_of(
         (
             timers,
             File(script.folder, reading, last_call, instance.wall_ns),
             Pcap(script.folder, reading, instance.streams, instance.keeping, instance.names, instance.wall_ns),
             Jobs(script.schedule, number, instance.wall_ns),
-            Gcs(reading, instance.enqueue, prefix, handles),
+            Gcs(reading, enqueue, prefix, handles),
             Web(instance.send, handles),
             Utils(instance.node),
-            Query(number, script.name, instance.show),
+            Query(number, script.name, instance.show, instance.monotonic_s),
             State(home, lambda: all(host.number <= number for host in script.hosts if host.ready and not host.gone)),
         )
     )

@@ -17,7 +17,10 @@ from engine.frames.host import Call, Reply
 from engine.helpers.calls import answer
 from engine.helpers.script import Host
 
-_THREADS = 4
+_THREADS = 64
+"""Made when they are needed. One call of a script runs at a time, so that many scripts never wait for each other: with
+fewer, that many scripts which pack archives would keep every other script's ``pcap.record`` waiting.
+"""
 _SWITCH_INTERVAL_S = 0.0005
 
 

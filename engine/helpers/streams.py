@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from engine.errors import QuotaExceeded
 from engine.naming import stream_name
 from engine.segments.reader import SegmentReader
 
@@ -14,14 +15,18 @@ class Streams:
     def __init__(self, reader: SegmentReader) -> None:
         self._reader, self._lock = reader, threading.Lock()
 
-    def materialise(self, stream_id: int, target: int) -> None:
+    def materialise(self, stream_id: int, target: int, limit_bytes: int) -> None:
         """Write a stream's own PCAP into an open file, as far as it is now.
 
         Raises:
             PcapExpired, NoSuchStream: there is none, or none any more.
+            QuotaExceeded: it is larger than ``limit_bytes``.
             StorageError, OSError: as the reader says.
         """
         with self._lock:
+            size = self._reader.size(stream_id)
+            if size > limit_bytes:
+                raise QuotaExceeded(f"work folder, stream {stream_id}", limit_bytes, size)
             self._reader.materialise(stream_id, target)
 
     def expect(self, stream_id: int) -> None:

@@ -23,6 +23,8 @@ SLACK_LINES = {"pretext": 3_000, "text": 40_000, "color": 20}
 
 Enqueue = Callable[[int, str, str, str], None]
 """``(descriptor, object name, bucket, variable of the key)``; durable when it returns."""
+EnqueueOf = Callable[[int, str, str, str, str, int], None]
+"""The same with the script, and how many bytes of it may wait."""
 Send = Callable[[str, str, dict[str, str], bytes], str]
 """``(method, URL, headers, body)``; durable when it returns the id."""
 
@@ -45,7 +47,10 @@ class Gcs:
         name = f"{self._prefix}/{parts[-1]}"
         variable = self._variable(key)
         with self._reading.opened(path) as descriptor:
-            self._enqueue(descriptor, name, bucket, variable)
+            try:
+                self._enqueue(descriptor, name, bucket, variable)
+            except UploadRefused as error:
+                raise CallRefused("vendor.gcs.put", str(error)) from None
         return f"https://storage.googleapis.com/{bucket}/{quote(name)}"
 
     def _variable(self, key: Any) -> str:

@@ -75,7 +75,7 @@ class Reading:
         """
         number = stream_of(name)
         with self._folder.draft() as draft:
-            self._streams.materialise(number, draft.descriptor)
+            self._streams.materialise(number, draft.descriptor, self._folder.limit.bytes)
             yield draft
 
     @contextmanager

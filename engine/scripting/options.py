@@ -61,6 +61,9 @@ class ScriptOptions:
     )
     work_folder_bytes: int = option(256 << 20, "scripting.workFolder", "Size of one script's work folder.", kind="size")
     work_folder_files: int = option(50_000, "scripting.workFolderFiles", "Files and folders that it may hold.")
+    upload_bytes: int = option(
+        1 << 30, "scripting.uploads", "Size of the files of one script that wait for their upload.", kind="size"
+    )
     calls_per_s: int = option(
         200, "scripting.calls", "Helper calls a second that are served, per script; more wait. 0: any number."
     )
@@ -103,6 +106,7 @@ PER_SCRIPT = frozenset(
         "work_folder_bytes",
         "work_folder_files",
         "calls_per_s",
+        "upload_bytes",
         "log_lines_per_s",
         "quarantine_after",
     }

@@ -222,6 +222,14 @@ class SegmentReader:
             except _SegmentGone:
                 self._look_again()
 
+    def size(self, stream_id: int) -> int:
+        """Bytes that the stream's own PCAP would have, as far as it is now, but for its header.
+
+        Raises:
+            PcapExpired, NoSuchStream: as ``materialise``.
+        """
+        return sum(extent.length for extent in self._extents_or_raise(stream_id))
+
     def materialise(self, stream_id: int, target: Path | int, link_type: int | None = None) -> int:
         """Write the stream's own PCAP: its packets, unchanged, in time order; how many.
 

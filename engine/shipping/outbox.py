@@ -27,6 +27,10 @@ MAX_NAME_BYTES = 1024
 MAX_COMPONENT_BYTES = 255
 """What Linux file systems take between two slashes."""
 
+NO_LIMIT = -1
+MAX_WAITING_PUTS = 1000
+"""Files of one owner that may wait, whatever their size."""
+
 _serial = itertools.count()
 
 
@@ -63,7 +67,15 @@ class Upload(msgspec.Struct, frozen=True, omit_defaults=True):
     """Sent instead of files; ``destination`` is its origin, or ``secret:NAME:`` as in its URL."""
 
 
-def enqueue_file(outbox: Path, source_fd: int, name: str, bucket: str, credentials: str) -> None:
+def enqueue_file(
+    outbox: Path,
+    source_fd: int,
+    name: str,
+    bucket: str,
+    credentials: str,
+    owner: str = "",
+    limit_bytes: int = NO_LIMIT,
+) -> None:
     """Take a copy of an open file and promise its upload; the copy is durable when this returns.
 
     The same content under the same name twice is one entry. Other content under a name that was used before is taken
@@ -75,25 +87,49 @@ def enqueue_file(outbox: Path, source_fd: int, name: str, bucket: str, credentia
         name: the object's name, such as ``<NODE_NAME>_<NODE_IP>_<RUN_ID>/<FILENAME>``.
         bucket: a bucket, ``gs://bucket/prefix``, or an absolute folder.
         credentials: the variable whose key the shipper takes, or empty for application default credentials.
+        owner: whose file it is; the same content of two owners is two entries.
+        limit_bytes: of the files of this owner that wait.
 
     Raises:
-        UploadRefused: no object can have this name.
+        UploadRefused: no object can have this name, or too much of this owner waits.
         ConfigError: no bucket can have this name.
         StorageError: the copy could not be written; nothing was enqueued.
     """
     check_name(name)
     has_scheme = bucket.startswith(("/", BUCKET_SCHEME))
     destination = checked("bucket", bucket if has_scheme else BUCKET_SCHEME + bucket)
+    mine = f"put-{hashlib.sha256(owner.encode()).hexdigest()[:8]}"
     building = make_building_folder(outbox, f"put-{os.getpid()}-{next(_serial)}")
     try:
         size, crc32c = _copy(source_fd, building / "content")
         upload = Upload(destination, credentials, [UploadFile("content", name, size, crc32c)])
-        identity = hashlib.sha256(msgspec.json.encode(upload)).hexdigest()[:32]
-        publish(building, outbox, f"put-{identity}", upload)
+        identity = hashlib.sha256(msgspec.json.encode(upload)).hexdigest()[:24]
+        entry = f"{mine}{identity}"
+        if not (outbox / "ready" / entry).exists():
+            _check_room(outbox, mine, size, limit_bytes)
+        publish(building, outbox, entry, upload)
     except OSError as error:
         raise StorageError(f"{name}: not enqueued for upload: {error.strerror or error}") from error
     finally:
         shutil.rmtree(building, ignore_errors=True)  # gone already, unless something failed
+
+
+def _check_room(outbox: Path, prefix: str, size_bytes: int, limit_bytes: int) -> None:
+    """Raises ``UploadRefused`` where the entries that begin with ``prefix`` leave no room for another."""
+    if limit_bytes == NO_LIMIT:
+        return
+    waiting_bytes = count = 0
+    with contextlib.suppress(FileNotFoundError):
+        for entry in os.scandir(outbox / "ready"):
+            if entry.name.startswith(prefix):
+                count += 1
+                with contextlib.suppress(FileNotFoundError):  # on its way out
+                    waiting_bytes += (Path(entry.path) / "content").stat().st_size
+    if count >= MAX_WAITING_PUTS or waiting_bytes + size_bytes > limit_bytes:
+        raise UploadRefused(
+            f"{count} files of {waiting_bytes} bytes wait for their upload already, of {MAX_WAITING_PUTS} and"
+            f" {limit_bytes}; see why they do not leave"
+        )
 
 
 def publish(built: Path, outbox: Path, entry: str, upload: Upload) -> None:

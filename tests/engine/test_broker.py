@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.frames.control import ConsoleLine, DetachHost, Finish, Finished, HostReady, HostRefused, KillHost
+from engine.frames.control import ConsoleLine, DetachHost, Finish, Finished, HostReady, HostRefused, KillHost, Shown
 from engine.frames.host import (
     Call,
     JobDone,
@@ -282,10 +282,12 @@ def test_descriptors_from_a_host_are_closed(shared: RunningBroker) -> None:
 
 def test_a_host_that_never_reads_is_given_up(shared: RunningBroker) -> None:
     hostile = shared.attach(next(NUMBERS), "hostile.py")
-    hostile.say(Call(1, "utils.json2Yaml", [msgspec.Raw(pack('"' + "x" * 30_000 + '"'))]))
+    hostile.say(Call(1, "utils.nodeName", []))
     hostile.socket.recv(1, socket.MSG_PEEK)  # the reply is there, and stays there
-    for _ in range(50):
-        hostile.say(Call(1, "", []))  # and is sent again
+    hostile.socket.setblocking(False)
+    with contextlib.suppress(BlockingIOError):  # once it is given up, nobody takes what it says
+        for _ in range(2000):
+            hostile.say(Call(1, "", []))  # and is sent again
     kill = shared.hear(KillHost)
     assert (kill.host, kill.reason) == (hostile.number, "does not read what it is sent")
 
@@ -548,7 +550,7 @@ def test_a_job_waits_until_the_lines_were_heard(broker: RunningBroker) -> None:
     ears.say(Log("log", "x"))
     lines = ears.hear(Lines)
     ears.call("jobs.run", "job")
-    assert ears.call("utils.json2Yaml", "{}") == "{}\n", "it was answered, and nothing else was sent"
+    assert ears.call("utils.nodeName") == "n1", "it was answered, and nothing else was sent"
     ears.say(LinesHeard(lines.number))
     assert ears.hear(RunJob).tag == "job"
 
@@ -671,3 +673,77 @@ def test_timers_are_limited(broker: RunningBroker) -> None:
     host.call("timers.set", 5, 2e6)
     host.call("timers.clear", 5)
     host.call("timers.set", 128, 1e6)
+
+
+# ---- scripts that take more than their part -------------------------------------------------------------------------
+
+
+def test_slow_calls_of_many_scripts_are_not_the_wait_of_another(broker: RunningBroker, data: Path) -> None:
+    greedy = [ready_host(broker, number, f"greedy{number}.py") for number in range(1, 7)]
+    good = ready_host(broker, 9, "good.py")
+    for host in greedy:
+        host.call("file.mkdir", "d")
+        for number in range(20):
+            host.call("file.write", f"d/{number}", os.urandom(15_000).hex())
+        for _ in range(6):
+            host.call("file.copy", host.call("file.tar", "d"), "d")
+    asked = {host: host.ask("file.tar", "d") for host in greedy}
+    good.call("pcap.record", "000000000144.pcap", "r")
+    still = 0
+    for host in asked:
+        host.socket.setblocking(False)
+        try:
+            host.endpoint.receive()
+        except BlockingIOError:
+            still += 1
+    assert still >= 5, "it was served before the archives of others were packed"
+
+
+def test_what_does_not_fit_the_folder_is_not_even_made_beside_it(data: Path) -> None:
+    with running_broker(data, work_folder_bytes=150) as broker:
+        host = broker.attach()
+        for helper, *arguments in (
+            ("pcap.snapshot",),
+            ("file.copy", "pcaps/144", "x"),
+            ("vendor.gcs.put", "bucket", "pcaps/144"),
+        ):
+            with pytest.raises(CallFailed, match="would exceed the limit of 150"):
+                host.call(helper, *arguments)
+        assert list((data / "scripts/top.py/tmp").iterdir()) == list(work(data).iterdir()) == []
+
+
+def test_a_script_records_into_so_many_recordings_and_no_more(broker: RunningBroker) -> None:
+    host = broker.attach()
+    for number in [*range(64), 5]:
+        host.call("pcap.record", "000000000144.pcap", f"r{number}")
+    with pytest.raises(CallFailed, match="at most 64 recordings, got another, 'r64'"):
+        host.call("pcap.record", "000000000144.pcap", "r64")
+    assert broker.attach(2, "other.py").call("pcap.record", "000000000144.pcap", "r64") is None
+
+
+def test_uploads_of_one_script_that_wait_are_limited(data: Path) -> None:
+    with running_broker(data, upload_bytes=100) as broker:
+        host = broker.attach()
+        host.call("file.write", "a", "x" * 80)
+        host.call("vendor.gcs.put", "bucket", "a")
+        host.call("vendor.gcs.put", "bucket", "a")
+        host.call("file.write", "b", "y" * 80)
+        with pytest.raises(CallFailed, match="1 files of 80 bytes wait"):
+            host.call("vendor.gcs.put", "bucket", "b")
+        other = broker.attach(2, "other.py")
+        other.call("file.write", "b", "y" * 80)
+        other.call("vendor.gcs.put", "bucket", "b")
+
+
+def test_answers_to_queries_have_a_rate_of_their_own(data: Path) -> None:
+    with running_broker(data, calls_per_s=0) as broker:
+        host = broker.attach()
+        reply = None
+        for number in range(20_000):
+            host.ask("query.show", number, b"x", False)
+            reply = host.hear(Reply)
+            if reply.error:
+                break
+            assert broker.hear(Shown).number == number
+        assert reply is not None
+        assert "onItemQueried: more than 1000 parts of answers a second" in reply.error

@@ -68,7 +68,7 @@ def build_scope(script: str, environment: dict[str, str], node: str, calls: Call
         Stats(standing),
         Test(),
         Time(),
-        Utils(calls, node),
+        Utils(node),
         vendor,
         Wrapper(filters, pcap, vendor, console, timers),
     )

@@ -593,7 +593,7 @@ def test_declared_filters_are_told_and_decide_which_function_is_called(zygote: Z
 
 
 def test_a_script_is_told_what_it_misses_and_which_calls_waited(zygote: Zygote) -> None:
-    text = "def onItemCaptured(data):\n    utils.json2Yaml('1')\n"
+    text = "def onItemCaptured(data):\n    jobs.list()\n"
     text += "    print(stats.dropped, stats.waiting, stats.callsDelayed)\n"
     host = zygote.spawn(text)
     host.ready()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -55,6 +56,30 @@ def test_the_same_file_twice_is_one_entry_and_another_is_another(tmp_path: Path)
     for content in (b"one", b"one", b"two"):
         enqueue(tmp_path / "outbox", content)
     assert sorted((entry / "content").read_bytes() for entry in entries(tmp_path / "outbox")) == [b"one", b"two"]
+
+
+def test_what_waits_of_one_owner_is_limited_and_no_other_suffers(tmp_path: Path) -> None:
+    outbox, source = tmp_path / "outbox", tmp_path / "source"
+
+    def put(owner: str, content: bytes) -> None:
+        source.write_bytes(content)
+        descriptor = os.open(source, os.O_RDONLY)
+        try:
+            enqueue_file(outbox, descriptor, NAME, "forensics", "", owner, 100)
+        finally:
+            os.close(descriptor)
+
+    put("a.py", b"1" * 60)
+    put("a.py", b"1" * 60)
+    assert len(entries(outbox)) == 1
+    for content in (b"2" * 60, b"3" * 200):
+        with pytest.raises(UploadRefused, match=r"1 files of 60 bytes wait for their upload already, of 1000 and 100"):
+            put("a.py", content)
+    put("b.py", b"1" * 60)
+    put("a.py", b"4" * 40)
+    assert len(entries(outbox)) == 3
+    shutil.rmtree(entries(outbox)[0])
+    assert list((outbox / "tmp").iterdir()) == []
 
 
 def test_a_full_disk_enqueues_nothing_and_leaves_nothing(tmp_path: Path) -> None:
