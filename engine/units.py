@@ -1,8 +1,10 @@
-"""Durations and sizes as people write them."""
+"""Durations, sizes and moments as people write them."""
 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+from typing import NamedTuple
 
 from engine.errors import ConfigError
 
@@ -27,6 +29,29 @@ def parse_duration_s(where: str, text: str | float) -> float:
     if not parts or "".join(number + unit for number, unit in parts) != compact:
         raise ConfigError(where, "a duration such as '10s'", text)
     return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+class Span(NamedTuple):
+    """A part of time; milliseconds since the epoch, both ends included."""
+
+    since_ms: int = -(1 << 62)
+    until_ms: int = 1 << 62
+
+
+ALWAYS = Span()
+
+
+def parse_moment_ms(where: str, text: str) -> int:
+    """Milliseconds since the epoch of ``2026-11-30T14:00``, ISO 8601; UTC where no zone is given.
+
+    Raises:
+        ConfigError: anything else.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(where, "a time such as 2026-11-30T14:00 (UTC)", text) from None
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def parse_size_bytes(where: str, text: str | int) -> int:

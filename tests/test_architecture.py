@@ -16,7 +16,7 @@ HOMES = {
     "pluggy": "hooks dissect",
     "lark": "kfl",
     "re2": "kfl",
-    "msgspec": "hooks frames items segments recording shipping helpers scripting process"
+    "msgspec": "hooks frames items segments recording shipping helpers scripting process archive"
     " supervisor children controlsocket broker",
     "RestrictedPython": "scripting",
     "watchdog": "scripting",

@@ -39,6 +39,7 @@ app = LateGroup(
         "run": "running:run",
         "query": "offline:query",
         "streams": "offline:streams",
+        "stats": "stats:stats",
         "pcapdump": "dumping:pcapdump",
         "show": "data:show",
         "status": "data:status",

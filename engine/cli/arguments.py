@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import click
 
 from engine.configure import Configuration, configure
 from engine.errors import ConfigError
+from engine.units import ALWAYS, Span, parse_moment_ms
 
 sources = click.argument("sources", nargs=-1, metavar="SOURCE...")
 config_file = click.option(
@@ -43,6 +45,31 @@ as_stored = click.option(
 )
 
 
+def span(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--from`` and ``--to``."""
+    example = "such as 2026-11-30T14:00 (UTC)"
+    since = click.option(
+        "--from", "since", default="", metavar="TIME", help=f"Only items that began then or later, {example}."
+    )
+    until = click.option("--to", "until", default="", metavar="TIME", help="Only items that began before.")
+    return since(until(command))
+
+
+def span_of(since: str, until: str) -> Span:
+    """The span that ``--from`` and ``--to`` name.
+
+    Raises:
+        ConfigError: one of them is no time, or they are the wrong way round.
+    """
+    named = Span(
+        parse_moment_ms("--from", since) if since else ALWAYS.since_ms,
+        parse_moment_ms("--to", until) - 1 if until else ALWAYS.until_ms,
+    )
+    if named.since_ms > named.until_ms:
+        raise ConfigError("--to", f"a time after --from {since}", until)
+    return named
+
+
 def warn(text: str) -> None:
     """A line beside the answer."""
     print(f"remora: warning: {text}", file=sys.stderr)
@@ -55,7 +82,7 @@ def load(config: Path | None, given: tuple[str, ...], **run: Any) -> Configurati
 
 def absolute(spec: str) -> str:
     """A SOURCE that means the same in another working directory."""
-    if spec == "-" or spec.startswith("iface:"):
+    if spec == "-" or spec.startswith(("iface:", "gs://")):
         return spec
     prefix = "data:" if spec.startswith("data:") else ""
     return prefix + str(Path(spec.removeprefix(prefix)).absolute())
@@ -75,7 +102,8 @@ def all_sources(given: tuple[str, ...], interfaces: tuple[str, ...] = ()) -> tup
     """
     specs = [*given, *(f"iface:{name}" for name in interfaces)]
     if not specs:
-        raise ConfigError("SOURCE", "a capture file, a folder, -, data:DIR or iface:NAME", "nothing", "see --help")
+        expected = "a capture file, a folder, a tar, a recording, gs://…, -, data:DIR or iface:NAME"
+        raise ConfigError("SOURCE", expected, "nothing", "see --help")
     if 0 < sum(spec.startswith("iface:") for spec in specs) < len(specs):
         raise ConfigError("SOURCE", "captures or interfaces, not both", " ".join(specs), "start one instance for each")
     live = [spec for spec in specs if spec.startswith("iface:")]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import gc
-import itertools
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,6 @@ from engine.config import FilterOptions
 from engine.cycles import Cycles
 from engine.fetching import Onlookers
 from engine.items.encoding import json_lines
-from engine.items.item import LazyItem
 from engine.listening import Listener
 from engine.query import Query
 from engine.units import parse_duration_s
@@ -35,6 +33,8 @@ ROWS_AT_ONCE = 32
 @arguments.stored
 @click.option("--follow", is_flag=True, help="With --data: items of the running instance as they come, until Ctrl-C.")
 @click.option("--last", default="", metavar="TIME", help="With --data: only items of the last 5m, 30s, … of traffic.")
+@arguments.span
+@click.option("--dissect", is_flag=True, help="Of a recording: make items from its packets, not those it has.")
 @arguments.as_stored
 @arguments.config_file
 @arguments.sets
@@ -44,16 +44,23 @@ def query(
     data: Path | None,
     follow: bool,
     last: str,
+    since: str,
+    until: str,
+    dissect: bool,
     as_stored: bool,
     config_file: Path | None,
     sets: tuple[str, ...],
 ) -> None:
     """Print items as JSON Lines.
 
-    SOURCE is a capture file, a folder of them, or - for standard input; --data DIR takes what lies in a data folder.
+    SOURCE is a capture file, a folder of them, a tar, - for standard input, or a recording: its folder, or
+    gs://bucket/prefix, of which only batches are read that can match. --data DIR takes what lies in a data folder.
 
     \b
     Example: remora query capture.pcap --kfl 'http and response.status >= 500' | jq .request.path
+
+    \b
+    Example: remora query gs://bucket/prefix --from 2026-11-30T14:00 --kfl 'dst.port == "443"'
 
     \b
     Example: remora query --data ./remora-data --last 5m --kfl 'dns'
@@ -67,15 +74,20 @@ def query(
     configuration = arguments.load(config_file, sets)
     options = configuration.settings.filters
     if follow:
-        _follow(arguments.followed(sources, data, last), _compile(text, options) if text else None, as_stored)
+        _follow(arguments.followed(sources, data, last), compiled(text, options) if text else None, as_stored)
         return
     last_s = parse_duration_s("--last", last) if last else None
-    found = Query(arguments.offline_sources(sources, data, last), configuration.settings, arguments.warn, last_s)
-    wanted = _compile(text, options, found.now_ms) if text else None
-    found.ask_recordings(wanted)
+    found = Query(
+        arguments.offline_sources(sources, data, last),
+        configuration.settings,
+        arguments.warn,
+        last_s,
+        span=arguments.span_of(since, until),
+        dissect=dissect,
+    )
+    wanted = compiled(text, options, found.now_ms) if text else None
     cycles = Cycles(found.counters)
-    items = itertools.chain(found.recorded(wanted), found.items(wanted))
-    rows: Iterable[Mapping[str, Any]] = _rows(items, wanted, found.recordings_of)
+    rows: Iterable[Mapping[str, Any]] = found.rows(wanted)
     if data is not None and not as_stored:
         rows = Onlookers(data, arguments.warn).past(rows)
     _print(rows, lambda: cycles.tick(clock.monotonic_s()))
@@ -90,7 +102,8 @@ def query(
 def streams(sources: tuple[str, ...], data: Path | None, config_file: Path | None, sets: tuple[str, ...]) -> None:
     """Print one JSON line per stream.
 
-    SOURCE is a capture file, a folder of them, or - for standard input; --data DIR takes what lies in a data folder.
+    SOURCE is a capture file, a folder of them, a tar, - for standard input, or a recording: its folder, or
+    gs://bucket/prefix; --data DIR takes what lies in a data folder.
 
     \b
     Example: remora streams capture.pcap | jq -s 'sort_by(-.bytes)[:10]'
@@ -120,19 +133,15 @@ def _follow(data: Path, wanted: Filter | None, as_stored: bool) -> None:
         listener.close()
 
 
-def _compile(text: str, options: FilterOptions, now_ms: Callable[[], int] | None = None) -> Filter:
+def compiled(text: str, options: FilterOptions, now_ms: Callable[[], int] | None = None) -> Filter:
+    """The filter in ``text``; ``now_ms``: what ``now()`` says in it.
+
+    Raises:
+        KflError: it is wrong.
+    """
     from engine import kfl  # here and not above: its grammar takes 0.04 s to load, and most queries have no filter
 
     return kfl.compile(text, options.dialect, options.macros, clock=now_ms or kfl.filters.wall_ms)
-
-
-def _rows(
-    items: Iterator[Mapping[str, Any]], wanted: Filter | None, recordings_of: Callable[[Mapping[str, Any]], set[str]]
-) -> Iterator[Mapping[str, Any]]:
-    """What is printed of ``items``, which ``wanted`` matches: as many as its ``limit()`` says, ``redact()`` obeyed."""
-    for item in itertools.islice(items, None if wanted is None else wanted.limit):
-        shown = item if wanted is None else wanted.apply(item, recordings_of(item))[1]
-        yield item.whole() if isinstance(item, LazyItem) and shown is item else shown
 
 
 def _print(rows: Iterable[Mapping[str, Any]], rest: Callable[[], None] = lambda: None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 import sys
 import time
@@ -11,6 +12,9 @@ import click
 
 from engine.cli import arguments
 from engine.cli.progress import LogView, TerminalView
+from engine.configure import Configuration
+from engine.errors import CaptureError
+from engine.opening import Opened
 from engine.resolve.targets import overruled
 from engine.units import parse_duration_s
 
@@ -50,7 +54,8 @@ def run(
 ) -> None:
     """Capture or replay traffic, run the scripts, ship what they keep. Ctrl-C ends it in order; twice, at once.
 
-    SOURCE is a capture file, a folder of them, - for standard input, or iface:NAME.
+    SOURCE is a capture file, a folder of them, a tar, - for standard input, a recording (its folder or gs://bucket/prefix),
+    or iface:NAME.
 
     \b
     Example: remora run capture.pcap --scripts ./scripts --data ./remora-data
@@ -73,7 +78,9 @@ def run(
         data=str(data.absolute()),
     )
     view = TerminalView() if sys.stderr.isatty() else LogView()
+    opened = Opened(configuration.settings.sources, configuration.settings.shipping.key_json)
     try:
+        configuration = with_sources(configuration, opened.as_captures())
         for name in configuration.without_effect:
             view.tell(f"{name}: a key of Kubeshark, without effect here")
         settings = configuration.settings
@@ -83,8 +90,21 @@ def run(
         outcome = Supervisor(configuration, run_id, view).run()
     finally:
         view.close()
+        opened.close()
     print_summary(configuration.settings, outcome, run_id)
     raise SystemExit(outcome.exit_code)
+
+
+def with_sources(configuration: Configuration, captures: list[str]) -> Configuration:
+    """The same with what its sources turned out to be.
+
+    Raises:
+        CaptureError: there is not a packet in them.
+    """
+    if not captures:
+        raise CaptureError(" ".join(configuration.settings.sources), "a recording with packets", "one without any")
+    settings = dataclasses.replace(configuration.settings, sources=tuple(captures))
+    return dataclasses.replace(configuration, settings=settings)
 
 
 def new_run_id() -> str:

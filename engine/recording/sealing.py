@@ -6,6 +6,7 @@ again, after a crash and perhaps after it was uploaded already, builds what the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,7 @@ class _Items:
     def __init__(self, opened: Path, item_bytes: int, recording: str) -> None:
         self._opened, self._item_bytes, self._recording = opened, item_bytes, recording
         self.written, self.damaged = 0, 0
+        self.protocols: Counter[str] = Counter()
 
     def lines(self) -> Iterator[bytes]:
         for _, item in read_items(self._opened, self._item_bytes):
@@ -122,7 +124,14 @@ class _Items:
                 self.damaged += 1
                 continue
             self.written += 1
+            self.protocols[_protocol_of(content)] += 1
             yield line
+
+
+def _protocol_of(item: dict[str, Any]) -> str:
+    """``protocol.name`` of an item; empty for what is none."""
+    protocol = item.get("protocol")
+    return str(protocol.get("name", "")) if isinstance(protocol, dict) else ""
 
 
 def _manifest(
@@ -154,6 +163,7 @@ def _manifest(
         "packet_bytes": state.packet_bytes - RECORD_HEADER_BYTES * len(index),
         "streams": streams,
         "items": items.written,
+        "protocols": dict(sorted(items.protocols.items())),
         "link_type": (state.link_types or [ETHERNET])[0] if len(state.link_types) < 2 else None,
         "link_types": state.link_types,
         "gaps": [msgspec.structs.asdict(gap) for gap in sealing.gaps],

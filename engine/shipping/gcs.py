@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 # Else every client asks for the bucket's metadata, for tracing: a right that nobody needs to give.
 os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
@@ -50,6 +50,33 @@ _TYPES = {".gz": "application/gzip", ".json": "application/json", ".pcap": "appl
 _RETRY = DEFAULT_RETRY.with_timeout(RETRY_S)
 
 
+class Connected(NamedTuple):
+    """A bucket, a prefix in it, and who asks."""
+
+    client: Any
+    bucket: Any
+    prefix: str
+    """Empty, or with a slash at its end."""
+    who: str
+    """For messages."""
+
+
+def connect(address: str, key: str) -> Connected:
+    """Find credentials for ``gs://bucket/prefix``; nothing is sent yet. ``key`` as in ``GcsBucket``.
+
+    Raises:
+        DestinationMisconfigured: no bucket, no credentials, or a key that is none.
+    """
+    bucket, _, prefix = address.removeprefix(BUCKET_SCHEME).partition("/")
+    if not bucket:
+        raise DestinationMisconfigured(f"{address!r}: expected gs://bucket or gs://bucket/prefix")
+    credentials, project, who = _credentials(key)
+    client = storage.Client(project=project, credentials=credentials)
+    for scheme in ("https://", "http://"):
+        client._http.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
+    return Connected(client, client.bucket(bucket), f"{prefix.strip('/')}/" if prefix.strip("/") else "", who)
+
+
 class GcsBucket:
     """Objects below ``gs://bucket/prefix``. ``put`` may be called from several threads."""
 
@@ -64,15 +91,7 @@ class GcsBucket:
         Raises:
             DestinationMisconfigured: no bucket, no credentials, or a key that is none.
         """
-        bucket, _, prefix = address.removeprefix(BUCKET_SCHEME).partition("/")
-        if not bucket:
-            raise DestinationMisconfigured(f"{address!r}: expected gs://bucket or gs://bucket/prefix")
-        credentials, project, self._who = _credentials(key)
-        self._client = storage.Client(project=project, credentials=credentials)
-        for scheme in ("https://", "http://"):
-            self._client._http.mount(scheme, HTTPAdapter(pool_maxsize=CONNECTIONS))
-        self._bucket = self._client.bucket(bucket)
-        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self._client, self._bucket, self._prefix, self._who = connect(address, key)
 
     def put(self, local: Path, name: str, size: int, crc32c: str) -> None:
         """As ``Destination.put``."""

@@ -25,7 +25,7 @@ S = 1_000_000_000
 def items(source: str, last_s: float | None = None, text: str = "") -> list[dict[str, Any]]:
     warnings: list[str] = []
     query = Query([source], Settings(), warnings.append, last_s)
-    found = [item.as_dict() for item in query.items(kfl.compile(text) if text else None)]
+    found = [dict(item) for item in query.items(kfl.compile(text) if text else None)]
     assert not warnings
     return found
 
@@ -106,7 +106,7 @@ def test_a_hole_where_a_segment_went_is_a_gap_and_told(tmp_path: Path) -> None:
     query = Query([f"data:{tmp_path}"], Settings(), warnings.append)
     for ending in ("pcap", "idx", "streams"):
         numbered(tmp_path / "segments", 2, ending).unlink()
-    found = [item.as_dict() for item in query.items(None)]
+    found = [dict(item) for item in query.items(None)]
     assert warnings == ["1 segment expired before it was read; streams in it have gaps"]
     assert [item["request"]["path"] for item in found] == ["/one", "/two"]
     assert found[0]["error"] is not None

@@ -183,7 +183,7 @@ def reassembled(capture: Path) -> bytes:
 def items_of(capture: Path) -> list[dict[str, Any]]:
     """All items, as ``remora query`` gives them."""
     query = Query([str(capture)], configure(None, [], {}).settings, lambda _: None)
-    return [item.as_dict() for item in query.items(None)]
+    return [dict(item) for item in query.items(None)]
 
 
 def exchange_of(item: dict[str, Any]) -> Fact:

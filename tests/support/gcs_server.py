@@ -152,14 +152,24 @@ class Store:
         """One page of a list."""
         with self.lock:
             objects = self.bucket(bucket)
-            names = sorted(name for name in objects if name.startswith(query.get("prefix", "")))
+            prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
+            names = sorted(
+                {_up_to(name, prefix, delimiter): None for name in sorted(objects) if name.startswith(prefix)}
+            )
             names = [name for name in names if name > query.get("pageToken", "")]
             size = int(query.get("maxResults", 1000))
             answer: dict[str, Any] = {"kind": "storage#objects"}
-            answer["items"] = [resource(bucket, name, objects[name]) for name in names[:size]]
+            answer["items"] = [resource(bucket, name, objects[name]) for name in names[:size] if name in objects]
+            answer["prefixes"] = [name for name in names[:size] if name not in objects]
             if len(names) > size:
                 answer["nextPageToken"] = names[size - 1]
             return answer
+
+
+def _up_to(name: str, prefix: str, delimiter: str) -> str:
+    """The name, or the folder below ``prefix`` that it lies in."""
+    before, found, _ = name.removeprefix(prefix).partition(delimiter) if delimiter else (name, "", "")
+    return prefix + before + delimiter if found else name
 
 
 def resource(bucket: str, name: str, stored: Stored) -> dict[str, Any]:

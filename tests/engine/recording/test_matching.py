@@ -36,7 +36,8 @@ KFL = [
 
 @cache
 def shop() -> tuple[LazyItem, ...]:
-    return tuple(Query([str(SHOP / "shop.pcap.gz")], Settings(), print).items(None))
+    items = Query([str(SHOP / "shop.pcap.gz")], Settings(), print).items(None)
+    return tuple(item for item in items if isinstance(item, LazyItem))
 
 
 @pytest.fixture

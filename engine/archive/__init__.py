@@ -1,0 +1,1 @@
+"""Recordings as sources: which batches there are, which of them can match, their items and their packets."""

@@ -1,0 +1,153 @@
+"""Which batches there are in a store, and which of them a question needs."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import msgspec
+
+from engine.archive.manifest import Manifest, parse
+from engine.archive.store import Store
+from engine.errors import CaptureError
+from engine.kfl.needs import Needs
+from engine.units import ALWAYS
+
+NS_PER_MS = 1_000_000
+ITEMS_AHEAD_MS = 300_000
+"""How much later than the last packet of its batch an item may be: the recorder reads items behind packets."""
+_TREE = "recording="
+_TRANSPORT = {"dns": ("tcp", "udp"), "icmp": ("icmp",), "udp": ("udp",), "udp-conn": ("udp",), "sctp": ("sctp",)}
+"""Of the streams that items of a protocol come from; all others come from TCP."""
+
+
+class Batch(NamedTuple):
+    """One batch and where its files are."""
+
+    store: Store
+    root: str
+    """What stands before the names of its files."""
+    manifest: Manifest
+
+    @property
+    def run(self) -> tuple[str, ...]:
+        """The recording, and the run of an instance that made the batch."""
+        manifest = self.manifest
+        return manifest.recording, manifest.cluster, manifest.node, manifest.batch.rpartition("-")[0]
+
+    def path(self, kind: str) -> str:
+        """Full name of a file: ``pcap``, ``streams`` or ``items``."""
+        return self.root + self.manifest.files[kind].name
+
+
+class Row(msgspec.Struct):
+    """As much of a stream row as choosing needs."""
+
+    protocol: str
+    client: str
+    server: str
+
+
+_row = msgspec.json.Decoder(Row)
+
+
+def find(store: Store) -> list[Batch]:
+    """Every batch, by the time it was opened; a batch that lies twice (two copies of a tree) counts once.
+
+    Raises:
+        CaptureError: the store cannot be read, or a manifest in it is none.
+    """
+    found: dict[tuple[str, str], Batch] = {}
+    for name in store.manifests():
+        manifest = parse(name, store.read(name))
+        found.setdefault((manifest.recording, manifest.batch), Batch(store, _root_of(name), manifest))
+    return sorted(found.values(), key=lambda batch: (batch.manifest.opened_ns, batch.manifest.batch))
+
+
+def _root_of(name: str) -> str:
+    at = name.rfind(f"/{_TREE}")
+    if name.startswith(_TREE):
+        return ""
+    if at < 0:
+        raise CaptureError(name, f"a manifest below {_TREE}NAME/manifest/", "one that lies elsewhere")
+    return name[: at + 1]
+
+
+def with_packets(batches: Iterable[Batch], needs: Needs) -> Iterator[Batch]:
+    """Those with packets that can be of an item that is needed."""
+    for batch in batches:
+        manifest = batch.manifest
+        since_ms, until_ms = manifest.first_packet_ns // NS_PER_MS, manifest.last_packet_ns // NS_PER_MS
+        if manifest.packets and _fits(batch, needs, since_ms, until_ms):
+            yield batch
+
+
+def with_items(batches: Iterable[Batch], needs: Needs) -> Iterator[Batch]:
+    """Those with items that can be needed.
+
+    An item's time is that of its request: not before the first packet of its run, for which it may lie in an earlier
+    batch, and little after the last packet of its own.
+    """
+    began: dict[tuple[str, ...], int] = {}
+    for batch in batches:
+        manifest = batch.manifest
+        first_ns = manifest.first_packet_ns if manifest.packets else manifest.opened_ns
+        since_ns = began.setdefault(batch.run, first_ns)
+        until_ms = manifest.last_packet_ns // NS_PER_MS + ITEMS_AHEAD_MS if manifest.packets else ALWAYS.until_ms
+        counted = manifest.protocols
+        if needs.protocols is not None and counted is not None and needs.protocols.isdisjoint(counted):
+            continue
+        if manifest.items and _fits(batch, needs, since_ns // NS_PER_MS, until_ms):
+            yield batch
+
+
+def _fits(batch: Batch, needs: Needs, since_ms: int, until_ms: int) -> bool:
+    """Rows of streams are read only where the manifest leaves it open."""
+    if needs.recordings is not None and batch.manifest.recording not in needs.recordings:
+        return False
+    if since_ms > needs.until_ms or until_ms < needs.since_ms:
+        return False
+    return needs.ends is None or _has_end(batch, needs)
+
+
+def _has_end(batch: Batch, needs: Needs) -> bool:
+    assert needs.ends is not None
+    transports = None
+    if needs.protocols is not None:
+        transports = {transport for name in needs.protocols for transport in _TRANSPORT.get(name, ("tcp",))}
+    for row in rows(batch):
+        if transports is not None and row.protocol not in transports:
+            continue
+        for endpoint in (row.client, row.server):
+            ip, _, port = endpoint.rpartition(":")
+            if ("ip", ip.strip("[]")) in needs.ends or ("port", port) in needs.ends:
+                return True
+    return False
+
+
+def rows(batch: Batch) -> Iterator[Row]:
+    """The streams of a batch.
+
+    Raises:
+        CaptureError: the file cannot be read, or is damaged.
+    """
+    for line in lines(batch, "streams"):
+        yield _row.decode(line)
+
+
+def lines(batch: Batch, kind: str) -> Iterator[bytes]:
+    """The lines of ``streams`` or ``items``.
+
+    Raises:
+        CaptureError: the file cannot be read, or is damaged.
+    """
+    name = batch.path(kind)
+    data = batch.store.read(name)
+    if len(data) != batch.manifest.files[kind].bytes:
+        raise CaptureError(name, f"{batch.manifest.files[kind].bytes} bytes, as its manifest says", f"{len(data)}")
+    try:
+        yield from gzip.decompress(data).splitlines()
+    except (OSError, EOFError, zlib.error) as error:
+        raise CaptureError(name, "gzip, whole", f"something damaged ({error})") from error

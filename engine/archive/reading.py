@@ -1,0 +1,101 @@
+"""A recording as a source: the items that were recorded, and packets of runs in which nobody had made any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from engine.archive.catalogue import find, lines, with_items, with_packets
+from engine.archive.packets import Fetched, fetch
+from engine.archive.store import Store
+from engine.errors import CaptureError
+from engine.kfl.needs import Needs
+
+_item = msgspec.json.Decoder(dict[str, Any])
+_row = msgspec.json.Decoder(dict[str, Any])
+
+
+class Recorded(NamedTuple):
+    """One recorded item."""
+
+    item: dict[str, Any]
+    recording: str
+
+
+class Archive:
+    """The batches of one store. Reads no more of them than can hold what is needed."""
+
+    def __init__(self, store: Store, *, dissect: bool = False) -> None:
+        """Reads every manifest.
+
+        Args:
+            store: where they lie.
+            dissect: take packets apart anew, though there are items.
+
+        Raises:
+            CaptureError: the store cannot be read, or holds no batch.
+        """
+        self.where = store.where
+        self.batches = find(store)
+        if not self.batches:
+            raise CaptureError(
+                store.where, "a recording with sealed batches", "no manifest in it", "was anything kept?"
+            )
+        # by run and not by batch: an item may come one batch later than its packets
+        dissected = set() if dissect else {batch.run for batch in self.batches if batch.manifest.items}
+        self._with_items = [batch for batch in self.batches if batch.run in dissected]
+        self._raw = [batch for batch in self.batches if batch.run not in dissected]
+
+    def items(self, needs: Needs) -> Iterator[Recorded]:
+        """Recorded items, batch by batch: those that are needed, and others of the same batches.
+
+        Raises:
+            CaptureError: a file cannot be read, or is damaged.
+        """
+        for batch in with_items(self._with_items, needs):
+            recording = batch.manifest.recording
+            for line in lines(batch, "items"):
+                item = _item.decode(line)
+                item["record"] = recording
+                yield Recorded(item, recording)
+
+    def packets(self, needs: Needs, folder: Path) -> list[Fetched]:
+        """Packets of runs without items, as captures in ``folder``, an empty one.
+
+        Raises:
+            CaptureError: a file cannot be read.
+        """
+        return fetch(with_packets(self._raw, needs), needs, folder)
+
+    def all_packets(self, folder: Path) -> list[Fetched]:
+        """Those of all runs.
+
+        Raises:
+            CaptureError: a file cannot be read.
+        """
+        return fetch((batch for batch in self.batches if batch.manifest.packets), Needs(), folder)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row per stream over all batches, by the time at which they began.
+
+        Raises:
+            CaptureError: a file cannot be read, or is damaged.
+        """
+        merged: dict[tuple[str, ...], dict[str, Any]] = {}
+        for batch in self.batches:
+            for line in lines(batch, "streams"):
+                row = _row.decode(line)
+                key = *batch.run, row["stream"]
+                merged[key] = _joined(merged[key], row) if key in merged else row
+        return sorted(merged.values(), key=lambda row: (row["start"], row["stream"]))
+
+
+def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """One stream in two batches, the later one second."""
+    if not other["packets"]:
+        return {**one, "state": other["state"]}
+    sums = {name: one[name] + other[name] for name in ("packets", "bytes", "payload_bytes")}
+    return {**one, **sums, "end": max(one["end"], other["end"]), "state": other["state"]}

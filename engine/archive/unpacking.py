@@ -1,0 +1,61 @@
+"""A tar of captures or of a recording, unpacked into a folder: all else is left out, and nothing leaves the folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+from fnmatch import fnmatch
+from pathlib import Path
+
+from engine.archive.manifest import ENDING
+from engine.capture.folder import PATTERNS
+from engine.errors import CaptureError
+
+WANTED = (*PATTERNS, f"*{ENDING}", "*.jsonl.gz")
+_RESERVE_BYTES = 64 << 20
+"""Of the disk, left free."""
+
+
+def unpack(path: Path, folder: Path) -> int:
+    """Write the captures and batches of a tar into ``folder``; how many files.
+
+    Captures lie directly in ``folder`` then, whatever their folders in the tar were called; batches keep their tree.
+
+    Raises:
+        CaptureError: it is no tar, is damaged, holds nothing of use, or is larger than the disk.
+    """
+    written = 0
+    try:
+        with tarfile.open(path, "r|*") as tar:
+            for member in tar:
+                name = os.path.basename(member.name)
+                if not member.isfile() or not any(fnmatch(name, form) for form in WANTED) or name.startswith("."):
+                    continue
+                if member.size > shutil.disk_usage(folder).free - _RESERVE_BYTES:
+                    raise CaptureError(str(path), f"{member.size} bytes of room in {folder}", "less", "set TMPDIR")
+                _write(tar, member, _target(folder, member.name, written))
+                written += 1
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise CaptureError(str(path), "a tar, whole", f"something damaged ({error})") from error
+    if not written:
+        raise CaptureError(str(path), f"a tar with captures ({', '.join(PATTERNS)}) or a recording", "neither in it")
+    return written
+
+
+def _target(folder: Path, name: str, number: int) -> Path:
+    """Where a member goes; made of parts that name nothing else."""
+    parts = [part for part in name.split("/") if part not in ("", ".", "..")]
+    tree = next((at for at, part in enumerate(parts) if part.startswith("recording=")), None)
+    if tree is None:
+        return folder / f"{number:06d}-{parts[-1]}"
+    target = folder.joinpath(*parts[tree:])
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
+    content = tar.extractfile(member)
+    assert content is not None, "it is a file"
+    with content, target.open("wb") as file:
+        shutil.copyfileobj(content, file)

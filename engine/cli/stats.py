@@ -1,0 +1,96 @@
+"""`remora stats`: what there is, how often it failed and how long it took, as tables."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from engine.cli import arguments
+from engine.cli.offline import compiled
+from engine.items.tally import Row, Tally
+from engine.query import Query
+from engine.units import format_bytes, parse_duration_s
+
+WIDTH = 200
+"""Of a table that is not shown on a terminal."""
+TABLES = ("protocol", "status", "endpoint")
+
+
+@click.command()
+@arguments.sources
+@click.option("--kfl", "text", default="", metavar="TEXT", help="Only items that this filter matches.")
+@click.option("--by", "by", type=click.Choice(TABLES), multiple=True, help="Only this table; may be repeated.")
+@click.option("--top", default=20, show_default=True, metavar="N", help="Rows of a table; 0: all.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON line per row, of all rows.")
+@arguments.stored
+@click.option("--last", default="", metavar="TIME", help="With --data: only items of the last 5m, 30s, … of traffic.")
+@arguments.span
+@arguments.config_file
+@arguments.sets
+def stats(
+    sources: tuple[str, ...],
+    text: str,
+    by: tuple[str, ...],
+    top: int,
+    as_json: bool,
+    data: Path | None,
+    last: str,
+    since: str,
+    until: str,
+    config_file: Path | None,
+    sets: tuple[str, ...],
+) -> None:
+    """Count items by protocol, status and endpoint, with their latencies.
+
+    SOURCE is what `remora query` takes.
+
+    \b
+    Example: remora stats gs://bucket/prefix --from 2026-11-30T14:00 --kfl 'http' --by endpoint
+    """
+    configuration = arguments.load(config_file, sets)
+    found = Query(
+        arguments.offline_sources(sources, data, last),
+        configuration.settings,
+        arguments.warn,
+        parse_duration_s("--last", last) if last else None,
+        span=arguments.span_of(since, until),
+    )
+    tally = Tally()
+    for item in found.items(compiled(text, configuration.settings.filters, found.now_ms) if text else None):
+        tally.add(item)
+    for table in by or TABLES:
+        rows = tally.rows(table)
+        _print_json(table, rows) if as_json else _print_table(table, rows, top or len(rows))
+
+
+def _print_json(table: str, rows: list[Row]) -> None:
+    for row in rows:
+        p50, p90, p99, longest = row.latency_ms or (None,) * 4
+        named = {"by": table, "protocol": row.key[0], **({table: row.key[1]} if table != "protocol" else {})}
+        sums = {"items": row.items, "errors": row.errors}
+        sizes = {"requestBytes": row.request_bytes, "responseBytes": row.response_bytes}
+        click.echo(json.dumps({**named, **sums, **sizes, "p50Ms": p50, "p90Ms": p90, "p99Ms": p99, "maxMs": longest}))
+
+
+def _print_table(name: str, rows: list[Row], top: int) -> None:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("protocol",) if name == "protocol" else ("protocol", name):
+        table.add_column(heading, overflow="fold", min_width=8)
+    for heading in ("items", "errors", "requests", "responses", "p50 ms", "p90 ms", "p99 ms", "max ms"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows[:top]:
+        latencies = row.latency_ms or ("",) * 4
+        sizes = format_bytes(row.request_bytes), format_bytes(row.response_bytes)
+        keys = (escape(key.encode("unicode_escape").decode() if not key.isprintable() else key) for key in row.key)
+        table.add_row(*keys, f"{row.items:,}", f"{row.errors:,}", *sizes, *map(str, latencies))
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    console.print(table)
+    if len(rows) > top:
+        console.print(f"… and {len(rows) - top:,} more; --top 0 shows all")
+    console.print()

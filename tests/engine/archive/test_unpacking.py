@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from engine.archive.unpacking import unpack
+from engine.errors import CaptureError
+
+
+def tar_of(path: Path, members: dict[str, bytes | None]) -> Path:
+    """``None`` is a link to /etc/passwd."""
+    with tarfile.open(path, "w") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            if content is None:
+                info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+                tar.addfile(info)
+                continue
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../evil.pcap",
+        "/tmp/evil.pcap",
+        "recording=x/../../../evil.pcap",
+        "recording=../pcap/evil.pcap",
+        "a/recording=x/pcap/./../evil.pcap",
+    ],
+)
+def test_nothing_is_written_outside_of_the_folder(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "deep" / "in"
+    folder.mkdir(parents=True)
+    unpack(tar_of(tmp_path / "t.tar", {name: b"x"}), folder)
+    written = [path for path in tmp_path.rglob("*evil*") if path.is_file()]
+    assert len(written) == 1
+    assert folder in written[0].parents
+
+
+def test_links_and_what_is_no_capture_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    members = {"a.pcap": b"x", "link.pcap": None, "notes.txt": b"y", "sub/a.pcap": b"z", "sub/.hidden.pcap": b"h"}
+    assert unpack(tar_of(tmp_path / "t.tar", members), tmp_path / "in") == 2
+    assert sorted(path.read_bytes() for path in (tmp_path / "in").iterdir()) == [b"x", b"z"]
+
+
+@pytest.mark.parametrize("content", [b"", b"no tar at all" * 100, b"\x1f\x8b\x08\0broken"])
+def test_what_is_no_tar_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "t.tar").write_bytes(content)
+    (tmp_path / "in").mkdir()
+    with pytest.raises(CaptureError, match=r"t\.tar: expected a tar"):
+        unpack(tmp_path / "t.tar", tmp_path / "in")
+
+
+def test_a_cut_tar_is_named(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    path = tar_of(tmp_path / "t.tar", {"a.pcap": bytes(5000)})
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(CaptureError, match="a tar, whole"):
+        unpack(path, tmp_path / "in")
+
+
+def test_what_does_not_fit_is_refused_before_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in").mkdir()
+    monkeypatch.setattr("engine.archive.unpacking._RESERVE_BYTES", 1 << 60)
+    with pytest.raises(CaptureError, match="expected 3 bytes of room"):
+        unpack(tar_of(tmp_path / "t.tar", {"a.pcap": b"xyz"}), tmp_path / "in")
+    assert list((tmp_path / "in").iterdir()) == []
