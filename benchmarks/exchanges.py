@@ -152,6 +152,25 @@ def lookup(chance: random.Random, number: int) -> tuple[bytes, bytes]:
     return query, answer
 
 
+def cached(chance: random.Random, number: int) -> tuple[bytes, bytes]:
+    """A command and its reply: four in ten read a text of 20 to 400 bytes, two write one, the others hash and list."""
+    key, start, size = f"cart:{chance.randrange(100_000)}", chance.randrange(9000), chance.randrange(20, 400)
+    text = TEXT[start : start + size]
+    bulk = b"$%d\r\n%b\r\n" % (size, text)
+    kind = number % 10
+    if kind < 4:
+        return _command("GET", key), bulk
+    if kind < 6:
+        return _command("SET", key, text.decode(), "EX", "300"), b"+OK\r\n"
+    if kind < 8:
+        return _command("HGETALL", key), b"*6\r\n" + b"$4\r\nname\r\n$5\r\ncount\r\n" * 3
+    return (_command("INCR", key), b":%d\r\n" % number) if kind == 8 else (_command("EXPIRE", key, "60"), b":1\r\n")
+
+
+def _command(*words: str) -> bytes:
+    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word.encode()) for word in words)
+
+
 def _name(text: str) -> bytes:
     return b"".join(bytes([len(label)]) + label.encode() for label in text.split(".")) + b"\0"
 

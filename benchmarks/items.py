@@ -76,6 +76,7 @@ def report(rounds: int, tmpfs: Path) -> list[str]:
         ("HTTP/2", lambda: http2(EXCHANGES // PER_CONNECTION, PER_CONNECTION)),
         ("gRPC", lambda: http2(EXCHANGES // PER_CONNECTION, PER_CONNECTION, grpc=True)),
         ("DNS", dns),
+        ("Redis", lambda: redis(EXCHANGES // PER_CONNECTION, PER_CONNECTION)),
     )
     found = {name: middle([measured(make, tmpfs) for _ in range(rounds)]) for name, make in kinds}
     step_ns = min(step for _, step in found.values())
@@ -177,6 +178,17 @@ def http2(connections: int, each: int, *, grpc: bool = False) -> list[Chunk]:
         for connection in [exchanges.Http2(grpc=grpc)]
         for turn in range(stream.id, stream.id + each)
         for chunk in exchange(stream, connection.request(chance, turn), connection.response(chance, turn))
+    ]
+
+
+def redis(connections: int, each: int) -> list[Chunk]:
+    """Commands and replies of a cache, one after the other on each connection."""
+    chance = random.Random(7)
+    return [
+        chunk
+        for stream in (a_stream(number, TCP, 6379) for number in range(connections))
+        for turn in range(stream.id, stream.id + each)
+        for chunk in exchange(stream, *exchanges.cached(chance, turn))
     ]
 
 

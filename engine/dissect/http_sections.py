@@ -10,6 +10,9 @@ from engine.dissect.http_forms import pairs_of, params_of
 from engine.dissect.http_head import Head, Names, careful_head, head_of
 from engine.dissect.message import Problem
 
+MANY_PARTS = 64
+"""Of one body; more are joined."""
+
 
 class Body:
     """The body of one HTTP message, without its framing."""
@@ -20,7 +23,7 @@ class Body:
         self.is_request = is_request
         self.limit_bytes = limit_bytes
         """How much of the body is kept, and how much of it is decoded."""
-        self.parts: list[bytes] = []
+        self.parts: list[bytes | bytearray] = []
         """The body up to its first gap and up to the limit."""
         self.kept_bytes = 0
         self.body_bytes = 0
@@ -36,7 +39,18 @@ class Body:
             if self.kept_bytes + len(data) > self.limit_bytes:
                 data = data[: self.limit_bytes - self.kept_bytes]
             self.kept_bytes += len(data)
-            self.parts.append(data)
+            if len(self.parts) < MANY_PARTS:
+                self.parts.append(data)
+            else:
+                self._append(data)
+
+    def _append(self, data: bytes) -> None:
+        """To the last part: a body in chunks of one byte takes no more memory than another."""
+        last = self.parts[-1]
+        if isinstance(last, bytearray):
+            last += data
+        else:
+            self.parts.append(bytearray(data))
 
     def miss(self, count: int) -> None:
         """The next ``count`` bytes of the body were not captured."""
@@ -54,7 +68,7 @@ class Body:
         """The body as it was meant, and what is missing in it."""
         whole = self.kept_bytes == self.body_bytes and self.fault is None
         if whole and not codings:
-            return self.parts[0] if len(self.parts) == 1 else b"".join(self.parts), ""
+            return b"".join(self.parts), ""  # where one part is all, it is not copied
         data, comment = decoded(b"".join(self.parts), codings, whole, self.limit_bytes)
         if not whole:
             kept = f"{self.kept_bytes} of {self.body_bytes} bytes kept"

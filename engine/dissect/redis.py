@@ -119,7 +119,7 @@ class Redis:
 
     def _found(self, side: Side) -> None:
         """A value has ended."""
-        raw = side.parts[0] if len(side.parts) == 1 else b"".join(side.parts)
+        raw = b"".join(side.parts)  # where one part is all, it is not copied
         problem = self._problem or (_PARTIAL if side.gap else None)
         if side.of_requests:
             self._command(side, raw, problem)

@@ -13,6 +13,8 @@ from engine.streams.chunk import Chunk
 
 MAX_LINE_BYTES = 64 << 10
 """Lines of types and lengths, simple strings, inline commands; Redis takes no longer ones either."""
+MANY_PARTS = 64
+"""Of one value; more are joined."""
 MAX_STREAMED = 64
 """Aggregates of unknown length inside one another."""
 _MAX_LENGTH = 1 << 40
@@ -61,7 +63,7 @@ class Side:
         self.of_requests = False
         self.lost = ""
         """Why nothing more is taken, else empty."""
-        self.parts: list[bytes] = []
+        self.parts: list[bytes | bytearray] = []
         """The value, up to its first gap and up to the limit."""
         self.kept_bytes = 0
         self.size_bytes = 0
@@ -204,8 +206,19 @@ class Side:
         self.size_bytes += len(data)
         room = self._limit_bytes - self.kept_bytes
         if not self.gap and room > 0 and data:
-            self.parts.append(data[:room])
+            if len(self.parts) < MANY_PARTS:
+                self.parts.append(data[:room])
+            else:
+                self._append(data[:room])
             self.kept_bytes += min(len(data), room)
+
+    def _append(self, data: bytes) -> None:
+        """To the last part: a value in segments of one byte takes no more memory than another."""
+        last = self.parts[-1]
+        if isinstance(last, bytearray):
+            last += data
+        else:
+            self.parts.append(bytearray(data))
 
     def _tell(self, found: Callable[[Side], None]) -> None:
         """The value is whole, or as whole as it gets."""

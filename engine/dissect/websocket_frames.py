@@ -49,7 +49,7 @@ def header_at(data: bytes, pos: int) -> Header | None:
 def unmask(data: bytes, key: bytes, phase: int) -> bytes:
     """``data`` without its mask, of whose key the byte ``phase`` comes first.
 
-    As one large number: 0.4 us for 100 bytes and 0.6 ms for a megabyte; byte by byte it takes 4 us and 45 ms.
+    As one large number: 0.7 us for 100 bytes and 3 ms for a megabyte; byte by byte it takes 8 and 20 times as long.
     """
     size = len(data)
     mask = (key[phase:] + key[:phase]) * (size // 4 + 1)

@@ -349,6 +349,16 @@ def test_bytes_that_are_no_text_are_base64() -> None:
     assert (content["encoding"], content["text"], content["size"]) == ("base64", "//4A", 3)
 
 
+def test_a_body_in_tiny_chunks_takes_no_more_memory_than_another() -> None:
+    body = b"1\r\nx\r\n" * 9_000
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunks = [chunk._replace(starts=[0]) for chunk in chunks_of([(CLIENT, GET), (SERVER, head + body + b"0\r\n\r\n")])]
+    response = messages(chunks)[1]
+    assert response.payload.section()["content"]["text"] == "x" * 9_000
+    assert isinstance(response.payload, HttpPayload)
+    assert len(response.payload.parts) < 100
+
+
 def test_a_body_is_kept_up_to_the_limit_and_says_so() -> None:
     body = "ż".encode() * 10_000
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 20001\r\n\r\nx"
