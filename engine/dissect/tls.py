@@ -1,7 +1,7 @@
 """TLS on TCP (RFC 8446, RFC 5246): handshakes and alerts as items, and what is inside where a key log opens it.
 
 Without a key, a stream is let go of as soon as both directions are encrypted. With one, ``inner`` gives the plaintext,
-as long as somebody wants it. What is left out on purpose: early data, renegotiated sessions and suites without AEAD.
+as long as somebody wants it. What is left out on purpose: renegotiated sessions and suites without AEAD.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from engine.dissect.message import Message, Payload
 from engine.dissect.options import DissectOptions
 from engine.dissect.table import Dissector, ProtocolRow
 from engine.dissect.tls_half import Half
+from engine.dissect.tls_hello import EARLY_DATA, encrypted_extensions
 from engine.dissect.tls_keylog import KeyRing
 from engine.dissect.tls_payload import AlertPayload, FlightPayload, HelloPayload, Refusal, describe
 from engine.dissect.tls_plain import Plaintext
@@ -30,7 +31,8 @@ from engine.streams.chunk import Chunk
 from engine.streams.stream import CLIENT, SERVER, TCP
 
 CLIENT_HELLO, SERVER_HELLO, SERVER_HELLO_DONE, FINISHED, KEY_UPDATE = 1, 2, 14, 20, 24
-SHOWN = frozenset((8, 11, 13))
+END_OF_EARLY_DATA, ENCRYPTED_EXTENSIONS = 5, 8
+SHOWN = frozenset((ENCRYPTED_EXTENSIONS, 11, 13))
 """EncryptedExtensions, Certificate, CertificateRequest: what a server's flight shows besides its hello."""
 LEAST_HELLO_BYTES = 4 + 34
 """Fewer tell nothing: the random is in there."""
@@ -46,6 +48,8 @@ class Tls:
     __slots__ = (
         "_asked",
         "_done",
+        "_early",
+        "_early_bytes",
         "_flight",
         "_flight_ns",
         "_halves",
@@ -78,6 +82,9 @@ class Tls:
         self._held: list[tuple[Half, Record]] = []
         """Encrypted records that wait for a secret, in their order."""
         self._held_bytes = 0
+        self._early: list[Record] = []
+        """What the client sent before it was answered, until it is known whether the server took it."""
+        self._early_bytes = 0
         self._asked = -1
         """Generation of the keys when they were asked last."""
         self._muted = False
@@ -196,6 +203,8 @@ class Tls:
             self._finished(half)
         elif kind == KEY_UPDATE and decrypted and half.opener is not None:
             half.opener.update()
+        elif kind == END_OF_EARLY_DATA and decrypted and half.opener is not None:
+            half.opener.advance()
         elif self._flight is not None and half.direction == session.server:
             self._go_on(half, kind, body)
         else:
@@ -222,6 +231,8 @@ class Tls:
         """Another message of the server's flight."""
         flight = self._flight
         assert flight is not None
+        if kind == ENCRYPTED_EXTENSIONS and self._early:
+            self._hear_of_early(body)
         if kind in SHOWN and flight.size_bytes + len(body) <= self._max_message_bytes:
             flight.size_bytes += len(body)
             flight.messages.append((kind, body))
@@ -300,11 +311,34 @@ class Tls:
             self._answer(half.last_ns)
         half.unread_bytes += record.size_bytes
         if not session.version and session.random and half.unread_bytes <= MAX_STREAM_HELD_BYTES:
-            return  # early data: before the ServerHello
+            self._keep_early(half, record)
+            return
         if self._keys.growing and session.can_be_opened:
             self._hold(half, record)
         elif self._is_over(half):
             self._give_up(session.closed_because(self._keys))
+
+    def _keep_early(self, half: Half, record: Record) -> None:
+        """Early data, where there may be a secret for it."""
+        if len(self._keys) and self._session.offers_early_data and half.direction == self._session.client:
+            size_bytes = record.end - record.start
+            if not self._muted and self._keys.hold(size_bytes):
+                self._early.append(record.alone())
+                self._early_bytes += size_bytes
+
+    def _hear_of_early(self, extensions: bytes) -> None:
+        """The server's EncryptedExtensions say whether it took the early data; what it did not take comes again."""
+        early, self._early = self._early, []
+        self._keys.let_go(self._early_bytes)
+        self._early_bytes = 0
+        half = self._halves[self._session.client]
+        accepted = encrypted_extensions(extensions).extension(EARLY_DATA) is not None
+        opener = self._session.early_opener(self._keys) if accepted else None
+        if opener is not None:
+            half.opener = opener
+            for record in early:
+                if not self.lost:
+                    self._open(half, record)
 
     def _is_over(self, half: Half) -> bool:
         """Nothing in the clear will come any more; where one direction is not captured, it is not waited for."""
@@ -330,8 +364,9 @@ class Tls:
             self._encrypted(half, record)
 
     def _let_held_go(self) -> None:
-        self._keys.let_go(self._held_bytes)
+        self._keys.let_go(self._held_bytes + self._early_bytes)
         self._held, self._held_bytes = [], 0
+        self._early, self._early_bytes = [], 0
 
     def _open(self, half: Half, record: Record) -> None:
         opener = half.opener

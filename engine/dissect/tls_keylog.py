@@ -79,7 +79,7 @@ class KeyRing:
 
     def hold(self, size_bytes: int) -> bool:
         """Whether so many bytes of records may wait for their secret; then they are given back with ``let_go``."""
-        if not self.growing or self._held_bytes + size_bytes > MAX_HELD_BYTES:
+        if self._held_bytes + size_bytes > MAX_HELD_BYTES:
             return False
         self._held_bytes += size_bytes
         return True

@@ -20,10 +20,11 @@ MAX_TRIALS = 2048
 class Opener:
     """One direction. Its keys: the present one, and the one that follows behind the handshake, if that is known."""
 
-    __slots__ = ("_doubt", "_keys", "_lost_bytes", "_trials", "missing_bytes")
+    __slots__ = ("_doubt", "_lost_bytes", "_trials", "keys", "missing_bytes")
 
     def __init__(self, keys: list[Key]) -> None:
-        self._keys = keys
+        self.keys = keys
+        """The present one, then those that follow."""
         self._doubt = 0
         """How many records may be missing before the next one."""
         self._lost_bytes = 0
@@ -40,22 +41,22 @@ class Opener:
     @property
     def spent(self) -> bool:
         """The next key is not known."""
-        return not self._keys
+        return not self.keys
 
     def advance(self) -> None:
         """The handshake of this direction is over: the next key is in force."""
-        del self._keys[:1]
+        del self.keys[:1]
 
     def update(self) -> None:
         """A KeyUpdate: the secret is replaced by its successor."""
-        key = self._keys[0]
+        key = self.keys[0]
         if isinstance(key, Key13):
-            self._keys[0] = key.updated()
+            self.keys[0] = key.updated()
 
     def open(self, record: Record) -> tuple[int, bytes] | None:
         """``(type, content)``, or None where it cannot be opened."""
         self.missing_bytes = 0
-        key, skipped = self._keys[0], record.skipped_bytes
+        key, skipped = self.keys[0], record.skipped_bytes
         if skipped:
             self._lost_bytes += skipped
             self._doubt = min(self._doubt + skipped // (HEADER_BYTES + key.overhead()) + 1, MAX_DOUBT)
@@ -79,20 +80,20 @@ class Opener:
 
     def _places(self) -> Iterator[tuple[Key, int]]:
         """Keys and numbers that the next record may have, the likeliest first."""
-        key = self._keys[0]
+        key = self.keys[0]
         for ahead in range(self._doubt + 1):
             yield key, key.sequence + ahead
-        for later in self._keys[1:]:
+        for later in self.keys[1:]:
             for sequence in range(self._doubt + 1):
                 yield later, sequence
 
     def _found(self, key: Key, sequence: int) -> None:
         """The record was number ``sequence`` under ``key``."""
         if self._lost_bytes:
-            same = key is self._keys[0]
+            same = key is self.keys[0]
             framing = (sequence - key.sequence) * (HEADER_BYTES + key.overhead())
             self.missing_bytes = max(self._lost_bytes - framing, 0) if same or sequence else 0
-        while self._keys[0] is not key:
-            del self._keys[0]
+        while self.keys[0] is not key:
+            del self.keys[0]
         key.sequence = sequence + 1
         self._doubt = self._lost_bytes = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.dissect import tls_keylog as log
-from engine.dissect.tls_hello import Hello, chosen_version, is_1_3, offered_versions
+from engine.dissect.tls_hello import EARLY_DATA, Hello, chosen_version, is_1_3, offered_versions
 from engine.dissect.tls_keylog import KeyRing
 from engine.dissect.tls_keys import Key, Key13, keys_of_1_2, suite_of
 from engine.dissect.tls_opener import Opener
@@ -19,7 +19,7 @@ _SECRETS = {
 class Session:
     """One of them; the first ClientHello names it, also where another one is asked for."""
 
-    __slots__ = ("_suite", "client", "offers_1_3", "random", "server_random", "version")
+    __slots__ = ("_suite", "client", "offers_1_3", "offers_early_data", "random", "server_random", "version")
 
     def __init__(self) -> None:
         self.client = -1
@@ -29,7 +29,7 @@ class Session:
         self.server_random = b""
         self.version = 0
         """What was chosen; 0: nothing yet."""
-        self.offers_1_3 = False
+        self.offers_1_3 = self.offers_early_data = False
         self._suite = 0
 
     @property
@@ -53,6 +53,7 @@ class Session:
         self.client = direction
         self.random = hello.random if len(hello.random) == 32 else b""
         self.offers_1_3 = any(is_1_3(version) for version in offered_versions(hello))
+        self.offers_early_data = hello.extension(EARLY_DATA) is not None
         self.version = 0
 
     def answered(self, hello: Hello, direction: int) -> None:
@@ -80,6 +81,15 @@ class Session:
             both = keys_of_1_2(suite, found[log.MASTER], self.random, self.server_random)
             made.append(both[direction != self.client])
         return Opener(made) if made else None
+
+    def early_opener(self, keys: KeyRing) -> Opener | None:
+        """For what the client sent before it was answered, and what it sends behind that (RFC 8446, 2.3)."""
+        secret = keys.secrets_of(self.random).get(log.CLIENT_EARLY)
+        suite = suite_of(self._suite, self.version)
+        if secret is None or suite is None or not self.is_1_3:
+            return None
+        following = self.opener(keys, self.client, False)
+        return Opener([Key13(suite, secret), *(following.keys if following else ())])
 
     def closed_because(self, keys: KeyRing) -> str:
         """Why nothing of it is decrypted."""

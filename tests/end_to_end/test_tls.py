@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ import pytest
 
 from engine.capture.sources import open_source
 from tests.support import pcapng
-from tests.support.instance import Instance, Recording, remora
+from tests.support.instance import Instance, Recording, clean, remora
+from tests.support.netspaces import INSIDE, NEEDED, netspaces
 from tests.support.reading import read_all
 from tests.support.traces import FOLDER
 
@@ -25,6 +28,12 @@ def onItemCaptured(data):
         console.log("saw", data.request.method, data.request.url, data.response.status)
     if data.protocol.name == "tls" and data.request.random:
         pcap.record(data.stream, "all")
+"""
+
+TELL = """
+def onItemCaptured(data):
+    if data.tls:
+        console.log("saw", data.request.url, data.response.status)
 """
 
 
@@ -92,3 +101,30 @@ def test_an_instance_dissects_it_and_records_the_secrets_of_these_sessions_alone
     elsewhere = [file for file in (tmp_path / "data").rglob("*") if file.is_file() and file != packed]
     told = output + "".join(file.read_bytes().decode("latin-1") for file in elsewhere)
     assert not any(secret in told for secret in secrets())
+
+
+@NEEDED[0]
+@NEEDED[1]
+def test_live_traffic_is_decrypted_while_clients_write_their_key_log(tmp_path: Path) -> None:
+    keys = tmp_path / "keys.log"
+    keys.touch()
+    with netspaces(1, tmp_path) as spaces:
+        inside = (*INSIDE, spaces.server)
+        subprocess.run([*inside, "ip", "link", "set", "lo", "up"], check=True)
+        instance = Instance(
+            tmp_path,
+            "iface:lo",
+            scripts={"tell.py": TELL},
+            sets=(f"tls.keyLog={keys}",),
+            wrapper=inside,
+            grace="60s",
+        )
+        try:
+            instance.until(lambda _: "script 'tell.py' loaded" in instance.output())
+            traffic = [*inside, sys.executable, "-m", "tests.support.tls_traffic", "20", str(keys)]
+            subprocess.run(traffic, check=True, timeout=60, env=clean())
+            assert instance.stop() == 0, instance.output()
+            output = instance.output()
+        finally:
+            instance.close()
+    assert [number for number in range(20) if f"saw /page?{number} 200\n" not in output] == []

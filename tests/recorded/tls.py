@@ -1,7 +1,7 @@
 """TLS as OpenSSL and nginx speak it, each trace with its key log beside it: ``recorded_tls_….keys``.
 
 What is decrypted and what is not: suites of TLS 1.2 and 1.3, resumed sessions, another hello asked for, KeyUpdate,
-a client's certificate, early data, refusals, a suite without AEAD.
+a client's certificate, early data, refusals, renegotiation, a suite without AEAD.
 """
 
 from __future__ import annotations

@@ -15,8 +15,10 @@ from engine.dissect.tls import Tls
 from engine.dissect.tls_keylog import KeyRing
 from engine.streams.chunk import Chunk
 from engine.streams.stream import CLIENT, SERVER
+from tests.fuzz.samples import tls as tls_samples
 from tests.support.streams import START_NS, Said, a_stream, chunks_of, damage, split_anywhere
 from tests.support.tls_peers import NAME, Peers, Talk
+from tests.support.traces import FOLDER
 
 OPTIONS = DissectOptions()
 TLS_1_2 = ssl.TLSVersion.TLSv1_2
@@ -332,6 +334,35 @@ def test_secrets_come_one_after_the_other() -> None:
     dissector.close("closed")
     inner += dissector.inner()
     assert b"".join(chunk.data for chunk in inner if chunk.direction == CLIENT) == bytes(talk.inside[CLIENT])
+
+
+# -- early data --------------------------------------------------------------------------------------------------------
+
+
+def early(*labels: bytes) -> tuple[Heard, KeyRing]:
+    """The second connection of the trace, which begins with early data; without the secrets of these labels."""
+    _, talk = tls_samples.talks_of("recorded_tls_early_data")
+    ring = KeyRing(growing=True)
+    for line in (FOLDER / "recorded_tls_early_data.keys").read_bytes().splitlines(keepends=True):
+        if not line.startswith(labels or (b"#",)):
+            ring.add(line)
+    return Heard(chunks_of(talk), ring), ring
+
+
+def test_early_data_that_the_server_took_comes_before_its_answer() -> None:
+    found, ring = early()
+    assert found.said(CLIENT).startswith(b"GET /index.txt")
+    assert [chunk.direction for chunk in found.inner] == [CLIENT, SERVER]
+    assert found.inner[0].times_ns[0] < found.messages[1].start_ns
+    assert ring._held_bytes == 0
+
+
+@pytest.mark.parametrize("label", [b"CLIENT_EARLY", b"SERVER_HANDSHAKE", b"CLIENT_HANDSHAKE", b"CLIENT_TRAFFIC"])
+def test_what_is_missing_of_the_secrets_costs_no_more_than_it_must(label: bytes) -> None:
+    found, ring = early(label)
+    assert found.said(SERVER).startswith(b"HTTP/1.1 200 OK") == (label != b"SERVER_TRAFFIC")
+    assert bool(found.said(CLIENT)) == (label in (b"CLIENT_HANDSHAKE", b"CLIENT_TRAFFIC"))
+    assert ring._held_bytes == 0
 
 
 # -- damage ------------------------------------------------------------------------------------------------------------

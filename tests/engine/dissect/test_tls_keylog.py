@@ -110,7 +110,3 @@ def test_room_for_records_that_wait_is_bounded_and_given_back() -> None:
     assert not ring.hold(1)
     ring.let_go(1)
     assert ring.hold(1)
-
-
-def test_nothing_waits_for_a_log_that_is_read() -> None:
-    assert not KeyRing().hold(1)

@@ -17,8 +17,7 @@ TRACES = sorted(FOLDER.glob("recorded_tls_*.pcap"))
 
 def conversations() -> list[list[Said]]:
     """Each stream of the traces, and what they have not."""
-    captures = [[packet.frame for packet in read_all(open_source(str(path), 0))] for path in TRACES]
-    return [*(talk for frames in captures for talk in _talks(frames)), [(CLIENT, SSLV2), (SERVER, ALERT)]]
+    return [*(talk for path in TRACES for talk in talks_of(path.stem)), [(CLIENT, SSLV2), (SERVER, ALERT)]]
 
 
 def keys() -> KeyRing:
@@ -29,10 +28,10 @@ def keys() -> KeyRing:
     return ring
 
 
-def _talks(frames: list[bytes]) -> list[list[Said]]:
+def talks_of(name: str) -> list[list[Said]]:
     """What TCP carried, by stream: the loopback loses and repeats nothing. Ethernet, IPv4 without options."""
     talks: dict[bytes, list[Said]] = {}
-    for frame in frames:
+    for frame in [packet.frame for packet in read_all(open_source(str(FOLDER / f"{name}.pcap"), 0))]:
         header = 14 + 20
         data = frame[header + (frame[header + 12] >> 4) * 4 :]
         source, target = frame[header : header + 2], frame[header + 2 : header + 4]
