@@ -109,11 +109,30 @@ class Request(Record):
     """What is asked, by the API's own names; ``comment`` where it is not taken apart, or not all of it."""
     captureTime: str
     # amqp
+    channel: int
     exchange: str
     routingKey: str
     queue: str
     properties: Record
+    """contentType, headers, deliveryMode, correlationId, messageId …, as far as they are there."""
     body: str
+    """In base64; ``comment`` where it is not whole."""
+    mandatory: bool
+    consumerTag: str
+    deliveryTag: int
+    redelivered: bool
+    multiple: bool
+    requeue: bool
+    noAck: bool
+    passive: bool
+    durable: bool
+    exclusive: bool
+    autoDelete: bool
+    noWait: bool
+    arguments: Record
+    virtualHost: str
+    replyCode: int
+    replyText: str
     # tls
     serverName: str
     alpn: list[str]
@@ -180,6 +199,18 @@ class Response(Record):
     captureTime: str
     # amqp
     method: str
+    """``queue declare-ok``, ``basic get-empty`` …; ``channel close`` where that was the answer."""
+    channel: int
+    queue: str
+    messageCount: int
+    consumerCount: int
+    replyCode: int
+    replyText: str
+    exchange: str
+    routingKey: str
+    deliveryTag: int
+    properties: Record
+    body: str
     # tls
     version: str
     """``TLS 1.3`` …"""

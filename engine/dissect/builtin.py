@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.dissect import dns, http1, http2, icmp, kafka, redis, tls, websocket
+from engine.dissect import amqp, dns, http1, http2, icmp, kafka, redis, tls, websocket
 from engine.dissect.table import ProtocolRow
 from hooks.plugins import hookimpl
 
@@ -10,5 +10,5 @@ from hooks.plugins import hookimpl
 @hookimpl
 def remora_dissectors() -> list[ProtocolRow]:
     """One row per protocol and transport; the likeliest first."""
-    rows = [http1.ROW, http2.ROW, tls.ROW, redis.ROW, dns.UDP_ROW, dns.TCP_ROW, kafka.ROW, websocket.ROW]
+    rows = [http1.ROW, http2.ROW, tls.ROW, redis.ROW, dns.UDP_ROW, dns.TCP_ROW, kafka.ROW, amqp.ROW, websocket.ROW]
     return [*rows, icmp.V4_ROW, icmp.V6_ROW]

@@ -81,22 +81,18 @@ class Framed:
 
     def take(self, chunk: Chunk) -> list[Frame]:
         """The frames that end in ``chunk``."""
-        data = chunk.data
-        if not (self._have or self.hunting or chunk.missing_bytes) and len(data) >= self._grammar.head_bytes:
-            size = self._grammar.size_of(data, 0)
-            if size == len(data) <= self._limit_bytes and self._grammar.ends_well(data[0], data[-1]):
-                times_ns = chunk.times_ns  # most chunks are one frame: half the cost of the loop
-                end_ns = times_ns[-1] if chunk.starts[-1] < size else chunk.time_ns_at(size - 1)
-                after_gap, self._after_gap = self._after_gap, False
-                return [Frame(data, size, times_ns[0], end_ns, "", after_gap)]
         frames: list[Frame] = []
         if chunk.missing_bytes:
             self._miss(chunk.missing_bytes, frames)
         elif self._held is not None:
             chunk, self._held = _joined(self._held, chunk), None
         at = 0
-        while at < len(chunk.data) and not self.broken:
-            at = self._hunted(chunk, at) if self.hunting else self._advance(chunk, at, frames)
+        size = len(chunk.data)
+        while at < size and not self.broken:
+            if self.hunting:
+                at = self._hunted(chunk, at)
+            elif self._have or (at := self._whole(chunk, at, frames)) < size:
+                at = self._advance(chunk, at, frames)
         self._last_ns = chunk.times_ns[-1]
         return frames
 
@@ -114,6 +110,22 @@ class Framed:
         if at < len(chunk.data):
             self._held = chunk.behind(at)
         return len(chunk.data)
+
+    def _whole(self, chunk: Chunk, at: int, frames: list[Frame]) -> int:
+        """Take the frames that lie in ``chunk`` from end to end, as most do; where they end."""
+        data, size, grammar, times_ns = chunk.data, len(chunk.data), self._grammar, chunk.times_ns
+        at_once = len(times_ns) == 1
+        while at + grammar.head_bytes <= size:
+            count = grammar.size_of(data, at)
+            end = at + count
+            if not 0 < count <= self._limit_bytes or end > size or not grammar.ends_well(data[at], data[end - 1]):
+                break
+            start_ns = times_ns[0] if at_once else chunk.time_ns_at(at)
+            end_ns = times_ns[0] if at_once else chunk.time_ns_at(end - 1)
+            frames.append(Frame(data[at:end], count, start_ns, end_ns, "", self._after_gap))
+            self._after_gap = False
+            at = end
+        return at
 
     def _advance(self, chunk: Chunk, at: int, frames: list[Frame]) -> int:
         """Take what the frame at hand can have of the bytes from ``at`` on; where the next one begins."""

@@ -141,6 +141,9 @@ class _Adviser:
             renamed = _RENAMED.get(full)
             nearest = f"; did you mean {renamed!r}?" if renamed else fields.nearest(full, known)
             self.say(f"no built-in protocol has {full!r}{nearest}", step.at)
+        elif among is None and full in _RENAMED:
+            there = " and ".join(sorted(owners))
+            self.say(f"only {there} has {full!r}; did you mean {_RENAMED[full]!r}?", step.at)
         elif among and not owners & among:
             there = " and ".join(sorted(owners))
             self.say(f"{' and '.join(sorted(among))} has no {full!r}; {there} has: this is never true", step.at)

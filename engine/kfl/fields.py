@@ -103,6 +103,29 @@ _ICMP = (
     ("payloadSize", "number", "bytes of an echo"),
 )
 
+_AMQP_TEXTS = """
+method exchange routingKey body consumerTag queue type mechanisms mechanism locales locale virtualHost replyText
+destination source response challenge newSecret reason comment
+"""
+_AMQP_NUMBERS = """
+channel deliveryTag versionMajor versionMinor channelMax frameMax heartbeat replyCode classId methodId messageCount
+consumerCount prefetchSize prefetchCount
+"""
+_AMQP_FLAGS = """
+mandatory immediate redelivered passive durable exclusive autoDelete noWait internal multiple requeue noAck noLocal
+ifUnused ifEmpty global active read write
+"""
+_AMQP = tuple(
+    (name, kind, "of AMQP")
+    for kind, names in (
+        ("text", _AMQP_TEXTS),
+        ("number", _AMQP_NUMBERS),
+        ("flag", _AMQP_FLAGS),
+        ("object", "properties arguments serverProperties clientProperties"),
+    )
+    for name in names.split()
+)
+
 MESSAGES: dict[str, dict[str, tuple[tuple[str, str, str], ...]]] = {
     "http": {
         "request": (
@@ -176,29 +199,7 @@ MESSAGES: dict[str, dict[str, tuple[tuple[str, str, str], ...]]] = {
             ("captureTime", "text", "when it was seen"),
         ),
     },
-    "amqp": {
-        "request": tuple(
-            (name, kind, "of AMQP")
-            for kind, names in (
-                (
-                    "text",
-                    "method exchange routingKey body consumerTag queue type mechanisms locales virtualHost replyText",
-                ),
-                ("number", "deliveryTag versionMajor versionMinor channelMax replyCode classId methodId"),
-                (
-                    "flag",
-                    "mandatory immediate redelivered passive durable exclusive autoDelete noWait internal",
-                ),
-                ("object", "properties arguments serverProperties clientProperties"),
-            )
-            for name in names.split()
-        ),
-        "response": (
-            ("method", "text", "queue declare-ok, ..., or empty"),
-            ("messageCount", "number", "of the queue"),
-            ("consumerCount", "number", "of the queue"),
-        ),
-    },
+    "amqp": {"request": _AMQP, "response": _AMQP},
     "icmp": {
         "request": (
             *_ICMP,

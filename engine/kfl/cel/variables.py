@@ -216,6 +216,18 @@ def _summary(item: Any, half: str) -> str:
     return ", ".join(dict.fromkeys(name for name in found if isinstance(name, str) and name))
 
 
+def _amqp_summary(item: Any) -> str:
+    found = map_at("request")(item) or map_at("response")(item)
+    if found.get("exchange") is not None and found.get("routingKey") is not None:
+        return f"{as_text(found['exchange'])}/{as_text(found['routingKey'])}"
+    names = ("queue", "exchange", "destination", "virtualHost", "replyText", "consumerTag")
+    return next((as_text(found[name]) for name in names if found.get(name)), "")
+
+
+def _reply_code(item: Any) -> int:
+    return int(int_at("request", "replyCode")(item) or int_at("response", "replyCode")(item))
+
+
 def _header(section: str, name: str) -> Read:
     find = map_at(section, "headers")
     return lambda item: next(
@@ -388,7 +400,21 @@ _KAFKA = {
     ),
     "kafka_response_summary": (STRING, only("kafka", lambda item: _summary(item, "response"), ""), "of the response"),
 }
-_AMQP = {"amqp_method": (STRING, only("amqp", text_at("request", "method"), ""), "basic publish, ...")}
+_AMQP = {
+    "amqp_method": (STRING, only("amqp", text_at("request", "method"), ""), "basic publish, ..."),
+    "amqp_summary": (
+        STRING,
+        only("amqp", _amqp_summary, ""),
+        "the exchange, key or queue it is about",
+    ),
+    "amqp_channel": (INT, only("amqp", int_at("request", "channel"), 0), "the channel"),
+    "amqp_exchange": (STRING, only("amqp", text_at("request", "exchange"), ""), "the exchange"),
+    "amqp_routing_key": (STRING, only("amqp", text_at("request", "routingKey"), ""), "the routing key"),
+    "amqp_queue": (STRING, only("amqp", text_at("request", "queue"), ""), "the queue"),
+    "amqp_reply_code": (INT, only("amqp", _reply_code, 0), "404, 406, ...: why it was closed, or came back"),
+    "amqp_request_size": (INT, only("amqp", int_at("requestSize"), 0), "bytes on the wire"),
+    "amqp_response_size": (INT, only("amqp", int_at("responseSize"), 0), "bytes on the wire"),
+}
 _ICMP = {
     "icmp_type": (
         INT,
@@ -477,7 +503,7 @@ _ELSEWHERE = """
     local_labels local_annotations local_node_name local_process_name local_resolution_status
     remote_labels remote_annotations remote_node_name remote_process_name remote_resolution_status
     tcp_method udp_checksum sctp_checksum
-    amqp_summary ldap_type ldap_summary radius_code radius_code_name
+    ldap_type ldap_summary radius_code radius_code_name
     radius_request_authenticator diameter_method diameter_summary
     mongodb_command mongodb_database mongodb_collection mongodb_opcode mongodb_success mongodb_error_code
     mongodb_error_message mongodb_error_code_name

@@ -9,10 +9,10 @@ from typing import Any
 from tests.fidelity.corpus import CORPUS
 
 QUANTITY = "Kafka exchanges"
-RULE = (
-    "**Kafka exchanges**: API, version, correlation id, client id, whether it was answered, topics, client and server "
-    "of each request. Where deepflow read an answer or a topic that tshark calls malformed, it is believed."
-)
+RULE = """\
+- **Kafka exchanges**: API, version, correlation id, client id, whether it was answered, topics, client and server of
+  each request. Where deepflow read an answer or a topic that tshark calls malformed, it is believed.
+"""
 
 Fact = tuple[object, ...]
 
