@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,6 +23,7 @@ from engine import controlsocket
 from engine.cli import arguments
 from engine.cli.running import run as run_instance
 from engine.errors import ConfigError, RemoraError
+from engine.items.encoding import json_line
 
 POLL_S = 0.2
 MAX_WIDTH = 10_000
@@ -92,8 +96,9 @@ def run_script(
 @click.command()
 @click.option("--follow", "-f", is_flag=True, help="Go on with what scripts write from now on, until Ctrl-C.")
 @click.option("--lines", default=50, show_default=True, metavar="N", help="How many of the last lines to begin with.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON line per line: node, script, level, time, text.")
 @arguments.data
-def console(follow: bool, lines: int, data: Path) -> None:
+def console(follow: bool, lines: int, as_json: bool, data: Path) -> None:
     """Show what scripts wrote.
 
     \b
@@ -107,14 +112,39 @@ def console(follow: bool, lines: int, data: Path) -> None:
         before = older.read_bytes() if older.exists() else b""
         file = path.open("rb") if path.exists() else None
         text = (before + (file.read() if file else b"")).decode(errors="replace")
-        for line in text.splitlines()[-lines:] if lines > 0 else ():
-            click.echo(line)
+        show = Parser(node_of(data)).show if as_json else partial(click.echo, nl=False)
+        show("".join(f"{line}\n" for line in text.splitlines()[-lines:] if lines > 0))
         for grown in growth(path, file) if follow else ():
-            click.echo(grown, nl=False)
+            show(grown)
     except KeyboardInterrupt:
         return
     except OSError as error:
         raise RemoraError(f"{path}: expected a readable file, got {error.strerror or error}") from None
+
+
+class Parser:
+    """Lines of ``console.log`` as JSON: ``[node-script:LEVEL] date: text``, where LEVEL is missing for LOG."""
+
+    def __init__(self, node: str) -> None:
+        """``node``: without it nobody could say where its name ends and that of a script begins."""
+        self._form = re.compile(
+            rf"\[{re.escape(node)}-(.*?)(?::(ERROR))?\] (\w+, \d+ \w+ \d+ [\d:]+ GMT): (.*)", re.DOTALL
+        )
+        self._node, self._rest = node, ""
+
+    def show(self, text: str) -> None:
+        """Print each line that is whole."""
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            match = self._form.fullmatch(line)
+            script, level, date, said = match.groups() if match else ("", None, "", line)
+            row = {"node": self._node, "script": script, "level": level or "LOG", "time": date, "text": said}
+            click.echo(json_line(row), nl=False)
+
+
+def node_of(data: Path) -> str:
+    """The node that a data folder belongs to."""
+    return str(json.loads((data / "instance.json").read_text())["node"])
 
 
 def growth(path: Path, file: BinaryIO | None) -> Iterator[str]:

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from engine.errors import ConfigError
 from engine.jail.confine import JailBroken, confine
 from engine.jail.layers import Jail
 from engine.jail.limits import close_descriptors
@@ -39,12 +40,20 @@ class Probe:
 
 
 def ask(mode: str, user: int) -> Probe:
-    """Confine a process of its own and hear what came of it. Takes about 50 ms."""
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "engine.jail.probe", mode, str(user)],
-        env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-        stdout=subprocess.PIPE, timeout=PATIENCE_S, check=True,
-    )  # fmt: skip
+    """Confine a process of its own and hear what came of it. Takes about 50 ms.
+
+    Raises:
+        ConfigError: this user may not run the interpreter at all.
+    """
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "engine.jail.probe", mode, str(user)],
+            env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            stdout=subprocess.PIPE, timeout=PATIENCE_S, check=True,
+        )  # fmt: skip
+    except PermissionError:
+        hint = "install Remora where this user may read it"
+        raise ConfigError("python", "an interpreter that this user may run", sys.executable, hint) from None
     return Probe(**json.loads(done.stdout))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import threading
 from pathlib import Path
@@ -95,6 +96,25 @@ def test_the_console_is_read_and_followed_through_its_rotation(tmp_path: Path) -
     process.wait()
     process.stdout.close()
     watchdog.cancel()
+
+
+def test_the_console_is_there_in_parts_whatever_names_and_lines_look_like(tmp_path: Path) -> None:
+    open_folder(tmp_path, "node-1", 0)
+    date = "Fri, 20 Nov 2026 13:09:10 GMT"
+    lines = [
+        f"[node-1-top-5.py] {date}: hello",
+        f"[node-1-a]b:c.py:ERROR] {date}: line 3: KeyError: [x] {date}: y",
+        "torn",
+    ]
+    (tmp_path / "console.log").write_text("".join(f"{line}\n" for line in lines))
+    shown = remora("scripts", "console", "--json", "--data", str(tmp_path))
+    rows = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert [(row["node"], row["script"], row["level"], row["text"]) for row in rows] == [
+        ("node-1", "top-5.py", "LOG", "hello"),
+        ("node-1", "a]b:c.py", "ERROR", f"line 3: KeyError: [x] {date}: y"),
+        ("node-1", "", "LOG", "torn"),
+    ]
+    assert rows[0]["time"] == date
 
 
 def test_a_folder_without_an_instance_has_no_console(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ HOOK = "def onItemCaptured(data):\n    "
 
 REFUSED = {
     "attributes": {
+        "object behind setTimeout": "x = setTimeout.__self__",
+        "timers behind wrapper": "x = wrapper._timers",
         "class of a tuple": "x = ().__class__",
         "class in an f-string": "x = f'{().__class__}'",
         "globals of a helper": "x = console.log.__globals__",
@@ -181,6 +183,8 @@ REFUSED = {
 
 RAISES = {
     "attributes": {
+        "object behind setTimeout by name": "getattr(setTimeout, '__' + 'self__')",
+        "timers behind wrapper by name": "getattr(wrapper, '_' + 'timers')",
         "getattr": "getattr(1, '__class__')",
         "getattr of a frame": "g = (i for i in [1])\n    getattr(g, 'gi_' + 'frame')",
         "getattr of a method's object": "getattr(console.log, '__' + 'self__')",
@@ -208,6 +212,9 @@ RAISES = {
         "raise from a helper": "raise ValueError() from console",
     },
     "writes": {
+        "numbers about itself": "stats.dropped = 0",
+        "numbers by setattr": "setattr(stats, 'waiting', 0)",
+        "verdicts replaced": "test.fail = print",
         "setattr": "setattr(file, 'copy', 1)",
         "setattr of a hidden name": "class A: pass\n    setattr(A, '__init__', 1)",
         "module changed": "import re\n    re.compile = 1",
@@ -264,6 +271,16 @@ RAISES = {
         "huge int to text": "str(10 ** 5000)",
     },
     "arguments": {
+        "time that lies": "class A:\n        def __float__(self): return 1.0\n    setTimeout(print, A())",
+        "time that is none": "setTimeout(print, float('nan'))",
+        "timer that is no function": "setTimeout('print()', 1)",
+        "archive of itself": "x = []\n    x.append(x)\n    wrapper.buildHAR(x)",
+        "archive of a map that lies": "class A(dict):\n        def items(self): return 5\n    wrapper.buildHAR([A()])",
+        "options that lie": "class A:\n        def get(self, k): return k\n    wrapper.kflPcapS3(data, A())",
+        "recordings of a filter bomb": "wrapper.kflPcapS3(data, {'kflArr': ['(' * 5000 + 'http' + ')' * 5000]})",
+        "verdict on a map that lies": "class A:\n        def keys(self): return ['a']\n    test.fail(A())",
+        "deep YAML": "utils.json2Yaml('[' * 10**5)",
+        "YAML of a text subclass": "class S(str): pass\n    utils.json2Yaml(S('1'))",
         "on_item too late": "on_item('http')(print)",
         "named tuple with code as a name": "from collections import namedtuple\n    namedtuple('A', ['a=print()'])",
         "path with eq": "class A:\n        def __eq__(self, other): return True\n    file.copy(A(), 'x')",
@@ -305,6 +322,7 @@ RAISES = {
 
 STOPPED = {
     "CPU": {
+        "YAML of a million": "utils.json2Yaml('[' + '1,' * 10**6 + '1]')",
         "loop": "while True: pass",
         "bare except": "while True:\n        try:\n            while True: pass\n        except:\n            pass",
         "finally continue": "while True:\n        try:\n            while True: pass\n        finally: continue",
@@ -322,6 +340,8 @@ STOPPED = {
         "subclasses of subclasses": "c = HelperError\n    while True:\n        class D(c): pass\n        c = D",
     },
     "floods": {
+        "timers": "while True: setTimeout(print, 10**9)",
+        "timers set and cleared": "while True: clearTimeout(setTimeout(print, 1))",
         "console lines": "while True: console.log('x')",
         "long console lines": "while True: console.log('x' * 2000)",
         "calls": "while True: file.write('a', 'x')",

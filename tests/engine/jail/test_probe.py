@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
 
+from engine.errors import ConfigError
 from engine.jail import probe
 from engine.jail.layers import wanted
 from engine.jail.memory import resident_bytes
@@ -41,3 +44,11 @@ def test_memory_in_ram_is_that_of_the_process() -> None:
     held = b"x" * (64 << 20)
     assert resident_bytes(os.getpid()) >= before + len(held) // 2
     assert resident_bytes(2**22 + 1) == 0
+
+
+def test_a_user_who_may_not_run_the_interpreter_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = tmp_path / "python"
+    hidden.write_text("")
+    monkeypatch.setattr(sys, "executable", str(hidden))
+    with pytest.raises(ConfigError, match="expected an interpreter that this user may run, got"):
+        probe.ask("standard", -1)

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import selectors
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from engine import clock
 from engine.configure import configure
 from engine.errors import ConfigError
-from engine.supervisor.scriptfolders import folders_of, is_active, read_folders
+from engine.scripting.options import ScriptOptions
+from engine.supervisor.scriptfolders import ScriptFolders, folders_of, is_active, read_folders
 
 TEXT = b"# Top talkers.\n# Env: TOP\n\ncount = 0\n"
 
@@ -61,3 +65,89 @@ def test_folders_are_relative_to_the_file_that_names_them_and_count_once(tmp_pat
         Path("y").absolute(),
     ]
     assert folders_of(configure(None, [], {}).settings.scripts) == []
+
+
+class Loaded:
+    """Takes the set of scripts instead of the processes that would run them."""
+
+    def __init__(self) -> None:
+        self.sets: list[dict[str, bytes]] = []
+
+    def set_texts(self, texts: dict[str, bytes], _now_s: float, _unread: dict[str, str]) -> None:
+        self.sets.append(dict(texts))
+
+
+class Watched:
+    """A folder that is watched, and a loop around it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.loaded, self.selector = folder, Loaded(), selectors.DefaultSelector()
+        options = ScriptOptions(source=str(folder))
+        self.folders = ScriptFolders(options, self.loaded, self.selector)  # type: ignore[arg-type]  # as much as is used
+        self.folders.load()
+
+    def turn(self, wait_s: float = 0.01) -> None:
+        for key, _ in self.selector.select(wait_s):
+            key.data()
+        self.folders.take_due(clock.monotonic_s())
+
+    def until(self, names: set[str]) -> None:
+        deadline_s = clock.monotonic_s() + 20
+        while set(self.loaded.sets[-1]) != names:
+            assert clock.monotonic_s() < deadline_s, self.loaded.sets
+            self.turn()
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Watched]:
+    scene = Watched(tmp_path)
+    yield scene
+    scene.folders.close()
+    scene.selector.close()
+
+
+@pytest.mark.slow
+def test_files_that_come_together_are_one_new_set(watched: Watched) -> None:
+    for number in range(5):
+        (watched.folder / f"{number}.py").write_text("x = 1\n")
+    watched.until({f"{number}.py" for number in range(5)})
+    assert [len(texts) for texts in watched.loaded.sets] == [0, 5]
+
+
+@pytest.mark.slow
+def test_a_file_that_goes_or_gets_another_name_does_so_here(watched: Watched) -> None:
+    (watched.folder / "a.py").write_text("x = 1\n")
+    (watched.folder / "b.py").write_text("x = 2\n")
+    watched.until({"a.py", "b.py"})
+    (watched.folder / "a.py").rename(watched.folder / "c.py")
+    watched.until({"b.py", "c.py"})
+    (watched.folder / "b.py").unlink()
+    watched.until({"c.py"})
+    (watched.folder / "c.py").rename(watched.folder / ".c.py.swp")
+    watched.until(set())
+
+
+@pytest.mark.slow
+def test_a_file_that_is_still_being_written_is_read_when_it_rests(watched: Watched) -> None:
+    with (watched.folder / "a.py").open("w") as file:
+        for line in range(30):
+            file.write(f"x{line} = (\n")
+            file.flush()
+            watched.turn()
+        file.write("1" + ")" * 30)
+    watched.until({"a.py"})
+    texts = [texts["a.py"] for texts in watched.loaded.sets if texts]
+    assert texts[-1].endswith(b")")
+    assert all(text.endswith(b")") for text in texts), "half a file was loaded"
+
+
+@pytest.mark.slow
+def test_an_editor_that_replaces_the_file_is_a_change_like_any_other(watched: Watched) -> None:
+    (watched.folder / "a.py").write_text("x = 1\n")
+    watched.until({"a.py"})
+    (watched.folder / "a.py~").write_text("x = 2\n")
+    (watched.folder / "a.py~").replace(watched.folder / "a.py")
+    deadline_s = clock.monotonic_s() + 20
+    while watched.loaded.sets[-1]["a.py"] != b"x = 2\n":
+        assert clock.monotonic_s() < deadline_s
+        watched.turn()
