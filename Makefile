@@ -10,9 +10,10 @@ BENCH  ?=
 SEED   ?= 1
 FRAMES ?= 10000000
 FILES  ?= 100000
+KILLS  ?= 300
 TALKS  ?= 1000000
 
-.PHONY: help demo test check format lint types bench clean fidelity fuzz hostile
+.PHONY: help demo test check format lint types bench clean fidelity fuzz hostile crash faults
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -61,6 +62,12 @@ fuzz: $(STAMP) ## mutated frames, capture files, filters and streams, SEED=1 FRA
 
 fidelity: $(STAMP) ## the captures of REMORA_CORPUS beside tshark, Zeek and Arkime; writes docs/fidelity.md
 	@$(BIN)/python -m tests.fidelity
+
+crash: $(STAMP) ## SIGKILL for every process of running instances, KILLS=300 SEED=1: about an hour; CI runs a slice
+	@$(BIN)/python -m tests.crash --kills $(KILLS) --seed $(SEED)
+
+faults: $(STAMP) ## every fault between shipper and bucket; the table of docs/reliability.md
+	@$(BIN)/python -m tests.faults
 
 hostile: $(STAMP) ## every attempt to get out of a script; the tables of docs/security.md (as root)
 	@$(BIN)/python -m tests.hostile.page

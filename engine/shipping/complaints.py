@@ -9,8 +9,8 @@ from dataclasses import dataclass
 COMPLAIN_S = 10.0
 MAX_KINDS = 16
 """Kinds that are told apart at a time; what is different each time is one."""
-_WHERE = re.compile(r"\S*/\S*|0x[0-9a-f]+|\d{4,}")
-"""Paths and URLs, addresses in memory, long numbers: where it happened, not what."""
+_WHERE = re.compile(r"\S*/\S*|[\w+/]{6}==|0x[0-9a-f]+|\d{4,}")
+"""Paths and URLs, checksums, addresses in memory, long numbers: where it happened, not what."""
 
 
 @dataclass(slots=True)

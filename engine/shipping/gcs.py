@@ -14,6 +14,7 @@ The rights it needs are ``storage.objects.create`` and ``storage.objects.get``.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +36,7 @@ from engine.shipping.checksum import copy_with_checksum
 from engine.shipping.destination import DestinationMisconfigured, LocalDamage, OtherContent
 from engine.shipping.key import BadKey, load_key
 from engine.shipping.outbox import check_name
+from engine.shipping.reasons import reason
 
 SCOPES = ("https://www.googleapis.com/auth/devstorage.read_write",)
 TIMEOUT_S = (60, 60)
@@ -47,6 +49,7 @@ CONNECTIONS = 64
 """At most; the client's default of 10 would throw connections of more threads away."""
 
 _TYPES = {".gz": "application/gzip", ".json": "application/json", ".pcap": "application/vnd.tcpdump.pcap"}
+_REQUEST = re.compile(r"\b(GET|POST|PUT) \S+: ?")
 _RETRY = DEFAULT_RETRY.with_timeout(RETRY_S)
 
 
@@ -197,5 +200,12 @@ def _refused_for_good(error: Exception) -> bool:
     )
 
 
-def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+def _short(error: BaseException) -> str:
+    """``503 Service Unavailable``, ``ConnectionResetError: Connection reset by peer``: without URLs."""
+    if isinstance(error, api.RetryError) and error.cause is not None:
+        return f"{_short(error.cause)}, retried for {RETRY_S:.0f} s"
+    if isinstance(error, api.GoogleAPICallError):
+        return f"{int(error.code or 0)} {_REQUEST.sub('', ' '.join(str(error.message).split()))[:300]}"
+    if isinstance(error, auth.GoogleAuthError):
+        return f"no access token: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    return reason(error)

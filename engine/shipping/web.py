@@ -11,6 +11,7 @@ import requests
 from engine.errors import UploadError, UploadRefused
 from engine.shipping.destination import DestinationMisconfigured
 from engine.shipping.outbox import Request
+from engine.shipping.reasons import reason
 from engine.shipping.request import SECRET, check_origin, origin_of
 
 CONNECT_S, READ_S = 10.0, 30.0
@@ -64,15 +65,6 @@ def _status(method: str, url: str, origin: str, headers: Mapping[str, str], body
         ):
             return int(answer.status_code)
     except requests.exceptions.SSLError as error:
-        raise DestinationMisconfigured(f"{origin}: {_reason(error)}") from None
+        raise DestinationMisconfigured(f"{origin}: {reason(error)}") from None
     except requests.RequestException as error:
-        raise UploadError(f"{origin}: {_reason(error)}") from None
-
-
-def _reason(error: BaseException) -> str:
-    """The innermost cause; texts of the library name the whole URL, which may be a secret."""
-    innermost, deeper = error, error.__cause__ or error.__context__
-    while deeper is not None:
-        innermost, deeper = deeper, deeper.__cause__ or deeper.__context__
-    reason = getattr(innermost, "strerror", None)
-    return f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+        raise UploadError(f"{origin}: {reason(error)}") from None

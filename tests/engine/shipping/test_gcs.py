@@ -1,17 +1,10 @@
 from __future__ import annotations
 
-import base64
 import json
-import threading
-import urllib.parse
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from google.cloud import storage
 
 import engine.shipping.gcs as gcs
@@ -21,6 +14,7 @@ from engine.shipping.gcs import GcsBucket
 from tests.support.audit import crc32c
 from tests.support.destination_contract import NAME, DestinationContract
 from tests.support.gcs_server import Store, serve
+from tests.support.tokens import Tokens, serve_tokens
 
 CONTENT = b"packets" * 1000
 
@@ -191,62 +185,10 @@ def test_without_credentials_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch
         GcsBucket("gs://forensics", "")
 
 
-class Tokens:
-    """A token endpoint (RFC 7523) that verifies the assertion."""
-
-    def __init__(self) -> None:
-        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        self.status, self.asked, self.failures = 200, 0, 0
-        self.claims: dict[str, Any] = {}
-
-    def info(self, address: str) -> dict[str, str]:
-        kind = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        return {
-            "type": "service_account",
-            "project_id": "shop",
-            "private_key": self.key.private_bytes(*kind).decode(),
-            "client_email": "recorder@shop.iam.gserviceaccount.com",
-            "token_uri": address,
-        }
-
-    def answer(self, body: bytes) -> tuple[int, dict[str, Any]]:
-        self.asked += 1
-        assertion = urllib.parse.parse_qs(body.decode())["assertion"][0]
-        signed, _, signature = assertion.rpartition(".")
-        self.key.public_key().verify(decoded(signature), signed.encode(), padding.PKCS1v15(), hashes.SHA256())
-        self.claims = json.loads(decoded(signed.split(".")[1]))
-        if self.failures or self.status != 200:
-            self.failures -= 1
-            return self.status, {"error": "invalid_grant" if self.status == 400 else "unavailable"}
-        return 200, {"access_token": f"token-{self.asked}", "expires_in": 3600, "token_type": "Bearer"}
-
-
-def decoded(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
 @pytest.fixture
 def tokens() -> Iterator[tuple[Tokens, str]]:
-    state = Tokens()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            status, value = state.answer(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            self.wfile.write(json.dumps(value).encode())
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    endpoint = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=endpoint.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield state, json.dumps(state.info(f"http://127.0.0.1:{endpoint.server_address[1]}/token"))
-    endpoint.shutdown()
-    thread.join()
-    endpoint.server_close()
+    with serve_tokens() as (state, address):
+        yield state, json.dumps(state.info(address))
 
 
 def test_a_service_account_signs_for_the_right_scope_and_its_token_is_used(

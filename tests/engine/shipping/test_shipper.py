@@ -2,16 +2,13 @@ from __future__ import annotations
 
 import json
 import os
-import select
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import engine.shipping.gcs as gcs
-from engine.counters import Counters
 from engine.errors import StorageError
-from engine.shipping.choose import Destinations
 from engine.shipping.outbox import Upload, UploadFile, publish
 from engine.shipping.queue import drop, waiting
 from engine.shipping.request import checked_request, enqueue_request
@@ -19,53 +16,8 @@ from engine.shipping.shipper import Shipper
 from engine.shipping.web import Web
 from tests.support.audit import crc32c, objects_in
 from tests.support.gcs_server import Store, serve
+from tests.support.harbour import FILES, Harbour
 from tests.support.receiver import receiving
-
-FILES = ("pcap", "streams", "items", "manifest")
-
-
-class Harbour:
-    """An outbox, its shipper and a clock that tests move."""
-
-    def __init__(self, root: Path, dead_limit_bytes: int = 1 << 30) -> None:
-        self._dead_limit_bytes = dead_limit_bytes
-        self.outbox, self.counters, self.destinations = root / "outbox", Counters(), Destinations()
-        self.now_s = 0.0
-        self.shipper = self.open()
-
-    def open(self) -> Shipper:
-        return Shipper(
-            self.outbox, 4, self.destinations, Web([], {}), {}, self.counters, lambda: 1.0, self._dead_limit_bytes
-        )
-
-    def add(self, batch: str, destination: str, files: tuple[str, ...] = FILES) -> None:
-        building = self.outbox / "tmp" / batch
-        building.mkdir(parents=True)
-        uploads = []
-        for file in files:
-            content = f"{file} of {batch}".encode()
-            (building / file).write_bytes(content)
-            uploads.append(UploadFile(file, f"{file}/{batch}", len(content), crc32c(content)))
-        publish(building, self.outbox, batch, Upload(destination, "", uploads))
-
-    def names(self, folder: str = "ready") -> list[str]:
-        path = self.outbox / folder
-        return sorted(os.listdir(path)) if path.exists() else []
-
-    def step(self) -> None:
-        """Begin what is due, and wait until all of it has ended."""
-        self.shipper.step(self.now_s)
-        while self.shipper._flying:
-            select.select([self.shipper], [], [], 10)
-            self.shipper.step(self.now_s)
-
-    def until(self, done: Callable[[], bool], longest: int = 200) -> None:
-        for _ in range(longest):
-            self.step()
-            if done():
-                return
-            self.now_s += 7
-        raise AssertionError("never done")
 
 
 @pytest.fixture
