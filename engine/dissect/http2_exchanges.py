@@ -99,7 +99,7 @@ class Exchanges:
         if payload is not None:
             payload.size_bytes += size_bytes
             if note:
-                payload.notes.append(note)
+                payload.notes.append(f"trailers: {note}" if payload.trailers is fields else note)
         return payload
 
     def promise(

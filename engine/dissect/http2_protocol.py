@@ -29,8 +29,8 @@ _MAX_FRAMES = 64
 def detect(data: bytes) -> Verdict:
     """The preface of a client, or frames that follow each other.
 
-    In the middle of a connection a header block that makes sense is enough; frames that carry none of the structure
-    (data, pings) only are where the ports say so too.
+    In the middle of a connection a header block that makes sense is enough, or frames that end where the bytes do;
+    others (data that goes on) are plausible.
     """
     if data.startswith(PREFACE):
         return Verdict.SURE
@@ -54,6 +54,8 @@ def detect(data: bytes) -> Verdict:
             return Verdict.SURE
         if kind == SETTINGS and pos > start:
             return Verdict.NO
+    if pos == len(data) > HEADER_BYTES:
+        return Verdict.SURE
     return Verdict.PLAUSIBLE if frames else Verdict.SHORT
 
 
@@ -99,9 +101,9 @@ GQL_2 = _constant(
 
 
 def describe(request: Payload | None, response: Payload | None) -> dict[str, Any]:
-    """gRPC, as either content type says; GraphQL, as the request says; else HTTP/2."""
+    """gRPC, as either half says; GraphQL, as the request says; else HTTP/2."""
     for payload in (request, response):
-        if isinstance(payload, Http2Payload) and payload.count is not None:
+        if isinstance(payload, Http2Payload) and payload.is_call:
             return GRPC
     asked = isinstance(request, Http2Payload) and request.operations()
     return GQL_2 if asked else HTTP_2

@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.dissect.graphql_queries import Operation
 from engine.dissect.grpc_messages import MessageCount, call_of, is_grpc, messages_of, status_of
-from engine.dissect.http2_headers import Field
+from engine.dissect.http2_headers import UNKNOWN, Field
 from engine.dissect.http_sections import Body, content_of, cookies_of, operations_of, post_data, query_of
 from engine.dissect.message import Problem
 
@@ -21,6 +21,7 @@ class Http2Payload(Body):
         "count",
         "end_ns",
         "fields",
+        "maybe_grpc",
         "notes",
         "pushed",
         "size_bytes",
@@ -41,7 +42,10 @@ class Http2Payload(Body):
         self.pushed = False
         """The server promised it (RFC 9113, 8.4); nobody asked."""
         self.start_ns = self.end_ns = self.size_bytes = 0
-        self.count = MessageCount() if is_grpc(self.field("content-type")) else None
+        mime_type = self.field("content-type")
+        self.maybe_grpc = not mime_type and any(name.startswith(UNKNOWN) for name, _ in fields)
+        """The content type may be among the fields that are not known."""
+        self.count = MessageCount() if self.maybe_grpc or is_grpc(mime_type) else None
 
     def field(self, name: str) -> str:
         """The first value of this field, not of a trailer; empty where there is none."""
@@ -77,6 +81,14 @@ class Http2Payload(Body):
         said += [f"{half}: {note}" for note in self.notes]
         return Problem(self.fault.type if self.fault else "dissection", "; ".join(said))
 
+    @property
+    def is_call(self) -> bool:
+        """It is half a call of gRPC: its content type says so, or that is not known and the body is such messages."""
+        count = self.count
+        if count is None or not self.maybe_grpc:
+            return count is not None
+        return count.messages > 0 and not count.cut and not count.broken
+
     def operations(self) -> list[Operation]:
         """Those of GraphQL that a request asks for."""
         query = self.field(":path").partition("?")[2]
@@ -84,14 +96,14 @@ class Http2Payload(Body):
 
     def section(self) -> dict[str, Any]:
         """``request`` or ``response`` of the item."""
-        calls = self.count is not None  # of gRPC, whose trailers are looked for among the headers
-        headers = _joined(self.fields + self.trailers if calls and self.trailers else self.fields)
+        is_call = self.is_call  # whose trailers are looked for among the headers
+        headers = _joined(self.fields + self.trailers if is_call and self.trailers else self.fields)
         section = self._request(headers) if self.is_request else self._response(headers)
         if self.pushed:
             section["pushed"] = True
         if self.trailers:
             section["trailers"] = _joined(self.trailers)
-        if self.count is not None:
+        if is_call:
             section["grpc"] = self._grpc(headers)
         return section
 
@@ -154,6 +166,8 @@ class Http2Payload(Body):
             section["comment"] = "messages are missing in the counts: bytes were not captured"
         elif count.cut:
             section["comment"] = "the last message is not whole"
+        elif self.maybe_grpc:
+            section["comment"] = "taken for gRPC by its messages: the content type was not captured"
         return section
 
 

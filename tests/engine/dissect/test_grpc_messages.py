@@ -12,7 +12,7 @@ from engine.dissect.http2_protocol import GRPC as GRPC_PROTOCOL
 from engine.dissect.http2_protocol import HTTP_2, describe
 from engine.dissect.options import DissectOptions
 from engine.streams.stream import CLIENT
-from tests.support.http2_peers import GRPC, Peers, answering, asking, call
+from tests.support.http2_peers import END_HEADERS, GRPC, ByHand, Peers, answering, asking, call, frame
 from tests.support.streams import Said, chunks_of
 
 LIMIT = 10_000
@@ -165,3 +165,21 @@ def test_either_content_type_tells_grpc() -> None:
     request, response = (told.payload for chunk in chunks_of(talk) for told in dissector.feed(chunk))
     assert describe(request, response) is GRPC_PROTOCOL
     assert describe(request, None) is HTTP_2
+
+
+@pytest.mark.parametrize(
+    ("body", "is_one"),
+    [(message(b"a") + message(b""), True), (message(b"ab")[:-1], False), (b"plain text", False), (b"", False)],
+    ids=["messages", "cut", "text", "none"],
+)
+def test_where_the_content_type_was_not_captured_the_messages_tell(body: bytes, is_one: bool) -> None:
+    hand = ByHand()
+    hand.headers(1, ASK)
+    late = hand.headers(3, ASK, END_HEADERS) + frame(0, 1, 3, body)
+    ((request,),) = (Http2(DissectOptions()).feed(chunk) for chunk in chunks_of([(CLIENT, late)]))
+    assert (describe(request.payload, None) is GRPC_PROTOCOL) == is_one
+    section = request.payload.section()
+    assert ("grpc" in section) == is_one
+    if is_one:
+        assert section["grpc"]["messageCount"] == 2
+        assert section["grpc"]["comment"] == "taken for gRPC by its messages: the content type was not captured"

@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
-from engine.dissect.http2 import Http2, upgraded
+from engine.dissect.http2 import ROW, Http2, upgraded
 from engine.dissect.http2_protocol import detect
 from engine.dissect.http2_sections import Http2Payload
 from engine.dissect.message import Message
 from engine.dissect.options import DissectOptions
-from engine.dissect.table import Verdict
+from engine.dissect.registry import load_rows
+from engine.dissect.table import Verdict, recognise
 from engine.streams.chunk import Chunk
-from engine.streams.stream import CLIENT, SERVER
+from engine.streams.stream import CLIENT, SERVER, TCP
+from tests.fuzz.protocols import names, samples_of
 from tests.support.http2_peers import (
     END_HEADERS,
     END_STREAM,
@@ -314,6 +316,20 @@ def test_trailers_of_an_answer_that_began_before_the_capture_are_told() -> None:
     assert problem.msg == "response: its header fields were not captured"
 
 
+def test_what_is_unknown_of_trailers_is_told_apart() -> None:
+    hand = ByHand()
+    hand.headers(1, answering(200, ("server", "shop")))
+    hand.headers(1, [("sum", "7")])
+    late = hand.headers(3, answering(200, ("server", "shop")), END_HEADERS) + hand.headers(3, [("sum", "7")])
+    (response,) = messages(chunks_of([(SERVER, late)]))
+    problem = response.payload.problem()
+    assert problem is not None
+    assert problem.msg == (
+        "response: table entries of 1 header field were not captured; "
+        "response: trailers: table entries of 1 header field were not captured"
+    )
+
+
 def with_gap(chunk: Chunk, start: int, end: int) -> list[Chunk]:
     """The same without its bytes from ``start`` to ``end``."""
     first = chunk._replace(data=chunk.data[:start], starts=chunk.starts[:start], times_ns=chunk.times_ns[:start])
@@ -430,9 +446,12 @@ def test_what_no_peer_would_accept_ends_it(data: bytes) -> None:
         (ByHand().headers(7, asking("/a"))[:-2], Verdict.SHORT),
         (frame(1, 5, 7, b"\x40\x02a b\1c"), Verdict.NO),
         (frame(1, 5, 7, b"\x82\x7f"), Verdict.NO),
-        (frame(0, 0, 5, b"body"), Verdict.PLAUSIBLE),
+        (frame(0, 0, 5, b"body"), Verdict.SURE),
+        (frame(0, 0, 5, b"body") * 2, Verdict.SURE),
+        (frame(0, 0, 5, b"body") + frame(0, 0, 7, b"body")[:-1], Verdict.PLAUSIBLE),
+        (frame(4, 0, 0), Verdict.PLAUSIBLE),
         (frame(0, 0, 5, b"b" * 9000)[:1400], Verdict.PLAUSIBLE),
-        (frame(6, 0, 0, b"12345678"), Verdict.PLAUSIBLE),
+        (frame(6, 0, 0, b"12345678"), Verdict.SURE),
         (frame(4, 0, 0, b"\xab\xcd\0\0\0\0"), Verdict.NO),
         (b"GET / HTTP/1.1\r\n\r\n", Verdict.NO),
         (b"\x16\x03\x01\x02\x00\x01", Verdict.NO),
@@ -445,6 +464,21 @@ def test_what_no_peer_would_accept_ends_it(data: bytes) -> None:
 )
 def test_first_bytes_tell_http_2(data: bytes, verdict: Verdict) -> None:
     assert detect(data) is verdict
+
+
+@pytest.mark.parametrize("protocol", [name for name in names() if name != "http2"])
+def test_what_other_protocols_say_is_not_taken_for_http_2(protocol: str) -> None:
+    samples = samples_of(protocol)
+    for talk in samples.conversations if samples.row.transport == TCP else ():
+        for _, data in talk:
+            assert detect(data) in (Verdict.NO, Verdict.SHORT), data[:40]
+
+
+@pytest.mark.parametrize("name", TALKS)
+def test_no_other_protocol_takes_what_http_2_says_for_its_own(name: str) -> None:
+    rows = [row for row in load_rows(installed=False) if row.transport == TCP]
+    for _, data in TALKS[name]():
+        assert recognise(rows, data, (51234, 80)) is ROW
 
 
 @pytest.mark.parametrize("seed", range(300))
