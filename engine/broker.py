@@ -148,6 +148,8 @@ def body(child: Child) -> None:
         send=partial(_send, data / "outbox", settings.shipping.egress),
         show=child.endpoint.send,
         names=lambda: _history(resolver),
+        dialect=settings.filters.dialect,
+        macros=settings.filters.macros,
         zone=zone_of(settings.scripts.timezone),
     )
     Broker(child, instance).run()

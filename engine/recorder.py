@@ -108,7 +108,8 @@ class Recorder:
         self._options = options
         self._service, self._policies = service, dict[str, Policy]()
         idle_ns = round(idle_s * clock.NS_PER_S)
-        self._open = partial(Collector, data, run_id, options, counters, idle_ns, self._policy)
+        change = service.change if service is not None else lambda _: None
+        self._open = partial(Collector, data, run_id, options, counters, idle_ns, self._policy, change)
         self._collector: Collector | None = None
         self._expire_after_ns = 0
         self._threads = ThreadPoolExecutor(1, "sealing")

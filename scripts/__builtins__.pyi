@@ -454,6 +454,25 @@ class _Pcap:
     def nameResolutionHistory(self) -> dict[str, dict[str, Any]]:
         """Unix second -> address -> name."""
 
+class _Recordings:
+    def create(
+        self,
+        name: str,
+        kfl: str = "",
+        start: str = "",
+        iterations: int = 1,
+        duration: str | float = 0,
+        expiration: str | float = 0,
+        redact: Sequence[str] = (),
+        packets: bool | None = None,
+        fromStart: bool = False,
+    ) -> None:
+        """Record what a filter matches, by a schedule; nothing where this job is there already. Numbers are minutes."""
+    def stop(self, name: str) -> None:
+        """Keep no further streams in a job of this script."""
+    def list(self) -> list[dict[str, str]]:
+        """This script's jobs that are not over: ``name``, ``kfl``, ``state``, ``ends``, ``next``."""
+
 class _Stats:
     """Numbers of this script, as of the items that it works on."""
 
@@ -553,6 +572,7 @@ json: _Json
 kfl: _Kfl
 math: _Math
 pcap: _Pcap
+recordings: _Recordings
 stats: _Stats
 test: _Test
 time: _Time

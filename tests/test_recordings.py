@@ -181,3 +181,30 @@ def test_what_is_asked_wrongly_is_said(tmp_path: Path) -> None:
     done = remora("recordings", "list", "--data", str(tmp_path))
     assert done.returncode == 2
     assert "expected a data folder of Remora" in done.stderr
+
+
+SCRIPT = """
+recordings.create("slow", "dns", redact=["request.questions"])
+try:
+    recordings.create("everything", "")
+except HelperError as error:
+    console.error(error)
+"""
+
+
+def test_a_script_makes_a_recording_beside_those_of_the_operator(tmp_path: Path, capture: Path) -> None:
+    """The operator's name is taken; what the script asked for before the first packet was read may miss some."""
+    sets = ("recordings=[{name: everything}]",)
+    instance = Instance(tmp_path, str(capture), "--pace", "realtime", scripts={"a.py": SCRIPT}, sets=sets, grace="20s")
+    try:
+        instance.until(lambda status: status["counters"].get("recordings_due") == 2)
+        instance.until(lambda status: status["counters"].get("recordings_matched_total", 0) >= 1)
+        (row,) = asked(instance, "list", "slow", "--json")
+        assert (row["by"], row["packets"]) == ("script a.py", False)
+        assert instance.stop() == 0, instance.output()
+        assert "'everything' was made by configuration" in instance.output()
+    finally:
+        instance.close()
+    items = Recording(instance.data / "recordings", "slow").lines("items")
+    assert items
+    assert {str(item["request"]["questions"]) for item in items} == {"[REDACTED]"}

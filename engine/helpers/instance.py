@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,5 +56,9 @@ class Instance:
     names: Callable[[], Mapping[str, Mapping[str, Any]]]
     zone: datetime.tzinfo = datetime.UTC
     """Of the cron specs of jobs."""
+    dialect: str = "auto"
+    """Of filters of recordings."""
+    macros: Mapping[str, str] = field(default_factory=dict)
+    """Of the same."""
     wall_ns: Callable[[], int] = wall_ns
     monotonic_s: Callable[[], float] = monotonic_s

@@ -18,6 +18,7 @@ from engine.helpers.folder import WorkFolder
 from engine.helpers.merge import Merge
 from engine.helpers.streams import Streams
 from engine.helpers.view import VIEW, Reading, in_view, stream_of, view_path
+from engine.recording.journal import Change
 
 _RECORDING = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 MAX_RECORDINGS = 64
@@ -34,6 +35,9 @@ class Journal(Protocol):
 
     def seal(self, recording: str, at_ns: int) -> None:
         """Close the open batches of a recording."""
+
+    def change(self, change: Change) -> None:
+        """Make a recording job, or end it."""
 
 
 class Keeping:
@@ -58,6 +62,11 @@ class Keeping:
         """Ask for the recording's open batches to be closed."""
         with self._lock:
             self._journal.seal(recording, at_ns)
+
+    def change(self, operation: str, by: str, given: Mapping[str, Any], at_ns: int) -> None:
+        """Ask for a recording job, or for its end."""
+        with self._lock:
+            self._journal.change(Change(operation, by, dict(given), at_ns))
 
 
 class Pcap:

@@ -18,6 +18,7 @@ from engine.helpers.instance import Instance, Limits
 from engine.helpers.jobs import Jobs
 from engine.helpers.pcap import Pcap
 from engine.helpers.query import Query
+from engine.helpers.recordings import Recordings
 from engine.helpers.replies import LastCall
 from engine.helpers.schedule import Schedule
 from engine.helpers.state import State
@@ -150,6 +151,9 @@ def open_host(
             Jobs(script.schedule, number, instance.wall_ns),
             Gcs(reading, enqueue, prefix, handles),
             Web(instance.send, handles),
+            Recordings(
+                instance.data, script.name, instance.keeping, instance.wall_ns, instance.dialect, instance.macros
+            ),
             Utils(instance.node),
             Query(number, script.name, instance.show, instance.monotonic_s),
             State(home, lambda: all(host.number <= number for host in script.hosts if host.ready and not host.gone)),

@@ -8,7 +8,7 @@ commit and copies from the cursors of that commit on: nothing is lost and nothin
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from engine.counters import Counters, Drop
 from engine.recording.batch_state import NEVER_NS, Sealing, Totals
 from engine.recording.client_randoms import client_randoms
 from engine.recording.index_tail import ExtentTail, IndexTail, StreamIds
-from engine.recording.journal import Entry, Gap, Keep, SealNow, delete_read, journals, read_journal
+from engine.recording.journal import Change, Entry, Gap, Keep, SealNow, delete_read, journals, read_journal
 from engine.recording.ledger import Ledger
 from engine.recording.open_batches import OpenBatches
 from engine.recording.options import RecordingOptions
@@ -47,6 +47,7 @@ class Collector:
         counters: Counters,
         idle_ns: int = 3_600_000_000_000,
         policies: Policies = lambda _: Policy(),
+        change: Callable[[Change], None] = lambda _: None,
     ) -> None:
         """Go on where the last one committed.
 
@@ -57,11 +58,13 @@ class Collector:
             counters: ``recorder_*``.
             idle_ns: a stream without packets for so long has no end any more: its worker died.
             policies: what each recording writes.
+            change: told what scripts want of jobs, before it counts as read; perhaps twice.
 
         Raises:
             OSError: the disk is full or failing.
         """
         self._data, self._counters, self._options, self._policy = data, counters, options, policies
+        self._change = change
         self.space = Space(data / "outbox", options.limit_bytes)
         opened = data / "outbox" / "open"
         opened.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -90,6 +93,8 @@ class Collector:
         for entry in entries:
             if isinstance(entry, Gap):
                 self._ledger.gaps.add(entry)
+            elif isinstance(entry, Change):
+                self._change(entry)
         self._take_wishes([entry for entry in entries if isinstance(entry, Keep)], now_ns, touched)
         moved |= self._copy_new(now_ns, touched)
         moved |= self._learn(touched)

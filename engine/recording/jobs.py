@@ -160,7 +160,7 @@ class Jobs:
     def _publish(self) -> None:
         """Jobs that are over by now are told as well, for a moment: who is late reads their last run."""
         alive = [job for job in self._jobs.values() if not over(job.plan, self._seen_ns) and self._readable(job)]
-        publish(self._data, Published(_ordered(alive), list(self._jobs)))
+        publish(self._data, Published(_ordered(alive), {job.name: job.by for job in self._jobs.values()}))
 
     def _readable(self, job: Job) -> bool:
         try:

@@ -19,6 +19,7 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import msgspec
 
@@ -68,7 +69,19 @@ class Gap(msgspec.Struct, tag_field="op", tag="gap", frozen=True):
     """How many the kernel counted; 0 where nobody did."""
 
 
-Entry = Keep | SealNow | Gap
+class Change(msgspec.Struct, tag_field="op", tag="change", frozen=True):
+    """A script wants a recording job, or its end."""
+
+    operation: str
+    """``create`` or ``stop``."""
+    by: str
+    """``script NAME``."""
+    given: dict[str, Any]
+    """Properties of the job, or its name."""
+    at_ns: int
+
+
+Entry = Keep | SealNow | Gap | Change
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Entry] = msgspec.msgpack.Decoder(Entry)
@@ -133,6 +146,14 @@ class KeepJournal:
             OSError: not written (disk full); the journal is as it was.
         """
         self._append(gap)
+
+    def change(self, change: Change) -> None:
+        """Ask for a recording job, or for its end.
+
+        Raises:
+            OSError: not written (disk full); the journal is as it was.
+        """
+        self._append(change)
 
     def _append(self, *entries: Entry) -> None:
         if self._end >= FILE_BYTES:

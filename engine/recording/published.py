@@ -20,8 +20,8 @@ class Published(msgspec.Struct, frozen=True):
     """What stands in the file."""
 
     jobs: list[Job] = []
-    known: list[str] = []
-    """Every name there is, of jobs that are over too."""
+    by: dict[str, str] = {}
+    """Every name there is, of jobs that are over too, and who made it."""
 
 
 def publish(data: Path, published: Published) -> None:

@@ -13,11 +13,12 @@ from typing import Any
 import msgspec
 
 from engine import clock
-from engine.errors import RemoraError
+from engine.errors import RemoraError, StorageError
 from engine.recording.batch_state import Totals
 from engine.recording.expiry import expire, is_local, remove_recording
 from engine.recording.job import Job, checked_name, read_job
 from engine.recording.jobs import JobRefused, Jobs, Notice
+from engine.recording.journal import Change
 from engine.recording.plan import NEVER_NS, next_run, over, run_at
 
 OPERATIONS = ("create", "list", "show", "stop", "delete")
@@ -155,6 +156,29 @@ class Service:
             if now_ns - deleted_ns > LATE_BATCHES_NS:
                 self.jobs.store.forget_gone(name)
         return removed
+
+    def change(self, wish: Change) -> None:
+        """What a script wants; told on the console where it cannot be. Harmless when repeated.
+
+        Raises:
+            StorageError: not done; say it again.
+        """
+        name = str(wish.given.get("name"))
+        try:
+            if wish.operation == "stop":
+                if self.jobs.job(name).by == wish.by:
+                    self.jobs.stop(name, wish.at_ns)
+                return
+            job, _ = self._read(wish.given, wish.at_ns, wish.by)
+            known = {other.name: other for other in self.jobs.all}.get(name)
+            if known is None or known.by != wish.by:
+                self.jobs.create(job, wish.at_ns)
+            elif known.created_ns < job.created_ns and (known.asked != job.asked or over(known.plan, wish.at_ns)):
+                self.jobs.replace(job, wish.at_ns)
+        except StorageError:
+            raise
+        except RemoraError as error:
+            self._notice("error", f"Failed recording ({name}) Error: {wish.by}: {error}")
 
     # -- configuration -------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from engine.scripting.facades.kfl import Kfl, KflError, compiler
 from engine.scripting.facades.language import Json, Math, Time
 from engine.scripting.facades.modules import MODULES
 from engine.scripting.facades.pcap import Pcap
+from engine.scripting.facades.recordings import Recordings
 from engine.scripting.facades.stats import Standing, Stats
 from engine.scripting.facades.test import Test
 from engine.scripting.facades.timers import Timers
@@ -28,7 +29,7 @@ from hooks.items import Item, PacketInfo
 from hooks.records import Record
 
 HELPERS: tuple[type[Facade], ...] = (
-    Console, Env, File, Jobs, Json, Kfl, Math, Pcap, Stats, Test, Time, Utils, Vendor, Wrapper,
+    Console, Env, File, Jobs, Json, Kfl, Math, Pcap, Recordings, Stats, Test, Time, Utils, Vendor, Wrapper,
 )  # fmt: skip
 FUNCTIONS = ("on_item", "setTimeout", "clearTimeout")
 """Helpers that are one function."""
@@ -65,6 +66,7 @@ def build_scope(script: str, environment: dict[str, str], node: str, calls: Call
         filters,
         Math(),
         pcap,
+        Recordings(calls),
         Stats(standing),
         Test(),
         Time(),
