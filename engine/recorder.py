@@ -35,6 +35,7 @@ from engine.shipping.address import credentials_for, destination_text
 from engine.shipping.checksum import Crc32c
 from engine.shipping.outbox import Upload, UploadFile, clear_leftovers, make_building_folder, publish
 from engine.shipping.queue import READY, drop, waiting
+from engine.units import format_bytes
 
 PASS_S = 0.5
 """Between two passes; promised is a second."""
@@ -111,6 +112,9 @@ class Recorder:
         change = service.change if service is not None else lambda _: None
         self._open = partial(Collector, data, run_id, options, counters, idle_ns, self._policy, change)
         self._collector: Collector | None = None
+        self._refused: dict[str, int] = {}
+        """Streams refused per recording, as far as they were said."""
+        self._refused_known, self._refused_after_s = False, -math.inf
         self._expire_after_ns = 0
         self._threads = ThreadPoolExecutor(1, "sealing")
         self._building: dict[str, Future[None]] = {}
@@ -136,6 +140,7 @@ class Recorder:
             if self._options.when_full == "oldest" and collector.space.full(now_ns):
                 self._make_room(collector)
             moved = collector.collect(now_ns)
+            self._say_refused(collector, now_s)
             batches = collector.batches
             due = [state.id for state in batches.filled()] if everything else list(batches.due(now_ns))
             if due:
@@ -164,6 +169,22 @@ class Recorder:
             self._expire_after_ns = now_ns + EXPIRE_NS
             removed = self._service.expire(now_ns)
             self._counters.add("recorder_batches_expired_total", removed) if removed else None
+
+    def _say_refused(self, collector: Collector, now_s: float) -> None:
+        """Streams that found no room, by recording, once in a while."""
+        if self._service is None or now_s < self._refused_after_s:
+            return
+        for name, totals in collector.totals.items():
+            count = totals.refused - self._refused.setdefault(name, 0 if self._refused_known else totals.refused)
+            if count:
+                self._refused[name] = totals.refused
+                self._refused_after_s = now_s + COMPLAIN_S
+                limit = f"recording.limit ({format_bytes(self._options.limit_bytes)}) is reached"
+                hint = "see that its destination takes batches (remora outbox list), or raise it"
+                self._service.notice(
+                    "error", f"Failed recording ({name}) Error: {count} streams were refused: {limit}; {hint}"
+                )
+        self._refused_known = True
 
     def _policy(self, recording: str) -> Policy:
         """What a recording writes; of a job that is over, as long as its streams go on."""

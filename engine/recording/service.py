@@ -66,7 +66,7 @@ class Service:
         """
         self._data, self._runs, self._dissects, self._default = data, bool(run_id), dissects, default_destination
         self._read = partial(read_job, dialect=dialect, macros=macros or {}, check_destination=check_destination)
-        self._notice = notice
+        self.notice = notice
         self.jobs = Jobs(data, run_id, now_ns, notice)
         self.totals: Callable[[], Mapping[str, Totals]] = dict
         """What each recording has got so far."""
@@ -178,7 +178,7 @@ class Service:
         except StorageError:
             raise
         except RemoraError as error:
-            self._notice("error", f"Failed recording ({name}) Error: {wish.by}: {error}")
+            self.notice("error", f"Failed recording ({name}) Error: {wish.by}: {error}")
 
     # -- configuration -------------------------------------------------------------------------------------------------
 
@@ -195,7 +195,7 @@ class Service:
             try:
                 self._configure_one(name, one, now_ns)
             except RemoraError as error:
-                self._notice("error", f"Failed recording ({name}) Error: {error}")
+                self.notice("error", f"Failed recording ({name}) Error: {error}")
 
     def _configure_one(self, name: str, one: Mapping[str, Any], now_ns: int) -> None:
         job, notes = self._read(one, now_ns, CONFIGURATION)
@@ -207,7 +207,7 @@ class Service:
         else:
             self.jobs.create(job, now_ns)
         for note in notes:
-            self._notice("warn", f"recording ({name}): {note}")
+            self.notice("warn", f"recording ({name}): {note}")
 
     # -- rows ----------------------------------------------------------------------------------------------------------
 

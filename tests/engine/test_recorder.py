@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import time
 from collections.abc import Iterator
@@ -10,10 +11,13 @@ import pytest
 
 from engine.config import Settings
 from engine.counters import Counters
+from engine.errors import RemoraError
 from engine.frames.control import Finished, Flush, Seal
 from engine.recorder import FINAL_ATTEMPTS, RETRY_S, Recorder, remainder
+from engine.recording.names import ENDINGS
 from engine.recording.options import RecordingOptions
 from engine.recording.sealing import Origin
+from engine.recording.service import Service
 from tests.support.audit import audit, objects_in, objects_ready
 from tests.support.child import RUN_ID, folder_of_nobody, running
 from tests.support.data_folder import START_NS, DataFolder
@@ -176,3 +180,91 @@ def test_at_the_limit_the_oldest_batches_go_where_the_operator_wants_it(
     assert found.packets == data.wanted(dict.fromkeys(range(deleted + 1, 7), 0)), "the newest are there"
     assert sum(manifest["lost"].get("batches_deleted", 0) for manifest in found.manifests) > 0
     assert any("oldest_batches_deleted" in record.message for record in caplog.records)
+
+
+def with_jobs(data: DataFolder, told: list[str], jobs: list[dict[str, object]], **options: int) -> Recorder:
+    """A recorder that tells what it has to say."""
+    service = Service(data.root, RUN_ID, NOW_NS, lambda level, text: told.append(f"{level}: {text}"))
+    service.configure(jobs, NOW_NS)
+    limits = RecordingOptions(**options)  # type: ignore[arg-type]
+    origin = Origin("local", "n1")
+    return Recorder(data.root, RUN_ID, origin, "recordings", limits, Counters(), service=service)
+
+
+def test_streams_that_find_no_room_are_told_in_the_words_of_kubeshark_once_in_a_while(tmp_path: Path) -> None:
+    data, told = DataFolder(tmp_path / "data"), list[str]()
+    recorder = with_jobs(data, told, [{"name": "example"}], limit_bytes=0)
+    data.capture([(n, START_NS, 60) for n in range(1, 6)])
+    told.clear()
+    recorder.step(NOW_NS, 0.0)
+    for stream, now_s in ((1, 1.0), (2, 2.0), (3, 3.0), (4, 20.0)):
+        data.worker.keep(stream, "example", 0, 0)
+        recorder.step(NOW_NS, now_s)
+    recorder.close()
+    assert [text.partition(": recording.limit")[0] for text in told] == [
+        "error: Failed recording (example) Error: 1 streams were refused",
+        "error: Failed recording (example) Error: 3 streams were refused",
+    ]
+
+
+def test_a_deleted_recording_loses_what_is_open_and_its_local_data(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    recorder = with_jobs(data, [], [{"name": "r"}, {"name": "s"}])
+    service = recorder._service
+    assert service is not None
+    local = data.root / "recordings" / "recording=r" / "items"
+    local.mkdir(parents=True)
+    (local / "x").write_bytes(b"12345")
+    data.capture([(1, START_NS, 60)])
+    data.worker.keep(1, "r", 0, 0)
+    data.worker.keep(1, "s", 0, 0)
+    recorder.step(NOW_NS, 0.0)
+    with pytest.raises(RemoraError, match="expected one that does not record now; stop it first, or give --force"):
+        service.answer("delete", {"name": "r"}, NOW_NS)
+    _, done = service.answer("delete", {"name": "r", "force": True}, NOW_NS)
+    assert done["removed_bytes"] == 5
+    data.capture([(1, START_NS + 1, 60)])
+    recorder.step(NOW_NS, 1.0, everything=True)
+    while recorder.unsealed:
+        recorder.step(NOW_NS, 2.0)
+    recorder.close()
+    found = audit(objects_ready(data.root / "outbox"))
+    assert found.keys() == {"s"}
+    assert found["s"].packets == data.wanted({1: 0})
+    assert not local.exists()
+
+
+def test_local_batches_go_when_they_have_lain_for_their_expiration_and_no_others(tmp_path: Path) -> None:
+    data = DataFolder(tmp_path / "data")
+    recorder = with_jobs(data, [], [{"name": "r", "expiration": "60"}, {"name": "for-ever"}])
+    paths = {}
+    for name, age_s in (("r", 3601), ("r", 3599), ("for-ever", 10**6)):
+        for kind, ending in ENDINGS.items():
+            place = f"recording={name}/{kind}/cluster=local/dt=2026-11-20/hour=10/node=n1/b-{age_s}.{ending}"
+            path = paths[name, age_s, kind] = data.root / "recordings" / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"{}")
+            os.utime(path, ns=(NOW_NS - age_s * 10**9,) * 2)
+    recorder.step(NOW_NS, 0.0)
+    recorder.close()
+    assert {key[:2] for key, path in paths.items() if path.exists()} == {("r", 3599), ("for-ever", 10**6)}
+
+
+def test_jobs_of_the_configuration_are_what_it_says_and_what_is_as_before_goes_on(tmp_path: Path) -> None:
+    data, told = DataFolder(tmp_path / "data"), list[str]()
+    first = with_jobs(data, told, [{"name": "a", "kfl": "http"}, {"name": "b", "kfl": "dns"}, {"name": "c"}])
+    first.close()
+    later_ns = NOW_NS + 60 * 10**9
+    service = Service(data.root, RUN_ID, later_ns, lambda _, text: told.append(text))
+    service.answer("create", {"job": {"name": "mine"}}, later_ns)
+    wanted = [{"name": "a", "kfl": "http"}, {"name": "b", "kfl": "redis"}, {"name": "mine", "kfl": "http"}]
+    service.configure(wanted, later_ns)
+    jobs = {job.name: job for job in service.jobs.all}
+    assert jobs["a"].created_ns == NOW_NS
+    assert (jobs["b"].kfl, jobs["b"].created_ns) == ("redis", later_ns)
+    assert jobs["c"].plan.stopped_ns == later_ns
+    assert jobs["mine"].kfl == ""
+    assert (
+        "Failed recording (mine) Error: recording 'mine': expected a name that is free, it was made by command"
+        in told[-1]
+    )
