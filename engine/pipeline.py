@@ -103,8 +103,9 @@ class Pipeline:
 
     def want(self, protocols: frozenset[str] | None) -> None:
         """Dissect only streams of these protocols; None: all of them."""
-        self._dissection.want(protocols)
         self._connections_wanted = protocols is None or not protocols.isdisjoint(("tcp", "udp"))
+        tells = self._connections is not None and self._connections_wanted
+        self._dissection.want(None if tells else protocols)  # what connections speak is found out by dissection alone
 
     def packets(self, batch: Batch, stored: Callable[[Columns], Stored] | None = None) -> Step:
         """Decode a batch and give each packet its stream; ``stored`` names them where they come from segments."""

@@ -92,7 +92,7 @@ def _row(name: str, transport: int, abbr: str, long_name: str, reference: str, d
         "",
         abbr,
         long_name,
-        macro=name,
+        macro=dissector.replace("-", "_"),
         colour="#6b7280",
         reference=f"https://www.rfc-editor.org/rfc/{reference}",
         ports=[],

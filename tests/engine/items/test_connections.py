@@ -195,3 +195,16 @@ def test_filters_ask_for_connections(text: str, count: int) -> None:
     packets = talk().client_says(get("/1")).server_says(answer("200 OK", b"1")).finish().packets
     found = items_of(pipeline(["http", *CONNECTIONS]), packets)
     assert len(list(filter(kfl.compile(text).matches, found))) == count
+
+
+def test_a_query_for_connections_still_finds_out_what_they_speak() -> None:
+    line = pipeline(["http", *CONNECTIONS])
+    line.want(kfl.compile('conn && "HTTP" in conn_l7_detected').protocols)
+    packets = talk().client_says(get("/1")).server_says(answer("200 OK", b"1")).finish().packets
+    assert items_of(line, packets)[-1]["data"]["l7"] == ["HTTP"]
+
+
+def test_a_query_for_something_else_makes_no_items_of_connections() -> None:
+    line = pipeline(["http", *CONNECTIONS])
+    line.want(frozenset({"http"}))
+    assert {item["protocol"]["name"] for item in items_of(line, TRACES["http_keep_alive"]())} == {"http"}
