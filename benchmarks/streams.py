@@ -1,7 +1,8 @@
 """What the stream table and reassembly cost per packet: ``python -m benchmarks.streams [FILE …]``.
 
 Without FILE, captures of short HTTP connections, bulk transfer, DNS and lossy traffic are built. CPU time, the best of
-five runs, batches as a file source yields them; the calibration loop says how fast the machine is.
+five runs, batches as a file source yields them; the calibration loop says how fast the machine is. ``--sides``: each
+side of a stream is counted too, as for items of connections.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from engine.counters import Counters
 from engine.decode.decode import decode
 from engine.streams.options import StreamOptions
 from engine.streams.reassembly import Reassembler
+from engine.streams.sides import Sides
+from engine.streams.stream import TCP, UDP
 from engine.streams.table import StreamTable
 from tests.support.packets import Packet, TcpConversation, in_time_order, udp_frame, write_pcap
 
@@ -44,10 +47,11 @@ class Cost(NamedTuple):
 def main(arguments: list[str]) -> None:
     """Print nanoseconds per packet."""
     gc.disable()
+    sides, arguments = "--sides" in arguments, [each for each in arguments if each != "--sides"]
     print(f"calibration {calibration_ns():6.1f} ns per step")
     with tempfile.TemporaryDirectory() as folder:
         for path in map(Path, arguments) if arguments else built(Path(folder)):
-            costs = [run(str(path)) for _ in range(RUNS)]
+            costs = [run(str(path), sides=sides) for _ in range(RUNS)]
             packets, streams = costs[0].packets, costs[0].streams
             assign = min(cost.assign_ns for cost in costs) / packets
             feed = min(cost.feed_ns for cost in costs) / packets
@@ -57,10 +61,11 @@ def main(arguments: list[str]) -> None:
             )
 
 
-def run(path: str) -> Cost:
+def run(path: str, *, sides: bool = False) -> Cost:
     """One pass over a capture, everything wanted."""
     source, counters, options = open_source(path, 0), Counters(), StreamOptions()
     table = StreamTable(options, counters, itertools.count(1).__next__)
+    table.sides = Sides(table.register, (TCP, UDP)) if sides else None
     reassembler = Reassembler(options, counters, table.register)
     assign_ns = feed_ns = capture_ns = 0
     while not source.ended:

@@ -89,8 +89,8 @@ def _client_subnet(value: bytes) -> str | None:
     """``192.0.2.0/24/0``: address, how much of it was asked with, for how much the answer holds (RFC 7871, 6)."""
     if len(value) < 4 or value[:2] not in (b"\0\1", b"\0\2"):
         return None
-    size = 4 if value[1] == 1 else 16
-    if len(value) > 4 + size:
+    size, prefix, scope = 4 if value[1] == 1 else 16, value[2], value[3]
+    if max(prefix, scope) > 8 * size or len(value) != 4 + (prefix + 7) // 8:  # what RFC 7871, 6 calls malformed
         return None
     return f"{ipaddress.ip_address(value[4:].ljust(size, bytes(1)))}/{value[2]}/{value[3]}"
 

@@ -27,6 +27,12 @@ OPTIONS: list[tuple[dns.edns.Option, str, str]] = [
     (dns.edns.GenericOption(dns.edns.OptionType.make(9), b"\0\0\x0e\x10"), "expire", "3600"),
     (dns.edns.GenericOption(dns.edns.OptionType.make(65001), b"\xab"), "option 65001", "ab"),
     (dns.edns.GenericOption(dns.edns.OptionType.make(8), b"\0\3\1\1"), "client-subnet", "00030101"),
+    (
+        dns.edns.GenericOption(dns.edns.OptionType.make(8), b"\0\1\x21\0" + bytes(5)),
+        "client-subnet",
+        "000121000000000000",
+    ),
+    (dns.edns.GenericOption(dns.edns.OptionType.make(8), b"\0\1\x20\0abc"), "client-subnet", "00012000616263"),
 ]
 
 
