@@ -22,6 +22,7 @@ from engine.resolve.targets import check_targets
 from engine.scripting.options import PER_SCRIPT
 from engine.units import parse_duration_s, parse_size_bytes
 
+MAX_PATH_CHARACTERS = 4096
 SECRET_ENDINGS = ("KEY", "KEY_JSON", "TOKEN", "SECRET", "PASSWORD")
 """Names that end like this hold secrets: scripts see an opaque handle instead of the value."""
 _MACROS = "tap.custommacros."
@@ -260,6 +261,9 @@ def _convert(item: _Given, key: Key) -> Any:
         _check_regex(where, text)
     if key.kind == "path" and text and not text.startswith("gs://"):
         return str((item.base / text).absolute())
+    if key.kind == "key" and text and "{" not in text and len(text) < MAX_PATH_CHARACTERS:
+        path = (item.base / text).absolute()
+        return str(path) if path.is_file() else text  # base64 of a key names no file
     return text
 
 

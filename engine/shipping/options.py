@@ -24,6 +24,7 @@ class ShippingOptions:
         "",
         "scripting.env.GCS_SA_KEY_JSON",
         "Service account key: JSON, base64 of it, or a path. Default: application default credentials.",
+        kind="key",
         environment=("GCS_SA_KEY_JSON", "SNAPSHOT_GCS_CREDENTIALS_JSON"),
         secret=True,
     )

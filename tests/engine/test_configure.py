@@ -181,3 +181,11 @@ def test_settings_of_one_script_are_checked_like_all_others(given: str, words: s
     with pytest.raises(ConfigError) as caught:
         configure(None, [given], {})
     assert words in str(caught.value)
+
+
+def test_the_path_of_a_key_is_relative_to_the_file_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "key.json").write_text("{}")
+    named = configure(write(tmp_path, "scripting: {env: {GCS_SA_KEY_JSON: key.json}}"), [], {})
+    assert named.settings.shipping.key_json == named.secrets["GCS_SA_KEY_JSON"] == str(tmp_path / "key.json")
+    for text in ('{"type": "service_account"}', "eyJ0eXBlIjogInNlcnZpY2VfYWNjb3VudCJ9"):
+        assert configure(None, [], {"GCS_SA_KEY_JSON": text}).settings.shipping.key_json == text
