@@ -40,6 +40,7 @@ from engine.segments.items import ItemShelf
 from engine.segments.options import StorageOptions
 from engine.streams.chunk import Chunk
 from engine.streams.stream import CLIENT, SERVER, TCP, UDP, Stream
+from tests.support import traces_tls
 
 EXCHANGES = 4096
 PER_CONNECTION = 64
@@ -76,6 +77,7 @@ def report(rounds: int, tmpfs: Path) -> list[str]:
         ("HTTP/2", lambda: http2(EXCHANGES // PER_CONNECTION, PER_CONNECTION)),
         ("gRPC", lambda: http2(EXCHANGES // PER_CONNECTION, PER_CONNECTION, grpc=True)),
         ("DNS", dns),
+        ("TLS handshakes", tls),
         ("Redis", lambda: redis(EXCHANGES // PER_CONNECTION, PER_CONNECTION)),
     )
     found = {name: middle([measured(make, tmpfs) for _ in range(rounds)]) for name, make in kinds}
@@ -199,6 +201,16 @@ def dns() -> list[Chunk]:
         chunk
         for number in range(EXCHANGES)
         for chunk in exchange(a_stream(number, UDP, 53), *exchanges.lookup(chance, number))
+    ]
+
+
+def tls() -> list[Chunk]:
+    """Handshakes of TLS 1.2 with one certificate, each on a connection of its own, nothing decrypted."""
+    hello = traces_tls.record(traces_tls.client_hello())
+    return [
+        chunk
+        for number in range(EXCHANGES)
+        for chunk in exchange(a_stream(number, TCP, 443), hello, traces_tls.flight())
     ]
 
 

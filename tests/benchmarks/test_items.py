@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.items import ROWS, STAGES, dns, http, measured, middle, redis
+from benchmarks.items import ROWS, STAGES, dns, http, measured, middle, redis, tls
 from benchmarks.table import PAGE, splice
 from engine.counters import Counters
 from engine.dissect.options import DissectOptions
@@ -30,7 +30,9 @@ def test_the_median_counts_in_steps_of_the_loop_of_each_round() -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: http(2, 3), lambda: http(6, 1), lambda: redis(2, 3), lambda: dns()[:12]], ids=range(4)
+    "make",
+    [lambda: http(2, 3), lambda: http(6, 1), lambda: redis(2, 3), lambda: dns()[:12], lambda: tls()[:12]],
+    ids=range(5),
 )
 def test_every_chunk_is_a_whole_message(make: Callable[[], list[Chunk]]) -> None:
     chunks = make()

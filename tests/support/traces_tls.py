@@ -50,6 +50,12 @@ def server_hello(suite: int, *extensions: bytes, random: bytes = bytes(range(0x8
     return message(2, b"\3\3" + random + b"\0" + suite.to_bytes(2, "big") + b"\0" + chosen)
 
 
+def flight(*extensions: bytes) -> bytes:
+    """What a server answers with TLS 1.2, in one record."""
+    hello = server_hello(0xC02B, *extensions)
+    return record(hello + message(11, vector(vector(CERTIFICATE, 3), 3)) + message(14, b""))
+
+
 def talk(port: int = 0) -> TcpConversation:
     client: Endpoint = (CLIENT[0], CLIENT[1] + port)
     start_ns = TcpConversation(CLIENT, SERVER).now_ns + 1_000_000_000 * port
@@ -59,10 +65,9 @@ def talk(port: int = 0) -> TcpConversation:
 def tls_handshakes() -> list[Packet]:
     """TLS 1.2 with a certificate, cut over records and TCP segments; resumed; TLS 1.3 after another hello."""
     inside = extension(16, vector(vector(b"http/1.1", 1), 2))
-    flight = server_hello(0xC02B, extension(0xFF01, b"\0"), inside)
-    flight += message(11, vector(vector(CERTIFICATE, 3), 3)) + message(14, b"")
+    whole = flight(extension(0xFF01, b"\0"), inside)[5:]
     full = talk().client_says(record(client_hello(), version=0x0301), [3, 40])
-    full.server_says(record(flight[:100]) + record(flight[100:]), [60, 150])
+    full.server_says(record(whole[:100]) + record(whole[100:]), [60, 150])
     finished = record(b"\1", 20) + record(bytes(40))
     full.client_says(record(message(16, b"\0" * 33)) + finished).server_says(finished).client_says(DATA).finish()
 
@@ -84,8 +89,7 @@ def tls_handshakes() -> list[Packet]:
 def tls_refused() -> list[Packet]:
     """An alert in place of an answer; a certificate that the client does not take; an SSLv2 hello nobody answers."""
     refused = talk().client_says(record(client_hello(), version=0x0301)).server_says(record(b"\2\x28", 21)).finish()
-    flight = server_hello(0xC02B) + message(11, vector(vector(CERTIFICATE, 3), 3)) + message(14, b"")
-    distrusted = talk(1).client_says(record(client_hello())).server_says(record(flight))
+    distrusted = talk(1).client_says(record(client_hello())).server_says(flight())
     distrusted.client_says(record(b"\2\x30", 21)).reset(by_client=True)
     body = b"\1\3\1\0\6\0\0\0\x10" + bytes.fromhex("00002f010080") + bytes(range(16))
     ancient = talk(2).client_says((0x8000 | len(body)).to_bytes(2, "big") + body).reset()
@@ -94,9 +98,9 @@ def tls_refused() -> list[Packet]:
 
 def tls_gap_in_certificate() -> list[Packet]:
     """A TCP segment with a part of the certificates was never captured."""
-    flight = record(server_hello(0xC02B) + message(11, vector(vector(CERTIFICATE, 3), 3)) + message(14, b""))
-    conversation = talk().client_says(record(client_hello())).server_says(flight[:150]).client_acks()
-    conversation.server_says(flight[150:250]).lose().server_says(flight[250:]).client_acks()
+    whole = flight()
+    conversation = talk().client_says(record(client_hello())).server_says(whole[:150]).client_acks()
+    conversation.server_says(whole[150:250]).lose().server_says(whole[250:]).client_acks()
     return conversation.client_says(record(b"\1", 20) + DATA).server_says(record(b"\1", 20) + DATA).finish().packets
 
 
