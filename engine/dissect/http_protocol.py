@@ -18,12 +18,14 @@ _RESUMED = re.compile(
 """A known method (RFC 9110, 9.3; RFC 4918, 9) and a target of a known form (RFC 9112, 3.2)."""
 BLANK = re.compile(rb"[\r\n]*")
 """Empty lines."""
-_REQUEST_START = re.compile(rb"(?:[A-Z][A-Z-]{0,31} [^\r\n]{0,8192}|[A-Z][A-Z-]{0,31})\r?\Z")
+MAX_START_BYTES = 8192
+"""Of a request line that is looked for: in 64 kB of text without a line end it would take a millisecond."""
+_REQUEST_START = re.compile(rb"(?:[A-Z][A-Z-]{0,31}+ [^\r\n]{0,8192}+|[A-Z][A-Z-]{0,31}+)\r?\Z")
 
 
 def detect(data: bytes) -> Verdict:
     """A request line or a status line, whatever the method is called."""
-    if STATUS_LINE.match(data) or REQUEST_LINE.match(data):
+    if STATUS_LINE.match(data) or REQUEST_LINE.match(data, 0, MAX_START_BYTES):
         return Verdict.SURE
     if len(data) < 13 and b"HTTP/1.".startswith(data[:7]):
         return Verdict.SHORT

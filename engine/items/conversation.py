@@ -9,6 +9,8 @@ from engine.dissect.table import Dissector, ProtocolRow
 from engine.streams.chunk import Chunk
 
 MAX_EARLY = 8
+MAX_TURN_BYTES = 16 << 20
+"""Of what one direction says before the other one does: the rest of a download is one turn."""
 
 
 class Conversation:
@@ -34,6 +36,8 @@ class Conversation:
         "skipped",
         "told_ns",
         "tries",
+        "turn",
+        "untold_bytes",
     )
 
     def __init__(self, outer: Conversation | None = None) -> None:
@@ -50,7 +54,11 @@ class Conversation:
         """Chunks that were too short to tell the protocol."""
         self.held_bytes = 0
         self.tries = 0
-        """Chunks that told nothing."""
+        """Turns that told nothing."""
+        self.turn = -1
+        """The direction of the last one."""
+        self.untold_bytes = 0
+        """In that turn; many of them count as another."""
         self.skipped = 0
         """Responses still to come whose requests have become items without them."""
         self.pipelined = False
@@ -76,12 +84,25 @@ class Conversation:
         waits = self.in_order or self.by_key or self.early
         return not (waits or self.skipped or self.gapped or self.hopeful) and self.told_ns < 0
 
+    def tell_nothing(self, chunk: Chunk) -> int:
+        """Turns that told nothing, with that of ``chunk``, which does not tell either.
+
+        Where the stream is known from its beginning each chunk is one: what comes later will not tell more.
+        """
+        self.untold_bytes += len(chunk.data)
+        known = chunk.stream.shaken or self.outer is not None
+        if known or chunk.direction != self.turn or self.untold_bytes > MAX_TURN_BYTES:
+            self.turn, self.untold_bytes = chunk.direction, 0
+            self.tries += 1
+        return self.tries
+
     def restart(self) -> None:
         """Know nothing of the stream; nothing may wait."""
         self.row = self.dissector = self.inner = None
         self.held, self.held_bytes, self.tries, self.skipped = [], 0, 0, 0
         self.pipelined = self.gapped = self.hopeful = False
-        self.told_ns = -1
+        self.told_ns = self.turn = -1
+        self.untold_bytes = 0
 
     def meet(self, request: Message, following: Message | None) -> tuple[list[Message], Message | None]:
         """``(early responses that have no request, the early one that answers request)``; some are early.

@@ -31,7 +31,7 @@ Items = list[LazyItem]
 Opener = Callable[[DissectOptions], Dissector]
 
 MAX_TRIES = 4
-"""Chunks of a TCP stream that may tell nothing; a capture may begin in the middle of a body."""
+"""Turns of a TCP stream that may tell nothing; a capture may begin in the middle of a body, however long that is."""
 MAX_HELD_BYTES = 16 << 10
 """Bytes that may be held before they must tell the protocol."""
 MAX_REFUSED = 4096
@@ -226,8 +226,7 @@ class Dissection:
             conversation.held_bytes += len(chunk.data)
             return []
         conversation.held, conversation.held_bytes = None, 0
-        conversation.tries += 1
-        if stream.protocol != TCP or conversation.tries >= MAX_TRIES:
+        if conversation.tell_nothing(chunk) >= MAX_TRIES or stream.protocol != TCP:
             self._counters.add("dissect_streams_unknown_total")
             self._forget(conversation, stream, _CUT_OFF)
         return []

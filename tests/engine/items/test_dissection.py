@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from engine.counters import Counters
-from engine.items.dissection import Dissection
+from engine.items.conversation import MAX_TURN_BYTES
+from engine.items.dissection import MAX_TRIES, Dissection
 from engine.items.item import LazyItem
 from engine.streams.stream import CLIENT, ICMP, SERVER, TCP, UDP, UNHEEDED, Stream
 from tests.support.dissecting import GET, OK, dissection, feed
@@ -222,6 +223,7 @@ def test_a_capture_that_begins_inside_a_body_finds_the_next_exchange() -> None:
 
 def test_what_only_looks_like_a_beginning_is_held_up_to_a_limit() -> None:
     into, stream = dissection(), a_stream()
+    stream.shaken = True
     for _ in range(40):
         into.feed(chunks_of([(CLIENT, b"G" * 10_000)], stream)[0])
     assert not heeded(into, stream)
@@ -236,6 +238,27 @@ def test_a_stream_that_leaves_http_for_nothing_that_is_known_is_wanted_no_more()
     ]
     assert [row(item) for item in feed(into, chunks_of(talk, stream))] == [(0, "/own", 101, None)]
     assert not heeded(into, stream)
+
+
+def test_the_rest_of_a_download_tells_nothing_and_hides_nothing() -> None:
+    """The capture begins in the middle of it, and it comes in many chunks."""
+    into, stream = dissection(), a_stream()
+    body = [(SERVER, b"\xff" * 100)] * 50
+    talk = [*body, (CLIENT, GET % 7), (SERVER, OK % 200)]
+    assert [row(item) for item in feed(into, chunks_of(talk, stream))] == [(0, "/7", 200, None)]
+
+
+def test_what_tells_nothing_is_not_listened_to_for_ever() -> None:
+    into, stream = dissection(), a_stream()
+    chunk = chunks_of([(SERVER, b"\xff")], stream)[0]._replace(data=b"\xff" * (1 << 20))
+    heard = 0
+    while heeded(into, stream):
+        feed(into, [chunk])
+        heard += 1
+    assert heard <= MAX_TRIES * (MAX_TURN_BYTES >> 20) + MAX_TRIES
+    other = a_stream(number=2)
+    feed(into, chunks_of([(SERVER, b"\xff" * 40), (CLIENT, b"\xff" * 40)] * 2, other))
+    assert not heeded(into, other)
 
 
 def test_requests_that_wait_when_dissection_gives_up_say_why() -> None:
