@@ -747,3 +747,57 @@ def test_answers_to_queries_have_a_rate_of_their_own(data: Path) -> None:
             assert broker.hear(Shown).number == number
         assert reply is not None
         assert "onItemQueried: more than 1000 parts of answers a second" in reply.error
+
+
+# ---- random bytes -------------------------------------------------------------------------------------------------
+
+HONEST: list[Any] = [
+    READY,
+    Refused(["x"]),
+    Log("log", "x"),
+    JobDone(1, "", 0),
+    LinesHeard(1),
+    ShutdownDone(""),
+    Call(1, "file.write", [msgspec.Raw(pack("a")), msgspec.Raw(pack("b"))]),
+    Call(2, "timers.set", [msgspec.Raw(pack(1)), msgspec.Raw(pack(5.0))]),
+    Call(3, "jobs.schedule", [msgspec.Raw(pack("a")), msgspec.Raw(pack(EVERY_SECOND))]),
+    Call(4, "query.show", [msgspec.Raw(pack(1)), msgspec.Raw(pack(b"x")), msgspec.Raw(pack(True))]),
+    Call(5, "vendor.webhook", [msgspec.Raw(pack("GET")), msgspec.Raw(pack("https://x.example/"))]),
+]
+GIANT = (b"\xdf\xff\xff\xff\xff", b"\xdd\xff\xff\xff\xff", b"\xdb\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff")
+"""A map, a list, a text and bytes of 4 GiB."""
+
+
+def damaged(rng: random.Random) -> bytes:
+    """A message, or what is left of one."""
+    data = bytearray(pack(rng.choice(HONEST)))
+    for _ in range(rng.randrange(4)):
+        at = rng.randrange(len(data) + 1)
+        match rng.randrange(5):
+            case 0:
+                data[at : at + 1] = bytes([rng.randrange(256)])
+            case 1:
+                del data[at:]
+            case 2:
+                data[at:at] = rng.choice(GIANT)
+            case 3:
+                data[at:at] = rng.randbytes(rng.randrange(40))
+            case 4:
+                data[at:at] = b"\x91" * rng.choice([3, 3000])
+    return bytes(data)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_a_host_sends_costs_that_host_at_most(shared: RunningBroker, seed: int) -> None:
+    rng = random.Random(seed)
+    hostile, neighbour = shared.attach(next(NUMBERS), "hostile.py"), shared.attach(next(NUMBERS), "neighbour.py")
+    hostile.socket.setblocking(False)
+    with contextlib.suppress(BlockingIOError, BrokenPipeError):  # once it is given up, nobody takes what it says
+        for _ in range(60):
+            hostile.socket.send(damaged(rng) or b"x")
+    assert neighbour.call("utils.nodeName") == "n1"
+    killed = {message.host for message in shared.said() if isinstance(message, KillHost)}
+    assert killed <= {hostile.number}
+    assert shared.process.poll() is None
+    for host in (hostile, neighbour):
+        shared.send(DetachHost(host.number, host.script, successor=False))

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import pytest
 
 from engine.counters import Counters
-from engine.frames.host import KIND_ITEMS, PROGRESS
+from engine.frames.host import ACKNOWLEDGEMENT, KIND_ITEMS, PROGRESS
 from engine.scripting.delivery import Delivery
 from engine.scripting.hosts import progress_page
 from engine.scripting.line import Line
@@ -107,7 +107,7 @@ def test_random_bytes_lose_nothing(worker: Worker, seed: int) -> None:
     worker.put()
     PROGRESS.pack_into(worker.progress, 0, random_.choice([0, 1, 3, 99, 2**64 - 1]))
     honest = acknowledge(1, random_.randint(1, ENTRIES))
-    worker.host.sendall(random_.choice([b"", honest]) + random_.randbytes(random_.randint(28, 200)))
+    worker.host.sendall(random_.choice([b"", honest]) + random_.randbytes(random_.randint(ACKNOWLEDGEMENT.size, 200)))
     worker.delivery.readable(worker.line, 1.0)
     assert len(worker.kills) == 1
     worker.dies()

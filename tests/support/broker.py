@@ -170,6 +170,15 @@ class RunningBroker:
             if isinstance(message, kind):
                 return message
 
+    def said(self) -> list[Any]:
+        """What it has said by now."""
+        poll = select.poll()
+        poll.register(self.control.fileno(), select.POLLIN)
+        found = []
+        while poll.poll(0):
+            found.append(_next(self.control))
+        return found
+
     def counted(self, name: str, at_least: int) -> int:
         """Wait until a counter has reached a value; the value."""
         while self.counters.get(name, 0) < at_least:
