@@ -195,7 +195,7 @@ class Http2:
         if payload is not None:
             content = min(end, pos + left - half.padding)
             if content > pos:
-                payload.keep(data[pos:content])
+                self._exchanges.keep(payload, data[pos:content])
             payload.size_bytes += end - pos
             payload.end_ns = half.time_ns(end - 1)
             if not half.left:

@@ -16,6 +16,8 @@ from engine.dissect.options import DissectOptions
 
 _REQUEST_FIELDS = frozenset((":method", ":path", ":scheme", ":authority"))
 _HEAD_MISSING = "its header fields were not captured"
+_MAX_KEPT_BODIES = 16
+"""How many times ``dissect.maxBody`` the bodies of all open streams may take together."""
 _CROWDED = Problem("dissection", "too many streams of this connection are open (dissect.maxPending)")
 
 
@@ -39,7 +41,9 @@ class Exchanges:
 
     __slots__ = (
         "_farewell",
+        "_kept_bytes",
         "_lingering",
+        "_max_kept_bytes",
         "_max_streams",
         "_open",
         "_options",
@@ -55,6 +59,8 @@ class Exchanges:
     def __init__(self, options: DissectOptions) -> None:
         self._options = options
         self._max_streams = options.max_pending
+        self._max_kept_bytes = _MAX_KEPT_BODIES * options.max_body_bytes
+        self._kept_bytes = 0
         self._timeout_ns = int(options.pair_timeout_s * NS_PER_S)
         self._open: dict[int, Exchange] = {}
         self._lingering: dict[int, None] = {}
@@ -86,6 +92,14 @@ class Exchanges:
             exchange.response = self._half(False, [], time_ns)
             exchange.response.notes.append(_HEAD_MISSING)
         return None if exchange.answered else exchange.response
+
+    def keep(self, payload: Http2Payload, data: bytes) -> None:
+        """More of a body; where those of all open streams take too much, no more of it is kept."""
+        before = payload.kept_bytes
+        if self._kept_bytes > self._max_kept_bytes:
+            payload.limit_bytes = before
+        payload.keep(data)
+        self._kept_bytes += payload.kept_bytes - before
 
     def fields(
         self, stream: int, direction: int, fields: list[Field], note: str, *, size_bytes: int, start_ns: int
@@ -269,6 +283,7 @@ class Exchanges:
         self._lingering.pop(exchange.stream, None)
 
     def _tell(self, exchange: Exchange, payload: Http2Payload) -> None:
+        self._kept_bytes -= payload.kept_bytes
         client = self._requester(0, ())
         direction = client if payload.is_request else 1 - client
         self.done.append(

@@ -493,6 +493,31 @@ def test_damage_raises_nothing_and_every_section_can_be_built(seed: int) -> None
         assert message.instead or min(message.start_ns, message.end_ns) >= START_NS
 
 
+def test_the_bodies_of_all_open_streams_together_are_bounded() -> None:
+    options = DissectOptions(max_body_bytes=10_000, max_pending=100)
+    hand, dissector = ByHand(), Http2(options)
+    asks = [hand.headers(2 * number + 1, asking(f"/{number}", "POST"), END_HEADERS) for number in range(40)]
+    data = [frame(0, 0, 2 * number + 1, bytes(9_000)) for number in range(40)]
+    for said in (PREFACE + SETTINGS, *asks, *data):
+        assert dissector.feed(chunks_of([(CLIENT, said)])[0]) == []
+    found = [message.payload for message in dissector.close("closed")]
+    kept = [len(part) for payload in found if isinstance(payload, Http2Payload) for part in payload.parts]
+    assert 160_000 < sum(kept) <= 160_000 + 9_000
+    last = found[-1].section()
+    assert last["bodySize"] == 9_000
+    assert last["postData"]["comment"].startswith("0 of 9000 bytes kept")
+
+
+def test_what_has_ended_counts_no_more_against_that_bound() -> None:
+    hand, dissector = ByHand(), Http2(DissectOptions(max_body_bytes=10_000, max_pending=100))
+    dissector.feed(chunks_of([(CLIENT, PREFACE + SETTINGS)])[0])
+    for number in range(1, 199, 2):
+        ask = hand.headers(number, asking("/x", "POST"), END_HEADERS) + frame(0, END_STREAM, number, bytes(9_000))
+        (request,) = dissector.feed(chunks_of([(CLIENT, ask)])[0])
+        assert request.payload.problem() is None
+        assert "comment" not in request.payload.section()["postData"]
+
+
 def test_memory_is_bounded_whatever_comes() -> None:
     dissector = Http2(OPTIONS)
     dissector.feed(
