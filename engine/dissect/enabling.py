@@ -36,7 +36,7 @@ def enabled_rows(rows: Iterable[ProtocolRow], options: DissectOptions) -> tuple[
 
 
 def check_dissectors(options: DissectOptions, load_rows: Callable[[], Rows]) -> list[str]:
-    """What Kubeshark has and we have not, named as it stands in the configuration.
+    """What Kubeshark has and we have not: ``mongodb, ldap in tap.enabledDissectors``, a text for each key.
 
     ``load_rows`` is asked only where a name is not one of ours: packages bring their own.
 
@@ -51,7 +51,8 @@ def check_dissectors(options: DissectOptions, load_rows: Callable[[], Rows]) -> 
             _refuse_unknown(key, name, known)
     for name, text in options.ports.items():
         ports_of(name, text)
-    return [f"{name} in {key}" for key, name in named if name.lower() in ELSEWHERE]
+    foreign = {key: [name for where, name in named if where == key and name.lower() in ELSEWHERE] for key, _ in named}
+    return [f"{', '.join(names)} in {key}" for key, names in foreign.items() if names]
 
 
 def _refuse_unknown(key: str, name: str, known: Iterable[str]) -> None:

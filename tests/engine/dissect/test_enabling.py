@@ -82,11 +82,11 @@ def test_names_of_packages_are_asked_for_only_where_one_is_not_built_in() -> Non
 
 def test_what_kubeshark_alone_has_is_named_once(tmp_path: Path) -> None:
     file = tmp_path / "remora.yaml"
-    file.write_text("tap: {enabledDissectors: [http, mongodb], portMapping: {http: [80, 8000], ldap: [389]}}")
+    file.write_text("tap: {enabledDissectors: [http, mongodb, mysql], portMapping: {http: [80, 8000], ldap: [389]}}")
     configuration = configure(file, ["tap.portMapping.redis=6379,6380"], {})
-    assert configuration.without_effect == ("mongodb in tap.enabledDissectors", "ldap in tap.portMapping")
+    assert configuration.without_effect == ("mongodb, mysql in tap.enabledDissectors", "ldap in tap.portMapping")
     dissect = configuration.settings.dissect
-    assert dissect.dissectors == ["http", "mongodb"]
+    assert dissect.dissectors == ["http", "mongodb", "mysql"]
     assert {name: enabling.ports_of(name, text) for name, text in dissect.ports.items()} == {
         "http": [80, 8000],
         "ldap": [389],
