@@ -167,6 +167,62 @@ def cached(chance: random.Random, number: int) -> tuple[bytes, bytes]:
     return (_command("INCR", key), b":%d\r\n" % number) if kind == 8 else (_command("EXPIRE", key, "60"), b":1\r\n")
 
 
+def kafka(chance: random.Random, number: int) -> tuple[bytes, bytes]:
+    """Every third a Fetch that gets ten records, the others a Produce of three; 200 to 1200 bytes."""
+    fetches = number % 3 == 2
+    records = b"".join(_kafka_record(chance, place) for place in range(10 if fetches else 3))
+    count = 10 if fetches else 3
+    head = struct.pack(">BIhiqqqhii", 2, 0, 0, count - 1, 1_717_500_000_000, 1_717_500_000_009, -1, -1, -1, count)
+    batch = struct.pack(">qii", 0, 4 + len(head) + len(records), 0) + head + records
+    topic = struct.pack(">ih6si", 1, 6, b"orders", 1)
+    if fetches:
+        asked = (
+            struct.pack(">iiiibii", -1, 500, 1, 1 << 20, 0, 0, -1)
+            + topic
+            + struct.pack(">iiqqi", 0, 4, number, -1, 1 << 20)
+        )
+        asked += struct.pack(">ih", 0, 0)
+        told = struct.pack(">ihi", 0, 0, 0) + topic + struct.pack(">ihqqqii", 0, 0, 99, 99, 0, -1, -1)
+        told += struct.pack(">i", len(batch)) + batch
+        return _kafka_frame(struct.pack(">hhih4s", 1, 11, number, 4, b"shop") + asked), _kafka_frame(_id(number) + told)
+    asked = struct.pack(">hhi", -1, -1, 30_000) + topic + struct.pack(">ii", 0, len(batch)) + batch
+    told = topic + struct.pack(">ihqqqi", 0, 0, number, -1, 0, 0)
+    return _kafka_frame(struct.pack(">hhih4s", 0, 7, number, 4, b"shop") + asked), _kafka_frame(_id(number) + told)
+
+
+def _kafka_record(chance: random.Random, place: int) -> bytes:
+    value = b'{"order": %d, "amount": %d}' % (chance.randrange(100_000), chance.randrange(100))
+    key = b"%08d" % chance.randrange(100_000)
+    body = (
+        bytes((0, place * 2, place * 2, len(key) * 2)) + key + bytes((len(value) * 2,)) + value + b"\2\x0atrace\x08abcd"
+    )
+    return bytes((len(body) * 2 % 128 + 128, len(body) * 2 >> 7)) + body
+
+
+def _kafka_frame(data: bytes) -> bytes:
+    return len(data).to_bytes(4, "big") + data
+
+
+def _id(number: int) -> bytes:
+    return number.to_bytes(4, "big")
+
+
+def amqp(chance: random.Random, number: int) -> tuple[bytes, bytes]:
+    """A message is got from a queue: its method, six properties, a body of 100 to 600 bytes."""
+    size = chance.randrange(100, 600)
+    got = struct.pack(">HHQB", 60, 71, number, 0) + b"\6orders\x09order.new" + struct.pack(">I", number % 50)
+    headers = b"\5traceS" + struct.pack(">I", 16) + b"%016x" % chance.getrandbits(64)
+    properties = b"\x10application/json" + struct.pack(">I", len(headers)) + headers + b"\2\3"
+    properties += b"\x24%036x" % chance.getrandbits(144) + struct.pack(">Q", 1_717_500_000) + b"\4shop"
+    head = struct.pack(">HHQH", 60, 0, size, 0b1011_1000_1100_1000) + properties
+    ask = _amqp_frame(1, struct.pack(">HHH", 60, 70, 0) + b"\7billing\0")
+    return ask, _amqp_frame(1, got) + _amqp_frame(2, head) + _amqp_frame(3, TEXT[:size])
+
+
+def _amqp_frame(kind: int, data: bytes) -> bytes:
+    return struct.pack(">BHI", kind, 1, len(data)) + data + b"\xce"
+
+
 def _command(*words: str) -> bytes:
     return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word.encode()) for word in words)
 

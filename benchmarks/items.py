@@ -79,6 +79,8 @@ def report(rounds: int, tmpfs: Path) -> list[str]:
         ("DNS", dns),
         ("TLS handshakes", tls),
         ("Redis", lambda: redis(EXCHANGES // PER_CONNECTION, PER_CONNECTION)),
+        ("Kafka", lambda: queued(exchanges.kafka, 9092, EXCHANGES // PER_CONNECTION, PER_CONNECTION)),
+        ("AMQP", lambda: queued(exchanges.amqp, 5672, EXCHANGES // PER_CONNECTION, PER_CONNECTION)),
     )
     found = {name: middle([measured(make, tmpfs) for _ in range(rounds)]) for name, make in kinds}
     step_ns = min(step for _, step in found.values())
@@ -191,6 +193,19 @@ def redis(connections: int, each: int) -> list[Chunk]:
         for stream in (a_stream(number, TCP, 6379) for number in range(connections))
         for turn in range(stream.id, stream.id + each)
         for chunk in exchange(stream, *exchanges.cached(chance, turn))
+    ]
+
+
+def queued(
+    make: Callable[[random.Random, int], tuple[bytes, bytes]], port: int, connections: int, each: int
+) -> list[Chunk]:
+    """Records or messages of a broker, one exchange after the other on each connection."""
+    chance = random.Random(7)
+    return [
+        chunk
+        for stream in (a_stream(number, TCP, port) for number in range(connections))
+        for turn in range(stream.id, stream.id + each)
+        for chunk in exchange(stream, *make(chance, turn))
     ]
 
 

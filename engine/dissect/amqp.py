@@ -240,8 +240,9 @@ class _Content:
         if room <= 0 or self.is_gapped or not data:
             return 0
         data = data[:room]
-        self.payload.parts.append(data)
-        self.payload.kept_bytes += len(data)
+        if self.payload.body is None:
+            self.payload.body = bytearray()
+        self.payload.body += data
         return len(data)
 
 

@@ -22,7 +22,7 @@ class AmqpPayload:
     """One method with its content; taken apart once, when somebody looks."""
 
     __slots__ = (
-        "_section", "body_bytes", "channel", "fault", "frame", "header", "is_request", "kept_bytes", "method", "parts"
+        "_section", "body", "body_bytes", "channel", "fault", "frame", "header", "is_request", "method"
     )  # fmt: skip
 
     def __init__(self, method: Method, channel: int, frame: Frame, is_request: bool) -> None:
@@ -32,9 +32,8 @@ class AmqpPayload:
         self.is_request = is_request
         self.header: bytes | None = None
         """The frame with the properties of the content."""
-        self.parts: list[bytes] = []
-        """Its body, up to the limit and to the first byte that is missing."""
-        self.kept_bytes = 0
+        self.body: bytearray | None = None
+        """Its body, up to the limit and to the first byte that is missing; in one piece, since it may come in many."""
         self.body_bytes = -1
         """The length of the body that was announced; -1: none was."""
         self.fault = ""
@@ -42,6 +41,11 @@ class AmqpPayload:
         self._section: dict[str, Any] | None = None
         if frame.fault:
             self.fault = frame.fault
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes in ``body``."""
+        return len(self.body or b"")
 
     def problem(self) -> Problem | None:
         """Bytes the capture lacks, what is wrong with the method, or the error that a close tells of."""
@@ -81,6 +85,6 @@ class AmqpPayload:
             wrong = read_properties(self.header, _PROPERTIES_AT, len(self.header) - 1, properties)
             self.fault = self.fault or wrong
         section["properties"] = properties
-        section["body"] = base64.b64encode(b"".join(self.parts)).decode("ascii")
+        section["body"] = base64.b64encode(self.body or b"").decode("ascii")
         if self.kept_bytes < self.body_bytes:
             section["comment"] = f"{self.kept_bytes} of {self.body_bytes} bytes of the body kept"

@@ -42,17 +42,15 @@ class Framed:
     """One direction of one stream. Holds at most ``limit_bytes`` of a frame."""
 
     __slots__ = (
-        "_after_gap", "_gap_at", "_grammar", "_have", "_held", "_kept", "_last_ns", "_limit_bytes", "_parts", "_size",
+        "_after_gap", "_begun", "_gap_at", "_grammar", "_have", "_held", "_last_ns", "_limit_bytes", "_size",
         "_start_ns", "broken", "hunting", "loose",
     )  # fmt: skip
 
     def __init__(self, grammar: Grammar, limit_bytes: int) -> None:
         self._grammar = grammar
         self._limit_bytes = limit_bytes
-        self._parts: list[bytes] = []
-        """Of the frame that has begun, as ``Frame.data``."""
-        self._kept = 0
-        """Bytes in ``_parts``."""
+        self._begun = bytearray()
+        """The frame that has begun, as ``Frame.data``; in one piece, since it may come in ever so many."""
         self._have = 0
         """Bytes of it that went by, missing ones included."""
         self._size = 0
@@ -135,13 +133,12 @@ class Framed:
             if not self._size:
                 return at
         count = min(self._size - self._have, len(data) - at)
-        if self._gap_at < 0 and count and (room := self._limit_bytes - self._kept) > 0:
-            self._parts.append(data[at : at + min(count, room)])
-            self._kept += min(count, room)
+        if self._gap_at < 0 and count and (room := self._limit_bytes - len(self._begun)) > 0:
+            self._begun += data[at : at + min(count, room)]
         self._have += count
         at += count
         if self._have == self._size:
-            first = self._parts[0][0]
+            first = self._begun[0]
             frames.append(self._finish(chunk.time_ns_at(max(at - 1, 0)), ""))
             if not self._grammar.ends_well(first, data[at - 1]):
                 frames.pop()
@@ -153,12 +150,10 @@ class Framed:
         if not self._have:
             self._start_ns = chunk.time_ns_at(at)
         count = min(head_bytes - self._have, len(data) - at)
-        self._parts.append(data[at : at + count])
+        self._begun += data[at : at + count]
         self._have += count
         if self._have == head_bytes:
-            head = b"".join(self._parts)
-            self._parts, self._kept = [head], head_bytes
-            self._size = self._grammar.size_of(head, 0)
+            self._size = self._grammar.size_of(bytes(self._begun), 0)
             if self._size < head_bytes:
                 self._lose_course()
         return at + count
@@ -188,13 +183,14 @@ class Framed:
     def _finish(self, end_ns: int, fault: str) -> Frame:
         if self._gap_at >= 0:
             fault = f"bytes are missing after {self._gap_at}"
-        frame = Frame(b"".join(self._parts), self._size, self._start_ns, end_ns, fault, self._after_gap)
+        frame = Frame(bytes(self._begun), self._size, self._start_ns, end_ns, fault, self._after_gap)
         self._after_gap = False
         self._reset()
         return frame
 
     def _reset(self) -> None:
-        self._parts, self._kept, self._have, self._size, self._gap_at = [], 0, 0, 0, -1
+        self._begun = bytearray()
+        self._have, self._size, self._gap_at = 0, 0, -1
 
 
 def _joined(first: Chunk, second: Chunk) -> Chunk:

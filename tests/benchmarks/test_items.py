@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.items import ROWS, STAGES, dns, http, measured, middle, redis, tls
+from benchmarks import exchanges
+from benchmarks.items import ROWS, STAGES, dns, http, measured, middle, queued, redis, tls
 from benchmarks.table import PAGE, splice
 from engine.counters import Counters
 from engine.dissect.options import DissectOptions
@@ -31,8 +32,16 @@ def test_the_median_counts_in_steps_of_the_loop_of_each_round() -> None:
 
 @pytest.mark.parametrize(
     "make",
-    [lambda: http(2, 3), lambda: http(6, 1), lambda: redis(2, 3), lambda: dns()[:12], lambda: tls()[:12]],
-    ids=range(5),
+    [
+        lambda: http(2, 3),
+        lambda: http(6, 1),
+        lambda: redis(2, 3),
+        lambda: queued(exchanges.kafka, 9092, 2, 3),
+        lambda: queued(exchanges.amqp, 5672, 2, 3),
+        lambda: dns()[:12],
+        lambda: tls()[:12],
+    ],
+    ids=("http", "http, one each", "redis", "kafka", "amqp", "dns", "tls"),
 )
 def test_every_chunk_is_a_whole_message(make: Callable[[], list[Chunk]]) -> None:
     chunks = make()
