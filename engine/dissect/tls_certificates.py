@@ -137,7 +137,11 @@ def _alternative_names(certificate: Certificate) -> list[str]:
 
 def _name(name: Any) -> str:
     value = name.value
-    return value if isinstance(value, str) else getattr(value, "rfc4514_string", value.__str__)()
+    if isinstance(value, bytes):  # of a kind that only its owner knows
+        return value.hex()
+    if hasattr(value, "rfc4514_string"):
+        return str(value.rfc4514_string())
+    return str(getattr(value, "dotted_string", value))
 
 
 def _public_key(certificate: Certificate) -> str:

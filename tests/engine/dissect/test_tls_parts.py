@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
 import random
 import shutil
 import ssl
 import subprocess
+import sys
 from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from engine.dissect.table import Verdict
@@ -191,6 +193,47 @@ def test_keys_of_other_kinds_have_a_name() -> None:
     builder = x509.CertificateBuilder(name, name, key.public_key(), 1, moment, moment)
     section = described(builder.sign(key, hashes.SHA384()).public_bytes(serialization.Encoding.DER))
     assert (section["publicKey"], section["subject"], section["subjectAltNames"]) == ("EC secp384r1", "", [])
+
+
+KINDS: dict[str, Any] = {
+    "Ed25519": (ed25519.Ed25519PrivateKey.generate, None),
+    "Ed448": (ed448.Ed448PrivateKey.generate, None),
+    "RSA 2048": (lambda: rsa.generate_private_key(65537, 2048), hashes.SHA256()),
+    "EC secp521r1": (lambda: ec.generate_private_key(ec.SECP521R1()), hashes.SHA512()),
+    "DSA 2048": (lambda: dsa.generate_private_key(2048), hashes.SHA256()),
+}
+LATE = """
+import sys
+from engine.dissect import tls_certificates, tls_keys
+tls_certificates.prepare()
+before = set(sys.modules)
+described = tls_certificates.described(bytes.fromhex(sys.stdin.read()))
+for code, version in ((0x1301, 0x304), (0x1303, 0x304), (0x1304, 0x304), (0xC02F, 0x303)):
+    suite = tls_keys.suite_of(code, version)
+    tls_keys.aead(suite, bytes(suite.key_bytes))
+assert tls_keys.Key13(tls_keys.suite_of(0x1301, 0x304), bytes(32)).open(bytes(5), bytes(32), 0) is None
+print(described["publicKey"], described["fault"], *sorted(set(sys.modules) - before))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_imported_late(kind: str) -> None:
+    """A worker may not read files any more when the first certificate comes."""
+    make, digest = KINDS[kind]
+    key, name = make(), x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a")])
+    address, number = ipaddress.ip_address("10.0.0.1"), x509.ObjectIdentifier("1.2.3")
+    names = [
+        x509.DNSName("a"), x509.IPAddress(address), x509.UniformResourceIdentifier("http://a"), x509.RFC822Name("a@b"),
+        x509.DirectoryName(name), x509.OtherName(number, b"\x04\x01a"), x509.RegisteredID(number),
+    ]  # fmt: skip
+    moment = x509.load_der_x509_certificate(der()).not_valid_before_utc
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 5, moment, moment)
+    made = builder.add_extension(x509.SubjectAlternativeName(names), critical=False).sign(key, digest)
+    data = made.public_bytes(serialization.Encoding.DER)
+    assert described(data)["subjectAltNames"] == ["a", "10.0.0.1", "http://a", "a@b", "CN=a", "040161", "1.2.3"]
+    found = subprocess.run([sys.executable, "-c", LATE], input=data.hex(), capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == kind
 
 
 # -- recognition -------------------------------------------------------------------------------------------------------
