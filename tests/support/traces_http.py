@@ -7,7 +7,9 @@ from tests.support.packets import Packet, TcpConversation
 CLIENT, SERVER = ("10.0.0.1", 51234), ("10.0.0.2", 80)
 
 GZIP_OF_ZIPPED = bytes.fromhex("1f8b0800000000000203abca2c28484d01005768c2e206000000")
-"""Compressors differ in what they make of it; this stays the same."""
+BROTLI_OF_COD = bytes.fromhex("1b2c00f89d0976ec040cd58d1867b50808daded61933eb53647395f6164d8500e1728819")
+ZSTD_OF_EEL = bytes.fromhex("28b52ffd202dad0000787b2266697368223a202265656c227d010022ce3a")
+"""Compressors differ in what they make of it; these stay the same."""
 
 
 def talk() -> TcpConversation:
@@ -74,6 +76,33 @@ def http_begun_before() -> list[Packet]:
     return conversation.client_says(get("/after")).server_says(answer("404 Not Found", b"")).finish().packets
 
 
+def http_forms_and_codings() -> list[Packet]:
+    """A form with a file, answered in brotli; a form in chunks with trailers, answered in zstd."""
+    part = "--x-b\r\nContent-Disposition: form-data; name={}\r\n\r\n{}\r\n"
+    form = part.format('"fish"', "żabnica") + part.format(
+        '"photo"; filename="cod.png"\r\nContent-Type: image/png', "{}"
+    )
+    body = form.encode().replace(b"{}", b"\x89PNG\xff") + b"--x-b--\r\n"
+    post = "POST /catch HTTP/1.1\r\nHost: shop.test\r\nContent-Type: multipart/form-data; boundary=x-b\r\n"
+    conversation = talk().client_says(f"{post}Content-Length: {len(body)}\r\n\r\n".encode() + body, [120, 200])
+    conversation.server_says(
+        answer("201 Created", BROTLI_OF_COD, "Content-Encoding: br", "Content-Type: application/json")
+    )
+    chunked = b"POST /note HTTP/1.1\r\nHost: shop.test\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    conversation.client_says(
+        chunked + b"Transfer-Encoding: chunked\r\n\r\n8\r\nfish=eel\r\n7\r\n&note=a\r\n0\r\nSum: 15\r\n\r\n"
+    )
+    return conversation.server_says(answer("200 OK", ZSTD_OF_EEL, "Content-Encoding: zstd")).finish().packets
+
+
+def http_through_a_proxy() -> list[Packet]:
+    """CONNECT, whose client does not wait for the answer; what follows is HTTP again."""
+    connect = b"CONNECT inside.test:80 HTTP/1.1\r\nHost: inside.test:80\r\n\r\n"
+    conversation = talk().client_says(connect + get("/early"), [20]).client_says(get("/later"))
+    conversation.server_says(b"HTTP/1.1 200 Connection established\r\n\r\n" + answer("200 OK", b"first"), [30, 50])
+    return conversation.server_says(answer("404 Not Found", b"")).finish().packets
+
+
 TRACES = (
     http_keep_alive,
     http_pipelined_and_chunked,
@@ -81,4 +110,6 @@ TRACES = (
     http_half_exchanges,
     http_switched,
     http_begun_before,
+    http_forms_and_codings,
+    http_through_a_proxy,
 )
