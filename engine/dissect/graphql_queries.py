@@ -25,8 +25,8 @@ MAX_BATCH = 50
 """Requests in one body."""
 _MAX_FIELDS = 20
 
-_STARTS = re.compile(r"(?:[\s,\ufeff]|#[^\n\r]*)*(?:\{|(?:query|mutation|subscription|fragment)\b|\"\"\")")
-"""How a document begins, for which graphql-core need not be asked."""
+_STARTS = re.compile(r"(?:[\s,\ufeff]|#[^\n\r]*+)*+(?:\{|(?:query|mutation|subscription|fragment)\b|\"\"\")")
+"""How a document begins; graphql-core is not asked of others. Nothing in it is tried twice, or ``###…`` never ends."""
 _TOKEN = re.compile(r"\w+|[^\s,\w]")
 _BRACKET = re.compile(r"[{}()\[\]]")
 

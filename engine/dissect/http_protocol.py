@@ -69,7 +69,7 @@ def describe(request: Payload | None, response: Payload | None) -> dict[str, Any
     payload = request or response
     assert isinstance(payload, HttpPayload)
     if payload.is_request:
-        if payload.asks_graphql():
+        if (payload.body_bytes or b"query=" in payload.head) and payload.asks_graphql():
             return GQL_1_1
         end = payload.head.find(b"\n")
         if payload.head[end - 4 : end] == b"1.1\r":

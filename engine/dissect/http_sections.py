@@ -83,7 +83,8 @@ class HttpPayload(Body):
     __slots__ = ("fields", "head", "trailer")
 
     def __init__(self, head: bytes, is_request: bool, limit_bytes: int, fields: Head | None = None) -> None:
-        super().__init__(is_request, limit_bytes)
+        self.is_request, self.limit_bytes = is_request, limit_bytes  # as Body does, whose call would take 0.13 us
+        self.parts, self.kept_bytes, self.body_bytes, self.gap, self.fault = [], 0, 0, False, None
         self.head = head
         """Start line and fields, with the empty line."""
         self.fields = fields
@@ -92,9 +93,7 @@ class HttpPayload(Body):
         """Fields behind a chunked body, as many as fit into a head."""
 
     def asks_graphql(self) -> bool:
-        """Whether this request is one of GraphQL; 0.1 us for those that have neither a body nor a ``query``."""
-        if not self.body_bytes and b"query=" not in self.head:
-            return False
+        """Whether this request is one of GraphQL; those that have neither a body nor a ``query`` need not be asked."""
         line, headers, names, _ = self.fields or head_of(self.head)
         query = line.rpartition(" ")[0].partition("?")[2]
         return bool(operations_of(self, headers.get(names.content_type, ""), _codings(headers, names), query))
