@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 
 from engine.dissect.amqp_methods import METHODS
 from engine.dissect.table import Verdict
@@ -19,6 +20,7 @@ PROTOCOL_HEADERS = frozenset((b"AMQP\0\0\x09\1", b"AMQP\1\1\0\x09"))
 """0-9-1, and 0-9, which has the same frames."""
 _LONGEST_HEAD = 12
 _HEARTBEAT = 8
+_WINDOW_BYTES = 256
 _HEAD_BYTES = 7
 
 
@@ -54,13 +56,18 @@ class Frames:
 
     def find(self, chunk: Chunk, at: int) -> tuple[int, bool]:
         """Where a packet begins with a frame, or behind the end of one."""
-        data = chunk.data
-        match = _FOLLOWS.search(data, at)
-        end = match.start() + 1 if match else len(data)
-        for start in chunk.starts:
-            if at <= start < end and _BEGINS.match(data, start):
-                return start, True
-        return (end, True) if match else (max(at, len(data) - _LONGEST_HEAD), False)
+        data, starts, size = chunk.data, chunk.starts, len(chunk.data)
+        place = bisect_left(starts, at)
+        for begin in range(at, size, _WINDOW_BYTES):  # or what is found far away would be looked for again and again
+            match = _FOLLOWS.search(data, begin, begin + _WINDOW_BYTES + _LONGEST_HEAD)
+            end = match.start() + 1 if match else min(size, begin + _WINDOW_BYTES)
+            while place < len(starts) and starts[place] < end:
+                if _BEGINS.match(data, starts[place]):
+                    return starts[place], True
+                place += 1
+            if match:
+                return end, True
+        return max(at, size - _LONGEST_HEAD), False
 
 
 _FRAMES = Frames()

@@ -6,6 +6,7 @@ SASL tokens that follow a SaslHandshake of version 0 have a length and nothing e
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any
 
 from engine.dissect.framed import Frame, Framed
@@ -194,11 +195,11 @@ class _Half:
 
     def find(self, chunk: Chunk, at: int) -> tuple[int, bool]:
         """Frames begin where packets do."""
-        for start in chunk.starts:
-            if start >= at:
-                verdict = self._kafka.resumes(self._direction, chunk.data, start)
-                if verdict is not Verdict.NO:
-                    return start, verdict is Verdict.SURE
+        starts = chunk.starts
+        for place in range(bisect_left(starts, at), len(starts)):
+            verdict = self._kafka.resumes(self._direction, chunk.data, starts[place])
+            if verdict is not Verdict.NO:
+                return starts[place], verdict is Verdict.SURE
         return len(chunk.data), False
 
 

@@ -26,6 +26,8 @@ _MAGIC_AT = 16
 _LENGTH_AT = 8
 _HEAD_BYTES = 12
 """Offset and length; the length counts what follows."""
+MAX_HEADERS = 100
+"""Of one record that are shown."""
 _CONTROLS = {0: "abort", 1: "commit"}
 
 
@@ -136,22 +138,27 @@ def _records(
         pos = _put(record, "key", data, pos, length)
         length, pos = _zigzag(data, pos)
         pos = _put(record, "value", data, pos, length)
-        headers: list[dict[str, Any]] = []
-        number, pos = _zigzag(data, pos)
-        for _ in range(number):
-            if pos >= end:
-                raise IndexError
-            header: dict[str, Any] = {}
-            length, pos = _zigzag(data, pos)
-            pos = _put(header, "key", data, pos, length)
-            length, pos = _zigzag(data, pos)
-            pos = _put(header, "value", data, pos, length)
-            headers.append(header)
-        record["headers"] = headers
-        if pos > end:
-            raise IndexError
+        _headers(data, pos, end, record)
         found.append(record)
         at = end
+
+
+def _headers(data: bytes, pos: int, end: int, record: dict[str, Any]) -> None:
+    """Two bytes make a header, so a record may have very many."""
+    headers: list[dict[str, Any]] = []
+    number, pos = _zigzag(data, pos)
+    for _ in range(min(number, MAX_HEADERS)):
+        header: dict[str, Any] = {}
+        length, pos = _zigzag(data, pos)
+        pos = _put(header, "key", data, pos, length)
+        length, pos = _zigzag(data, pos)
+        pos = _put(header, "value", data, pos, length)
+        headers.append(header)
+    if pos > end:
+        raise IndexError
+    record["headers"] = headers
+    if number > MAX_HEADERS:
+        record["headerCount"] = number
 
 
 def _zigzag(data: bytes, pos: int) -> tuple[int, int]:

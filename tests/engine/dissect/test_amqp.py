@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import random
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -382,6 +383,19 @@ def test_an_answer_on_its_way_is_known() -> None:
     assert not dissector.answering
     dissector.feed(first)
     assert dissector.answering
+
+
+def test_looking_for_a_frame_takes_time_as_the_bytes_are_many() -> None:
+    """Heads of methods that do not end as frames do, in ever so many small packets."""
+    head = b"\1\0\1\0\0\0\4\0\x3c\0\x28x"
+    took = []
+    for count in (5_000, 20_000):
+        data, dissector = head * count, Amqp(OPTIONS)
+        starts = list(range(0, len(data), len(head)))
+        began = time.process_time()
+        dissector.feed(Chunk(stream(False), CLIENT, data, starts, [1_700_000_000_000_000_000] * len(starts), 0))
+        took.append(time.process_time() - began)
+    assert took[1] < 10 * took[0] + 0.5
 
 
 # -- however it is cut ---------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -327,6 +328,19 @@ def test_an_answer_on_its_way_is_known() -> None:
     first, *_ = split_anywhere([answer], 0)
     dissector.feed(first)
     assert dissector.answering
+
+
+def test_looking_for_a_frame_takes_time_as_the_bytes_are_many() -> None:
+    """Heads of requests that are none after all, in ever so many small packets."""
+    head = heartbeat(1)[:12] + b"\x7f\xff"
+    took = []
+    for count in (5_000, 20_000):
+        data, dissector = head * count, Kafka(OPTIONS)
+        starts = list(range(0, len(data), len(head)))
+        began = time.process_time()
+        dissector.feed(Chunk(stream(False), CLIENT, data, starts, [1_700_000_000_000_000_000] * len(starts), 0))
+        took.append(time.process_time() - began)
+    assert took[1] < 10 * took[0] + 0.5
 
 
 # -- however it is cut ---------------------------------------------------------------------------------------------

@@ -173,6 +173,14 @@ def test_more_records_than_are_shown() -> None:
     assert section["comment"] == "not all records are shown (dissect.maxRecords)"
 
 
+def test_more_headers_than_are_shown() -> None:
+    many: list[tuple[str, bytes | None]] = [(f"h{number}", b"x") for number in range(150)]
+    first, second = taken_apart(batch([(b"k", b"v", many), (b"next", b"v", many[:2])]))["recordBatch"]["record"]
+    assert [header["key"] for header in first["headers"]] == [name for name, _ in many[:100]]
+    assert first["headerCount"] == 150
+    assert (second["key"], len(second["headers"]), second.get("headerCount")) == ("next", 2, None)
+
+
 def test_control_records_are_named() -> None:
     built = bytearray(batch([(struct.pack(">hh", 0, 1), b"\0" * 6, [])]))
     built[22] |= 0b110000
