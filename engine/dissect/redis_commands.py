@@ -70,15 +70,18 @@ BLOCKING = frozenset(
 READING = frozenset((b"XREAD", b"XREADGROUP"))
 """They block where they say so."""
 _FIRST = re.compile(rb"\*[0-9]+\r\n\$[0-9]+\r\n([^\r\n]{1,64})\r\n")
+_NOTHING = re.compile(rb"\*(?:0+|-[0-9]+)\r\n")
 _WORD = re.compile(rb"\$[0-9]+\r\n([^\r\n]*)\r\n")
 
 
 def name_of(raw: bytes) -> bytes:
-    """The command, in upper case; empty where there is none."""
+    """The command, in upper case; empty where nothing was asked, ``?`` where it is no name."""
     found = _FIRST.match(raw)
     if found is not None:
         return found[1].upper()
-    return raw.split(None, 1)[0].upper() if raw[:1] != b"*" and raw.strip() else b""
+    if raw[:1] == b"*":
+        return b"" if _NOTHING.match(raw) else b"?"
+    return raw.split(None, 1)[0].upper() if raw.strip() else b""
 
 
 def words_of(raw: bytes, count: int) -> list[bytes]:

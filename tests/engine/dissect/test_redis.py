@@ -96,10 +96,14 @@ def test_every_kind_of_reply_is_one_message() -> None:
             [(CLIENT, command("MULTI") + GET + command("EXEC")), (SERVER, OK + b"+QUEUED\r\n*1\r\n$1\r\nv\r\n")],
             [("MULTI", "OK", None), ("GET k", "QUEUED", None), ("EXEC", '["v"]', None)],
         ),
+        (
+            [(CLIENT, command("x" * 70) + command(b"\r\n") + command("") + GET), (SERVER, b"-ERR\r\n" * 3 + OK)],
+            [("X" * 70, "ERR", None), ("\r\n", "ERR", None), ("", "ERR", None), ("GET k", "OK", None)],
+        ),
         ([(CLIENT, GET)], [("GET k", None, "pair-not-found")]),
         ([(SERVER, OK)], [(None, "OK", "pair-not-found")]),
     ],
-    ids=["pipeline", "inline", "empty", "transaction", "unanswered", "unasked"],
+    ids=["pipeline", "inline", "empty", "transaction", "no names", "unanswered", "unasked"],
 )
 def test_commands_and_replies_are_paired_in_order(talk: list[Said], found: list[Any]) -> None:
     assert items(talk) == found
