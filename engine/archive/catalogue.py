@@ -5,15 +5,17 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from engine.archive.manifest import Manifest, parse
 from engine.archive.store import Store
 from engine.errors import CaptureError
-from engine.kfl.needs import Needs
 from engine.units import ALWAYS
+
+if TYPE_CHECKING:
+    from engine.kfl.needs import Needs
 
 NS_PER_MS = 1_000_000
 ITEMS_AHEAD_MS = 300_000

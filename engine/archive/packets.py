@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from engine.archive.catalogue import NS_PER_MS, Batch
 from engine.archive.manifest import File
-from engine.kfl.needs import Needs
+from engine.units import Span
 
 
 class Fetched(NamedTuple):
@@ -25,8 +25,8 @@ class Fetched(NamedTuple):
     bytes: int
 
 
-def fetch(batches: Iterable[Batch], needs: Needs, folder: Path) -> list[Fetched]:
-    """Write what lies in the span of ``needs`` into ``folder``.
+def fetch(batches: Iterable[Batch], span: Span, folder: Path) -> list[Fetched]:
+    """Write what lies in ``span`` into ``folder``.
 
     Raises:
         CaptureError: a file cannot be read.
@@ -35,7 +35,7 @@ def fetch(batches: Iterable[Batch], needs: Needs, folder: Path) -> list[Fetched]
     found = []
     for number, ((recording, _, _), several) in enumerate(groupby(sorted(batches, key=_line), key=_line)):
         paths: list[Path] = []
-        size = sum(_append(folder / f"{number:06d}", paths, *part) for part in _parts(several, needs))
+        size = sum(_append(folder / f"{number:06d}", paths, *part) for part in _parts(several, span))
         for path in paths:
             path.with_suffix(".head").unlink()
         if paths:
@@ -48,20 +48,20 @@ def _line(batch: Batch) -> tuple[str, str, str]:
     return batch.manifest.recording, batch.manifest.cluster, batch.manifest.node
 
 
-def _parts(batches: Iterable[Batch], needs: Needs) -> Iterator[tuple[Batch, int, int]]:
+def _parts(batches: Iterable[Batch], span: Span) -> Iterator[tuple[Batch, int, int]]:
     for batch in batches:
         file = batch.manifest.files["pcap"]
-        if batch.manifest.packets and (span := _span(file, needs)) is not None:
-            yield batch, *span
+        if batch.manifest.packets and (wanted := _wanted(file, span)) is not None:
+            yield batch, *wanted
 
 
-def _span(file: File, needs: Needs) -> tuple[int, int] | None:
+def _wanted(file: File, span: Span) -> tuple[int, int] | None:
     """``(start, end)`` of the wanted members, which lie in the order of time; None where there are none."""
     ends = [member.offset for member in file.members[1:]] + [file.bytes]
     wanted = [
         (member.offset, end)
         for member, end in zip(file.members, ends, strict=True)
-        if member.first_ns // NS_PER_MS <= needs.until_ms and member.last_ns // NS_PER_MS >= needs.since_ms
+        if member.first_ns // NS_PER_MS <= span.until_ms and member.last_ns // NS_PER_MS >= span.since_ms
     ]
     return (wanted[0][0], wanted[-1][1]) if wanted else None
 

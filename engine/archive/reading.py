@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -12,7 +12,10 @@ from engine.archive.catalogue import find, lines, with_items, with_packets
 from engine.archive.packets import Fetched, fetch
 from engine.archive.store import Store
 from engine.errors import CaptureError
-from engine.kfl.needs import Needs
+from engine.units import ALWAYS, Span
+
+if TYPE_CHECKING:
+    from engine.kfl.needs import Needs
 
 _item = msgspec.json.Decoder(dict[str, Any])
 _row = msgspec.json.Decoder(dict[str, Any])
@@ -68,7 +71,7 @@ class Archive:
         Raises:
             CaptureError: a file cannot be read.
         """
-        return fetch(with_packets(self._raw, needs), needs, folder)
+        return fetch(with_packets(self._raw, needs), Span(needs.since_ms, needs.until_ms), folder)
 
     def all_packets(self, folder: Path) -> list[Fetched]:
         """Those of all runs.
@@ -76,7 +79,7 @@ class Archive:
         Raises:
             CaptureError: a file cannot be read.
         """
-        return fetch((batch for batch in self.batches if batch.manifest.packets), Needs(), folder)
+        return fetch((batch for batch in self.batches if batch.manifest.packets), ALWAYS, folder)
 
     def rows(self) -> list[dict[str, Any]]:
         """A row per stream over all batches, by the time at which they began.

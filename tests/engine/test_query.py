@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -148,3 +150,16 @@ def test_streams_that_a_filter_cannot_match_are_not_dissected(text: str, dissect
         found = counted.get(f"dissect_streams_total{{protocol={name}}}", 0)
         unwanted = counted.get(f"dissect_streams_unwanted_total{{protocol={name}}}", 0)
         assert (found > 0, unwanted > 0) == (name in dissected, name not in dissected)
+
+
+def test_a_query_without_a_filter_loads_neither_its_language_nor_what_few_captures_need() -> None:
+    late = ["lark", "google", "cryptography", "graphql", "tarfile", "tempfile", "requests", "sqlite3"]
+    program = (
+        "import sys; from engine.cli.app import main; sys.argv = ['remora', 'query', sys.argv[1]]; "
+        f"sys.stdout = open('/dev/null', 'w'); "
+        "import atexit; atexit.register(lambda: sys.stderr.write(' '.join(n for n in "
+        f"{late!r} if n in sys.modules))); main()"
+    )
+    trace = Path(__file__).parents[1] / "traces/dns_exchanges.pcap"
+    found = subprocess.run([sys.executable, "-c", program, trace], capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr) == (0, "")
