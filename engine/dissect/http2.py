@@ -192,7 +192,7 @@ class Http2:
         left, payload = half.left, half.sink
         end = min(pos + left, len(data))
         half.left = left - (end - pos)
-        if payload is not None:
+        if payload is not None and not payload.told:
             content = min(end, pos + left - half.padding)
             if content > pos:
                 self._exchanges.keep(payload, data[pos:content])
@@ -306,6 +306,8 @@ class Http2:
     def _skip(self, half: Half, missing: int) -> None:
         """``missing`` bytes were never seen."""
         payload, content = half.sink, half.left - half.padding
+        if payload is not None and payload.told:
+            payload = None
         if half.left and missing <= half.left:  # inside a payload: where the next frame begins is known
             if payload is not None:
                 payload.miss(min(missing, max(content, 0)))

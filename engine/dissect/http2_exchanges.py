@@ -284,6 +284,7 @@ class Exchanges:
 
     def _tell(self, exchange: Exchange, payload: Http2Payload) -> None:
         self._kept_bytes -= payload.kept_bytes
+        payload.told = True
         client = self._requester(0, ())
         direction = client if payload.is_request else 1 - client
         self.done.append(

@@ -26,6 +26,7 @@ class Http2Payload(Body):
         "pushed",
         "size_bytes",
         "start_ns",
+        "told",
         "trailers",
     )
 
@@ -42,6 +43,8 @@ class Http2Payload(Body):
         self.pushed = False
         """The server promised it (RFC 9113, 8.4); nobody asked."""
         self.start_ns = self.end_ns = self.size_bytes = 0
+        self.told = False
+        """It went out, as whole as it gets; a frame of it may still be arriving."""
         mime_type = self.field("content-type")
         self.maybe_grpc = not mime_type and any(name.startswith(UNKNOWN) for name, _ in fields)
         """The content type may be among the fields that are not known."""

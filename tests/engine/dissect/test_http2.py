@@ -281,6 +281,17 @@ def test_what_ends_a_stream_is_told(turns: list[Said], ends: bool, told: list[ob
     assert after_a_request(*turns, ends=ends) == told
 
 
+def test_a_frame_that_arrives_while_its_stream_is_reset_changes_nothing_that_was_told() -> None:
+    ask = PREFACE + SETTINGS + ByHand().headers(1, asking("/a")) + ByHand().headers(3, asking("/b"))
+    reply, body = SETTINGS + HEAD, frame(0, 0, 1, b"first half, second half")
+    talk = [(CLIENT, ask), (SERVER, reply + body[:20]), (CLIENT, reset(1, CANCELLED)), (SERVER, body[20:])]
+    dissector = Http2(OPTIONS)
+    found = [message for chunk in chunks_of(talk) for message in dissector.feed(chunk)]
+    assert brief(found)[2:] == [(1, 200, "response: the client reset the stream (CANCEL)")]
+    assert found[2].payload.section()["content"]["text"] == "first half,"
+    assert found[2].payload.section()["bodySize"] == 11
+
+
 def test_in_the_middle_of_a_connection_what_is_unknown_is_named() -> None:
     hand = ByHand()
     hand.headers(1, asking("/before", "GET", ("x-token", "old")))
