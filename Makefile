@@ -69,6 +69,11 @@ crash: $(STAMP) ## SIGKILL for every process of running instances, KILLS=300 SEE
 faults: $(STAMP) ## every fault between shipper and bucket; the table of docs/reliability.md
 	@$(BIN)/python -m tests.faults
 
+.PHONY: peers-gsutil
+peers-gsutil: ## gsutil in an environment of its own, for the tests that hold the storage server honest
+	@[ -x build/peers/gsutil/bin/gsutil ] || { $(PYTHON) -m venv build/peers/gsutil && \
+	  build/peers/gsutil/bin/pip install -qq --disable-pip-version-check gsutil==5.35; }
+
 hostile: $(STAMP) ## every attempt to get out of a script; the tables of docs/security.md (as root)
 	@$(BIN)/python -m tests.hostile.page
 	@$(BIN)/python -m pytest -q -n 2 tests/hostile

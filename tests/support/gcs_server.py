@@ -1,8 +1,9 @@
 """A strict storage server for tests: the part of Google's JSON API that uploads need, with its promises kept.
 
-Uploads are media, multipart or resumable (in multiples of 256 KiB); ``ifGenerationMatch`` has one winner; a CRC32C or
-size that does not fit is refused with 400. Reads are metadata, ranges,
-and lists in pages. ``faults`` go wrong on purpose.
+Uploads are media, multipart or resumable (in multiples of 256 KiB); ``ifGenerationMatch`` has one winner, also of
+deletions; a CRC32C or size that does not fit is refused with 400. Reads are metadata, ranges, and lists in pages, with
+prefixes. Objects are composed. ``faults`` go wrong on purpose. gsutil, as it is, keeps it honest
+(``tests/support/test_gsutil.py``).
 
 https://cloud.google.com/storage/docs/json_api
 """
@@ -14,6 +15,7 @@ import hashlib
 import json
 import re
 import socket
+import ssl
 import struct
 import threading
 import urllib.parse
@@ -22,6 +24,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from tests.support.audit import crc32c
@@ -77,11 +80,15 @@ class Store:
 
     def __init__(self, *buckets: str) -> None:
         self.lock = threading.Lock()
+        self.base = ""
+        """Address of the server."""
         self.buckets: dict[str, dict[str, Stored]] = {bucket: {} for bucket in buckets}
         self.uploads: dict[str, Upload] = {}
         self.faults: list[Fault] = []
         self.requests: Counter[str] = Counter()
         """Requests by method: what Google would bill."""
+        self.deleted: list[tuple[str, Stored]] = []
+        """Objects that are gone."""
         self.largest_body_bytes = 0
         self.created: Counter[str] = Counter()
         """How often an object of each name came into being."""
@@ -132,7 +139,7 @@ class Store:
                 content, generation, {k: v for k, v in metadata.items() if k not in ("name", "crc32c")}
             )
             self.created[name] += 1
-            return resource(bucket, name, objects[name])
+            return resource(self.base, bucket, name, objects[name])
 
     @staticmethod
     def check(query: dict[str, str], stored: Stored | None) -> None:
@@ -148,6 +155,18 @@ class Store:
                 raise Refused(404, f"No such object: {bucket}/{name}")
             return objects[name]
 
+    def delete(self, bucket: str, query: dict[str, str], name: str) -> None:
+        """Delete an object, if its precondition holds; what it was stays for the audit."""
+        stored = self.find(bucket, name)
+        with self.lock:
+            self.check(query, stored)
+            self.deleted.append((name, self.bucket(bucket).pop(name)))
+
+    def compose(self, bucket: str, query: dict[str, str], name: str, wanted: dict[str, Any]) -> dict[str, Any]:
+        """An object out of others, one behind the other."""
+        content = b"".join(self.find(bucket, source["name"]).content for source in wanted["sourceObjects"])
+        return self.create(bucket, query, {**wanted.get("destination", {}), "name": name}, content)
+
     def page(self, bucket: str, query: dict[str, str]) -> dict[str, Any]:
         """One page of a list."""
         with self.lock:
@@ -159,7 +178,8 @@ class Store:
             names = [name for name in names if name > query.get("pageToken", "")]
             size = int(query.get("maxResults", 1000))
             answer: dict[str, Any] = {"kind": "storage#objects"}
-            answer["items"] = [resource(bucket, name, objects[name]) for name in names[:size] if name in objects]
+            there = [name for name in names[:size] if name in objects]
+            answer["items"] = [resource(self.base, bucket, name, objects[name]) for name in there]
             answer["prefixes"] = [name for name in names[:size] if name not in objects]
             if len(names) > size:
                 answer["nextPageToken"] = names[size - 1]
@@ -172,8 +192,9 @@ def _up_to(name: str, prefix: str, delimiter: str) -> str:
     return prefix + before + delimiter if found else name
 
 
-def resource(bucket: str, name: str, stored: Stored) -> dict[str, Any]:
-    """What the API says of an object."""
+def resource(base: str, bucket: str, name: str, stored: Stored) -> dict[str, Any]:
+    """What the API says of an object; ``base``: the server's address."""
+    media = f"{base}/download/storage/v1/b/{bucket}/o/{urllib.parse.quote(name, safe='')}"
     return {
         **stored.metadata,
         "kind": "storage#object",
@@ -181,6 +202,12 @@ def resource(bucket: str, name: str, stored: Stored) -> dict[str, Any]:
         "name": name,
         "generation": str(stored.generation),
         "metageneration": "1",
+        "id": f"{bucket}/{name}/{stored.generation}",
+        "mediaLink": f"{media}?generation={stored.generation}&alt=media",
+        "etag": f"CAE{stored.generation}=",
+        "timeCreated": "2026-11-20T10:30:00.000Z",
+        "updated": "2026-11-20T10:30:00.000Z",
+        "storageClass": "STANDARD",
         "size": str(len(stored.content)),
         "crc32c": crc32c(stored.content),
         "md5Hash": base64.b64encode(hashlib.md5(stored.content, usedforsecurity=False).digest()).decode(),
@@ -240,6 +267,13 @@ class Handler(BaseHTTPRequestHandler):
         listed = re.fullmatch(r"/storage/v1/b/([^/]+)/o", url.path)
         if upload and method in ("POST", "PUT"):
             return self._upload(method, urllib.parse.unquote(upload[1]), query, body)
+        composed = re.fullmatch(r"/storage/v1/b/([^/]+)/o/(.+)/compose", url.path)
+        if composed and method == "POST":
+            bucket, name = urllib.parse.unquote(composed[1]), urllib.parse.unquote(composed[2])
+            return _json(200, self.store.compose(bucket, query, name, json.loads(body)))
+        if named and method == "DELETE":
+            self.store.delete(urllib.parse.unquote(named[2]), query, urllib.parse.unquote(named[3]))
+            return 204, {}, b""
         if named and method == "GET":
             bucket, name = urllib.parse.unquote(named[2]), urllib.parse.unquote(named[3])
             return self._read(bucket, name, media=bool(named[1]) or query.get("alt") == "media")
@@ -293,7 +327,7 @@ class Handler(BaseHTTPRequestHandler):
     def _read(self, bucket: str, name: str, *, media: bool) -> tuple[int, dict[str, str], bytes]:
         stored = self.store.find(bucket, name)
         if not media:
-            return _json(200, resource(bucket, name, stored))
+            return _json(200, resource(self.base, bucket, name, stored))
         headers = {
             "Content-Type": stored.metadata.get("contentType", "application/octet-stream"),
             "X-Goog-Hash": f"crc32c={crc32c(stored.content)}",
@@ -317,7 +351,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
+        if status != 204:  # RFC 9110, 8.6
+            self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
 
@@ -334,16 +369,17 @@ def _json(status: int, value: Any) -> tuple[int, dict[str, str], bytes]:
 
 def _multipart(content_type: str, body: bytes) -> tuple[dict[str, Any], bytes]:
     """Metadata and media of ``multipart/related`` (RFC 2387)."""
-    match = re.search(r'boundary="?([^";]+)"?', content_type)
+    match = re.search(r"""boundary=["']?([^"';]+)["']?""", content_type)
     if not match:
         raise Refused(400, "No boundary")
     mark = b"--" + match[1].encode()
     if not body.startswith(mark) or not body.rstrip(b"\r\n").endswith(mark + b"--"):
         raise Refused(400, "Truncated multipart body")
+    newline = b"\r\n" if body.startswith(mark + b"\r\n") else b"\n"  # gsutil's lines end like files
     inner = body[len(mark) : body.rindex(mark + b"--")]
-    first, _, second = inner.partition(b"\r\n" + mark)
-    parts = [part.split(b"\r\n\r\n", 1)[1] for part in (first, second)]
-    return json.loads(parts[0]), parts[1].removesuffix(b"\r\n")
+    first, _, second = inner.partition(newline + mark)
+    parts = [part.split(newline * 2, 1)[1] for part in (first, second)]
+    return json.loads(parts[0]), parts[1].removesuffix(newline)
 
 
 class _Server(ThreadingHTTPServer):
@@ -355,11 +391,16 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serve(*buckets: str) -> Iterator[tuple[str, Store]]:
-    """A server on loopback: its address for ``STORAGE_EMULATOR_HOST``, and its store."""
+def serve(*buckets: str, certificate: Path | None = None) -> Iterator[tuple[str, Store]]:
+    """A server on loopback: its address for ``STORAGE_EMULATOR_HOST``, and its store; ``certificate``: by TLS."""
     store = Store(*buckets)
     server = _Server(("127.0.0.1", 0), type("BoundHandler", (Handler,), {"store": store}))
-    address = f"http://127.0.0.1:{server.server_address[1]}"
+    if certificate is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    address = f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_address[1]}"
+    store.base = address
     server.RequestHandlerClass.base = address  # type: ignore[attr-defined]  # the class made above
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

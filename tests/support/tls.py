@@ -42,11 +42,11 @@ class Session:
 
 def tls_session(folder: Path, path: str) -> Session:
     """``GET path`` and its answer; ``folder`` holds certificate and key log."""
-    certificate, key_log = _certificate(folder), folder / "keys.log"
+    own, key_log = certificate(folder), folder / "keys.log"
     key_log.unlink(missing_ok=True)
     theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    theirs.load_cert_chain(certificate)
-    ours = ssl.create_default_context(cafile=str(certificate))
+    theirs.load_cert_chain(own)
+    ours = ssl.create_default_context(cafile=str(own))
     ours.keylog_filename = str(key_log)
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = ours.wrap_bio(to_client, to_server, server_hostname=NAME)
@@ -80,7 +80,8 @@ def tls_session(folder: Path, path: str) -> Session:
     return Session(turns, key_log.read_text())
 
 
-def _certificate(folder: Path) -> Path:
+def certificate(folder: Path) -> Path:
+    """Certificate and private key of ``NAME`` in one file, made once."""
     path = folder / "certificate.pem"
     if path.exists():
         return path
