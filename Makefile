@@ -92,6 +92,11 @@ bench-table: $(STAMP) ## the same, written to docs/performance.md
 	@$(BIN)/python -m benchmarks.growth --write
 	@$(BIN)/python -m benchmarks.rss --write
 
+.PHONY: bench-ship
+bench-ship: $(STAMP) ## what shipping and sealing cost: requests, one object per stream, the bare client, memory
+	@$(BIN)/python -m benchmarks.shipping
+	@$(BIN)/python -m benchmarks.sealing
+
 .PHONY: bench-kfl
 bench-kfl: $(STAMP) ## what a filter costs, beside cel-python and jmespath, which are put into build/peers
 	@[ -d build/peers ] || $(BIN)/python -m pip install -qq --disable-pip-version-check --target build/peers cel-python==0.5.0 jmespath==1.1.0

@@ -6,11 +6,13 @@ and the first ones calibrate: a copy, a checksum and one stream of zlib over the
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import random
 import shutil
 import sys
 import tempfile
+import threading
 import time
 import zlib
 from collections.abc import Callable
@@ -38,7 +40,7 @@ NOW_NS = 1_795_170_600_000_000_000
 LEVELS = (0, 1, 4, 6, 9)
 
 
-def frames() -> np.ndarray:
+def frames(streams: int = STREAMS) -> np.ndarray:
     """Packets as records: Ethernet, IPv4, TCP, then words of a small vocabulary and some noise."""
     chance = random.Random(1)
     words = [bytes(chance.choices(b"abcdefghijklmnopqrstuvwxyz", k=chance.randrange(3, 12))) for _ in range(2000)]
@@ -52,7 +54,7 @@ def frames() -> np.ndarray:
         kinds.append(header + text + chance.randbytes(FRAME_BYTES - 54 - len(text)))
     table = np.frombuffer(b"".join(kinds), f"V{FRAME_BYTES}")
     dtype = [("seconds", "<u4"), ("ns", "<u4"), ("captured", "<u4"), ("wire", "<u4"), ("frame", f"V{FRAME_BYTES}")]
-    records = np.zeros(STREAMS * PACKETS, dtype)
+    records = np.zeros(streams * PACKETS, dtype)
     records["seconds"], records["ns"] = EPOCH_S, np.arange(len(records))
     records["captured"] = records["wire"] = FRAME_BYTES
     records["frame"] = table[np.arange(len(records)) % len(table)]
@@ -63,7 +65,8 @@ def fill(data: Path, records: np.ndarray) -> None:
     """Segments that hold the packets, and a wish for every stream."""
     open_folder(data, "benchmark", 0)
     shelf = Shelf(data, StorageOptions(window=False, storage_limit_bytes=1 << 30), Counters(), 0.0)
-    streams = np.arange(len(records), dtype=np.uint64) % STREAMS + 1
+    count = len(records) // PACKETS
+    streams = np.arange(len(records), dtype=np.uint64) % count + 1
     for first in range(0, len(records), BATCH_PACKETS):
         part = records[first : first + BATCH_PACKETS]
         offsets = np.arange(len(part), dtype=np.int64) * records.dtype.itemsize
@@ -72,7 +75,7 @@ def fill(data: Path, records: np.ndarray) -> None:
         shelf.append(batch, streams[first : first + BATCH_PACKETS], times_ns, describe, 0.0)
     shelf.close()
     with KeepJournal(data / "keep" / "worker-0.log", sync=False) as journal:
-        for stream in range(1, STREAMS + 1):
+        for stream in range(1, count + 1):
             journal.keep(stream, "benchmark", 0, 0)
 
 
@@ -104,7 +107,7 @@ def measure(folder: Path) -> None:
         timed("calibration: sha256", size, lambda: hashlib.sha256(content).digest())
         timed("calibration: zlib level 4", size, lambda: len(zlib.compress(content, 4)))
         fill(data, records)
-        options = RecordingOptions(batch_bytes=1 << 30, limit_bytes=1 << 40)
+        options = RecordingOptions(batch_bytes=1 << 30, limit_bytes=1 << 40, batch_packets=0)
         collector = Collector(data, "20261120T103000Z-a1b2c3d4", options, Counters())
         timed("collect: all streams in one pass", size, lambda: collector.collect(NOW_NS))
         collector.freeze([state.id for state in collector.batches.filled()], Facts("0"))
@@ -122,6 +125,44 @@ def measure(folder: Path) -> None:
         collector.close()
     finally:
         shutil.rmtree(data.parent)
+
+
+def held_while_sealing(streams: int) -> int:
+    """Bytes of memory of its own that sealing takes at its peak, beside what was there."""
+    data = Path(tempfile.mkdtemp()) / "data"
+    try:
+        fill(data, frames(streams))
+        options = RecordingOptions(batch_bytes=1 << 30, limit_bytes=1 << 40, batch_packets=0)
+        collector = Collector(data, "20261120T103000Z-a1b2c3d4", options, Counters())
+        collector.collect(NOW_NS)
+        collector.freeze([state.id for state in collector.batches.filled()], Facts("0"))
+        (state,) = collector.batches.frozen()
+        collector.close()
+        opened = data / "outbox" / "open" / state.id
+        del collector
+        gc.collect()
+        target = data.parent / "sealed"
+        target.mkdir()
+        before, peak, over = anonymous_bytes(), [0], threading.Event()
+
+        def watch() -> None:
+            while not over.wait(0.005):
+                peak.append(anonymous_bytes())
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        build(opened, target, state, Origin("c", "n"), Crc32c)
+        over.set()
+        watcher.join()
+        return max(peak) - before
+    finally:
+        shutil.rmtree(data.parent)
+
+
+def anonymous_bytes() -> int:
+    """Memory of this process that is no file's."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("RssAnon:")[1].split()[0]) * 1024
 
 
 if __name__ == "__main__":

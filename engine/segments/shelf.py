@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 
@@ -40,6 +41,8 @@ SEGMENTS_IN_BUDGET = 32
 RESERVE_SHARE = 16
 """One part in so many of the budget is for streams that have begun."""
 SEGMENT_AGE_S = 5.0
+MAX_PROBED_BYTES = 64 << 20
+"""More than this nobody reads at once."""
 RETRY_S = 0.5
 """How long a disk that refused a write is left alone."""
 COMPLAIN_S = 10.0
@@ -110,11 +113,22 @@ class Shelf:
         """Whether a batch of this size would be stored: a source that can wait, waits until it would.
 
         Index and stream log are counted at their worst (four times the packets). An empty shelf always has room:
-        waiting would not help.
+        waiting would not help. A disk that is full or read-only has none: what was read could only be thrown away.
         """
         if now_s < self._retry_s:
             return False
+        if not self._disk_takes(min(2 * size_bytes, MAX_PROBED_BYTES)):
+            self._retry_s = now_s + RETRY_S
+            self._complain("disk source=waits", now_s, 0)
+            return False
         return 4 * size_bytes <= self._room_bytes() - self._reserve_bytes or not (self._segments or self._writer)
+
+    def _disk_takes(self, size_bytes: int) -> bool:
+        """By its own words, which some network file systems do not have."""
+        disk = os.statvfs(self._folder)
+        if disk.f_flag & os.ST_RDONLY:
+            return False
+        return not disk.f_blocks or disk.f_bavail * disk.f_frsize >= size_bytes
 
     def _room_bytes(self) -> int:
         return self._options.storage_limit_bytes - self._extra_bytes - self.size_bytes

@@ -32,6 +32,7 @@ def onStreamClosed(stream):
 SETS = (
     "recording.batchInterval=300ms",
     "scripting.queue=64",
+    "scripting.quarantineAfter=100",
     "tap.misc.pcapTTL=1h",
     "tap.misc.jsonTTL=1h",
     "tap.storageLimit=2Gi",
