@@ -211,6 +211,9 @@ class Dissection:
             data = b"".join([each.data for each in held if each.direction == chunk.direction] + [data])
         ports = stream.server_port, stream.client_port
         found = recognise(self._rows[stream.protocol], data, ports, self._count_by_port)
+        if found is Verdict.NO and held:  # of something else, a switch perhaps: what comes now stands for itself
+            conversation.held, conversation.held_bytes, held, data = None, 0, None, chunk.data
+            found = recognise(self._rows[stream.protocol], data, ports, self._count_by_port)
         if isinstance(found, ProtocolRow):
             if found.remembers:
                 self._live[stream.id] = stream

@@ -73,9 +73,17 @@ def test_tls_behind_an_upgrade_is_tls() -> None:
     assert [row[:3] for row in found] == [("http", False, "/"), ("tls", False, NAME), ("http", True, "/inside")]
 
 
-def test_starttls_in_a_protocol_that_nobody_knows_is_found_by_its_hello() -> None:
+@pytest.mark.parametrize(
+    "before",
+    [
+        [(SERVER, b"220 mail.test ready\r\n"), (CLIENT, b"starttls\r\n"), (SERVER, b"220 go ahead\r\n")],
+        [(CLIENT, b"\0\0\0\x08\x04\xd2\x16\x2f"), (SERVER, b"S")],
+    ],
+    ids=["starttls", "PostgreSQL"],
+)
+def test_a_switch_in_a_protocol_that_nobody_knows_is_found_by_the_hello(before: list[Said]) -> None:
     talk = Peers().talk((GET, OK))
-    said = [(SERVER, b"220 mail.test ready\r\n"), (CLIENT, b"starttls\r\n"), (SERVER, b"220 go ahead\r\n"), *talk.said]
+    said = [*before, *talk.said]
     assert [row[:2] for row in rows(said, ring_of(talk), port=25)] == [("tls", False), ("http", True)]
 
 
