@@ -20,8 +20,8 @@ from engine.capture.sources import LIVE, open_source
 from engine.counters import Drop
 from engine.cycles import Cycles
 from engine.decode.columns import FRAGMENT
+from engine.dissect.builtin import prepare
 from engine.dissect.registry import load_rows
-from engine.dissect.tls_certificates import prepare
 from engine.dissect.tls_keylog import KeyRing
 from engine.errors import CaptureError
 from engine.frames.control import (

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -158,6 +160,25 @@ def test_damaged_documents_are_read_as_graphql_core_does(seed: int) -> None:
         kinds = []
     expected = kinds.count("operation_definition")
     assert len(asked(query)) == (expected if expected else 0)
+
+
+LATE = """
+import sys
+from engine.dissect import graphql_queries
+graphql_queries.prepare()
+opened = []
+sys.addaudithook(lambda event, given: opened.append(given) if event in ("open", "import", "os.listdir") else None)
+for query in ("query A($a: [Int!] = 1) @b { ...C }", 'fragment C on D { e(f: \"\"\"g\"\"\") }', "{ a(b: 1e) }", "{ a"):
+    graphql_queries._read(query)
+print(opened)
+"""
+
+
+@pytest.mark.slow
+def test_nothing_is_imported_late() -> None:
+    """A worker may not read files any more when the first query comes."""
+    found = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"
 
 
 def test_an_exchange_of_http_1_is_one_of_graphql_by_its_request() -> None:
