@@ -30,8 +30,9 @@ from engine.streams.stream import TCP, UNHEEDED, Stream
 Items = list[LazyItem]
 Opener = Callable[[DissectOptions], Dissector]
 
-MAX_TRIES = 4
-"""Turns of a TCP stream that may tell nothing; a capture may begin in the middle of a body, however long that is."""
+MAX_TRIES = 6
+"""Turns of a TCP stream that may tell nothing: a capture may begin in the middle of a body, however long that is, and
+SMTP and IMAP take five turns to STARTTLS."""
 MAX_HELD_BYTES = 16 << 10
 """Bytes that may be held before they must tell the protocol."""
 MAX_REFUSED = 4096

@@ -174,7 +174,7 @@ def test_a_lost_response_does_not_shift_the_ones_behind_it() -> None:
 def test_a_stream_of_something_else_is_given_up_after_a_few_chunks(data: bytes) -> None:
     into, stream = dissection(), a_stream(port=22)
     assert heeded(into, stream)
-    for chunk in chunks_of([(CLIENT, data), (SERVER, data)] * 2, stream):
+    for chunk in chunks_of([(CLIENT, data), (SERVER, data)] * (MAX_TRIES // 2), stream):
         assert heeded(into, stream)
         assert into.feed(chunk) == []
     assert not heeded(into, stream)
@@ -234,7 +234,7 @@ def test_a_stream_that_leaves_http_for_nothing_that_is_known_is_wanted_no_more()
     talk = [
         (CLIENT, b"GET /own HTTP/1.1\r\nUpgrade: my-own\r\n\r\n"),
         (SERVER, b"HTTP/1.1 101 Switching\r\nUpgrade: my-own\r\n\r\n" + b"\xff" * 40),
-        *[(CLIENT, b"\xff" * 40), (SERVER, b"\xff" * 40)] * 2,
+        *[(CLIENT, b"\xff" * 40), (SERVER, b"\xff" * 40)] * MAX_TRIES,
     ]
     assert [row(item) for item in feed(into, chunks_of(talk, stream))] == [(0, "/own", 101, None)]
     assert not heeded(into, stream)
@@ -257,7 +257,7 @@ def test_what_tells_nothing_is_not_listened_to_for_ever() -> None:
         heard += 1
     assert heard <= MAX_TRIES * (MAX_TURN_BYTES >> 20) + MAX_TRIES
     other = a_stream(number=2)
-    feed(into, chunks_of([(SERVER, b"\xff" * 40), (CLIENT, b"\xff" * 40)] * 2, other))
+    feed(into, chunks_of([(SERVER, b"\xff" * 40), (CLIENT, b"\xff" * 40)] * MAX_TRIES, other))
     assert not heeded(into, other)
 
 

@@ -12,7 +12,7 @@ from engine.dissect import http1
 from engine.dissect.message import Message, Problem
 from engine.dissect.options import DissectOptions
 from engine.dissect.table import ProtocolRow, Successor, Verdict, constant
-from engine.items.dissection import Dissection
+from engine.items.dissection import MAX_TRIES, Dissection
 from engine.items.item import LazyItem
 from engine.resolve.static import NoNames
 from engine.streams.chunk import Chunk
@@ -205,7 +205,7 @@ def test_a_carried_request_times_out_and_pausing_tells_of_it() -> None:
 
 def test_a_carrier_is_told_when_nobody_wants_what_it_carries() -> None:
     Hidden.muted = False
-    feed(dissection(*ALL), chunks_of([(CLIENT, b"#hello\n"), *[(CLIENT, hidden(b"\0nothing known"))] * 5]))
+    feed(dissection(*ALL), chunks_of([(CLIENT, b"#hello\n"), *[(CLIENT, hidden(b"\0nothing known"))] * MAX_TRIES]))
     assert Hidden.muted
 
 

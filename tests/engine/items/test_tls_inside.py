@@ -76,11 +76,14 @@ def test_tls_behind_an_upgrade_is_tls() -> None:
 @pytest.mark.parametrize(
     "before",
     [
-        [(SERVER, b"220 mail.test ready\r\n"), (CLIENT, b"starttls\r\n"), (SERVER, b"220 go ahead\r\n")],
+        [
+            (SERVER, b"220 mail.test ESMTP\r\n"), (CLIENT, b"EHLO cook.test\r\n"),
+            (SERVER, b"250-mail.test\r\n250 STARTTLS\r\n"), (CLIENT, b"STARTTLS\r\n"), (SERVER, b"220 go ahead\r\n"),
+        ],
         [(CLIENT, b"\0\0\0\x08\x04\xd2\x16\x2f"), (SERVER, b"S")],
     ],
-    ids=["starttls", "PostgreSQL"],
-)
+    ids=["SMTP", "PostgreSQL"],
+)  # fmt: skip
 def test_a_switch_in_a_protocol_that_nobody_knows_is_found_by_the_hello(before: list[Said]) -> None:
     talk = Peers().talk((GET, OK))
     said = [*before, *talk.said]
