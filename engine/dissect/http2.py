@@ -240,7 +240,7 @@ class Http2:
         """One frame of a header block; with its last one, the block is read."""
         block.wire_bytes += end - pos
         block.size_bytes += len(piece)
-        if block.size_bytes <= self._max_header_bytes:
+        if piece and block.size_bytes <= self._max_header_bytes:
             block.parts.append(piece)
         if not flags & END_HEADERS:
             half.block = block

@@ -18,6 +18,10 @@ _REQUEST_FIELDS = frozenset((":method", ":path", ":scheme", ":authority"))
 _HEAD_MISSING = "its header fields were not captured"
 _MAX_KEPT_BODIES = 16
 """How many times ``dissect.maxBody`` the bodies of all open streams may take together."""
+_MAX_NOTES = 4
+"""Of one half: head and trailers have one each, and nobody else sends more."""
+_MAX_GOAWAYS = 16
+"""Looked at of one connection; two are usual."""
 _CROWDED = Problem("dissection", "too many streams of this connection are open (dissect.maxPending)")
 
 
@@ -41,6 +45,7 @@ class Exchanges:
 
     __slots__ = (
         "_farewell",
+        "_goaways",
         "_kept_bytes",
         "_lingering",
         "_max_kept_bytes",
@@ -68,6 +73,7 @@ class Exchanges:
         self._sweep_ns = 0
         self._farewell = ""
         """What a GOAWAY said that was no ordinary one."""
+        self._goaways = 0
         self.client = -1
         """The direction of requests; -1: not yet known."""
         self.highest = 0
@@ -112,7 +118,7 @@ class Exchanges:
             payload = self._answer(stream, fields, start_ns)
         if payload is not None:
             payload.size_bytes += size_bytes
-            if note:
+            if note and len(payload.notes) < _MAX_NOTES:
                 payload.notes.append(f"trailers: {note}" if payload.trailers is fields else note)
         return payload
 
@@ -155,6 +161,9 @@ class Exchanges:
 
     def go_away(self, direction: int, last: int, code: int, said: str) -> None:
         """One side accepts no more streams, and never looked at those behind ``last`` (RFC 9113, 6.8)."""
+        self._goaways += 1
+        if self._goaways > _MAX_GOAWAYS:
+            return
         is_server = direction != self._requester(direction, ())
         text = error_name(code) + (f": {said}" if said else "")
         if code:
