@@ -126,29 +126,28 @@ def _load_rows() -> Sequence[ProtocolRow]:
 
 
 def _check_jobs(settings: Settings) -> None:
-    """Raises ``ConfigError`` or ``KflError``: a job of the configuration could not be made."""
-    from engine.recording.job import read_job  # here and not above: the filter language takes 60 ms to load
+    """Raises ``ConfigError``: a job of the configuration could not be made."""
+    from engine.kfl.recordings import in_order  # here and not above: the filter language takes 60 ms to load
+    from engine.recording.job import read_job
     from engine.shipping.address import checked
 
-    names: set[str] = set()
+    compiled: dict[str, Any] = {}
+    dialect, macros = settings.filters.dialect, settings.filters.macros
     for index, given in enumerate(settings.recording.all_jobs):
         where = f"recordings[{index}]." if index < len(settings.recording.jobs) else "recording."
-        filters = settings.filters
         try:
-            read_job(
-                given,
-                wall_ns(),
-                "configuration",
-                where=where,
-                dialect=filters.dialect,
-                macros=filters.macros,
-                check_destination=checked,
+            job, _ = read_job(
+                given, wall_ns(), "", where=where, dialect=dialect, macros=macros, check_destination=checked
             )
         except KflError as error:
             raise ConfigError(f"{where}kfl", "a filter", given["kfl"], f"it is wrong:\n{error}") from None
-        if given["name"] in names:
-            raise ConfigError(f"{where}name", "a name of its own", given["name"])
-        names.add(given["name"])
+        if job.name in compiled:
+            raise ConfigError(f"{where}name", "a name of its own", job.name)
+        compiled[job.name] = job.compiled
+    try:
+        in_order(compiled)
+    except KflError as error:
+        raise ConfigError("recordings", "filters that do not ask in a circle", error.reason) from None
 
 
 def _from_file(file: Path | None) -> Iterator[_Given]:

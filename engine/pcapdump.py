@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from engine.capture.batch import Batch
 from engine.capture.records import scan
+from engine.capture.sources import open_source
 from engine.clock import NS_PER_S
 from engine.recording import pcapng
 from engine.recording.client_randoms import randoms_of
@@ -43,6 +44,13 @@ class Node(NamedTuple):
     """Packets captured before are left out."""
 
 
+class Files(NamedTuple):
+    """Captures that lie somewhere, such as the batches of a recording."""
+
+    paths: Sequence[Path]
+    since_ns: int = 0
+
+
 class Dumped(NamedTuple):
     """What was written."""
 
@@ -60,11 +68,11 @@ class Dumped(NamedTuple):
     """Segments that expired before they were read."""
 
 
-def dump(nodes: Sequence[Node], folder: Path, name: str, key_log: KeyLog | None = None) -> Dumped:
+def dump(nodes: Sequence[Node | Files], folder: Path, name: str, key_log: KeyLog | None = None) -> Dumped:
     """Write the packets of ``nodes`` into ``folder``, as ``name`` with the ending of its form; never over another file.
 
     Args:
-        nodes: data folders.
+        nodes: data folders, or captures.
         folder: is there.
         name: without an ending; ``-2`` and so on goes behind it where that is taken.
         key_log: with it the file is pcapng and holds the keys of exactly the TLS sessions in it.
@@ -106,15 +114,21 @@ class _Spool:
         self.sessions: set[bytes] = set()
         self._times: list[npt.NDArray[np.int64]] = []
 
-    def take(self, node: Node) -> int:
-        """Add what a data folder holds; returns how many segments had expired."""
+    def take(self, node: Node | Files) -> int:
+        """Add what a data folder or captures hold; returns how many segments had expired."""
+        if isinstance(node, Files):
+            self._take_all(_batches_of(node.paths), node.since_ns)
+            return 0
         replay = Replay(node.data)
-        for found in replay.packets():
-            batch, times_ns = found.batch, _times_of(found.batch)
-            wanted = times_ns >= node.since_ns
+        self._take_all((found.batch for found in replay.packets()), node.since_ns)
+        return len(replay.gone)
+
+    def _take_all(self, batches: Iterable[Batch], since_ns: int) -> None:
+        for batch in batches:
+            times_ns = _times_of(batch)
+            wanted = times_ns >= since_ns
             if wanted.any():
                 self._add(batch, times_ns, wanted)
-        return len(replay.gone)
 
     def _add(self, batch: Batch, times_ns: npt.NDArray[np.int64], wanted: npt.NDArray[np.bool_]) -> None:
         if not self.packets:
@@ -134,6 +148,14 @@ class _Spool:
         """Of all packets, in the order of the file."""
         self._times = [np.concatenate(self._times)]
         return self._times[0]
+
+
+def _batches_of(paths: Sequence[Path]) -> Iterator[Batch]:
+    for index, path in enumerate(paths):
+        source = open_source(str(path), index)
+        while (batch := source.read()) is not None:
+            yield batch
+        source.close()
 
 
 def _times_of(batch: Batch) -> npt.NDArray[np.int64]:

@@ -136,7 +136,7 @@ class Recorder:
         try:
             collector = self._collector = self._collector or self._open()
             self._take_built(collector, now_s)
-            self._follow_jobs(collector, now_ns)
+            self._follow_jobs(collector, now_ns, now_s)
             if self._options.when_full == "oldest" and collector.space.full(now_ns):
                 self._make_room(collector)
             moved = collector.collect(now_ns)
@@ -155,16 +155,21 @@ class Recorder:
 
     # -- jobs ----------------------------------------------------------------------------------------------------------
 
-    def _follow_jobs(self, collector: Collector, now_ns: int) -> None:
+    def _follow_jobs(self, collector: Collector, now_ns: int, now_s: float) -> None:
         """What begins and ends, what was deleted, what has expired."""
         if self._service is None:
             return
         self._service.totals = lambda: collector.totals
-        self._service.jobs.step(now_ns)
+        try:
+            self._service.jobs.step(now_ns)
+        except StorageError as error:  # it is said and written down later; what is kept is kept all the same
+            self._complain(error, now_s)
         self._policies.clear()  # a dict of a few, made again once a pass
         while self._service.released:
             collector.release(self._service.released[-1])
             self._service.jobs.store.released(self._service.released.pop())
+        collector.batches.ask(self._service.to_seal)
+        self._service.to_seal.clear()
         if not 0 < self._expire_after_ns - now_ns <= EXPIRE_NS:
             self._expire_after_ns = now_ns + EXPIRE_NS
             removed = self._service.expire(now_ns)

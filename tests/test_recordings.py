@@ -122,7 +122,7 @@ def model(capture: Path, *recordings: Recording) -> dict[str, list[tuple[str, st
 
 
 def test_a_running_instance_is_told_of_recordings_and_a_stopped_one_too(
-    growing: tuple[Instance, Path, bytes], capture: Path
+    growing: tuple[Instance, Path, bytes], capture: Path, tmp_path: Path
 ) -> None:
     instance, path, rest = growing
     (row,) = asked(instance, "create", "web", "--kfl", "http", "--json")
@@ -133,12 +133,17 @@ def test_a_running_instance_is_told_of_recordings_and_a_stopped_one_too(
     wanted = len(queried(capture, "http"))
     instance.until(lambda status: status["counters"].get("recordings_matched_total", 0) >= wanted)
     asked(instance, "stop", "web")
+    done = remora("recordings", "export", "web", "--data", str(instance.data), "--dest", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    early = pcap_frames((tmp_path / "web.pcap").read_bytes())
+    assert [at for at, _ in early] == sorted(at for at, _ in early)
     (row,) = asked(instance, "list", "web", "--json")
     assert row["state"] == "stopped"
     assert instance.stop() == 0, instance.output()
     recording = Recording(instance.data / "recordings", "web")
     assert len({item["id"] for item in recording.lines("items") if item["protocol"]["name"] == "http"}) == wanted
     assert len(recording.frames()) == len(set(recording.frames()))
+    export(instance.data, tmp_path, recording)
     refused = remora("recordings", "create", "web", "--data", str(instance.data))
     assert refused.returncode == 1
     assert "recording 'web': expected a name that is free, it was made by command" in refused.stderr
@@ -183,6 +188,19 @@ def test_what_is_asked_wrongly_is_said(tmp_path: Path) -> None:
     assert "expected a data folder of Remora" in done.stderr
 
 
+def export(data: Path, folder: Path, recording: Recording) -> None:
+    """Whole, in time order, beside what was exported before."""
+    done = remora("recordings", "export", "web", "--data", str(data), "--dest", str(folder))
+    assert done.returncode == 0, done.stderr
+    frames = pcap_frames((folder / "web-2.pcap").read_bytes())
+    assert [at for at, _ in frames] == sorted(at for at, _ in frames)
+    assert sorted(frames) == sorted(recording.frames())
+    exported = [json.loads(line) for line in (folder / "web-2.items.jsonl").read_text().splitlines()]
+    assert sorted(map(identity, exported)) == sorted(map(identity, recording.lines("items")))
+    rows = (folder / "web-2.streams.jsonl").read_text().splitlines()
+    assert [json.loads(row) for row in rows] == recording.lines("streams")
+
+
 SCRIPT = """
 recordings.create("slow", "dns", redact=["request.questions"])
 try:
@@ -208,3 +226,10 @@ def test_a_script_makes_a_recording_beside_those_of_the_operator(tmp_path: Path,
     items = Recording(instance.data / "recordings", "slow").lines("items")
     assert items
     assert {str(item["request"]["questions"]) for item in items} == {"[REDACTED]"}
+
+
+def test_filters_that_ask_in_a_circle_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    jobs = "recordings=[{name: a, kfl: 'record(\"b\")'}, {name: b, kfl: 'record(\"a\")'}]"
+    done = remora("run", "x.pcap", "--data", str(tmp_path / "d"), "--set", jobs)
+    assert done.returncode == 2
+    assert "recordings: expected filters that do not ask in a circle" in done.stderr

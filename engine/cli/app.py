@@ -76,6 +76,7 @@ RECORDINGS = {
     "search": "recordings:search",
     "stop": "recordings:stop",
     "delete": "recordings:delete",
+    "export": "exporting:export",
     "estimate": "estimating:estimate",
 }
 app.add_command(LateGroup("recordings", "Recording jobs: what is recorded, when, and where it goes.", RECORDINGS))

@@ -63,7 +63,7 @@ def create(name: str, data: Path, config_file: Path | None, sets: tuple[str, ...
         job["destination"] = str(Path(job["destination"]).absolute())
     job["redact"] = list(job["redact"])
     asked = {key: value for key, value in job.items() if value not in (None, "", [])}
-    rows, done = _ask(data, "create", {"job": asked}, arguments.load(config_file, sets).settings)
+    rows, done = ask(data, "create", {"job": asked}, arguments.load(config_file, sets).settings)
     if as_json:
         _print_json(rows)
     else:
@@ -83,7 +83,7 @@ def list_recordings(text: str, data: Path, as_json: bool) -> None:
     \b
     Example: remora recordings list
     """
-    rows, done = _ask(data, "list", {"text": text})
+    rows, done = ask(data, "list", {"text": text})
     if as_json:
         _print_json(rows)
         return
@@ -128,7 +128,7 @@ def show(name: str, data: Path, as_json: bool) -> None:
     \b
     Example: remora recordings show nightly
     """
-    rows, _ = _ask(data, "show", {"name": name})
+    rows, _ = ask(data, "show", {"name": name})
     if as_json:
         _print_json(rows)
         return
@@ -145,7 +145,7 @@ def stop(name: str, data: Path) -> None:
     \b
     Example: remora recordings stop slow
     """
-    _, done = _ask(data, "stop", {"name": name})
+    _, done = ask(data, "stop", {"name": name})
     click.echo(f"recording {name!r} was stopped" if done["stopped"] else f"recording {name!r} was over already")
 
 
@@ -162,7 +162,7 @@ def delete(name: str, force: bool, data: Path, config_file: Path | None, sets: t
     Example: remora recordings delete slow
     """
     settings = arguments.load(config_file, sets).settings
-    _, done = _ask(data, "delete", {"name": name, "force": force}, settings)
+    _, done = ask(data, "delete", {"name": name, "force": force}, settings)
     click.echo(f"recording {name!r} was deleted; {format_bytes(done['removed_bytes'])} removed")
     if not done["local"]:
         folder = f"{done['destination'].rstrip('/')}/recording={name}"
@@ -172,7 +172,7 @@ def delete(name: str, force: bool, data: Path, config_file: Path | None, sets: t
 # ---- asking ---------------------------------------------------------------------------------------------------------
 
 
-def _ask(data: Path, operation: str, given: Mapping[str, Any], settings: Settings | None = None) -> Answer:
+def ask(data: Path, operation: str, given: Mapping[str, Any], settings: Settings | None = None) -> Answer:
     """The answer of the running instance, or of the files where nothing runs.
 
     Raises:

@@ -2,7 +2,7 @@
 
 What a stream is kept for is decided here and never asked again: a wish is written once per stream and recording, before
 the item that brought it about is stored. Filters are asked by the name of the item's protocol, so that an item costs
-nothing for recordings that cannot want it (0.2 us per item and recording that can, on a miss).
+nothing for recordings that cannot want it. Fifty recordings that can cost, on a miss, 0.6 of encoding the item.
 """
 
 from __future__ import annotations
@@ -153,6 +153,8 @@ class Matching:
 
     def keep_items(self, items: Sequence[LazyItem], now_ns: int) -> None:
         """The streams of those items that a recording wants; each item knows afterwards that it is in one."""
+        if not self.wants.items:
+            return
         wishes = list(self._wishes(items, now_ns))
         if wishes:
             self._write(wishes)

@@ -21,6 +21,7 @@ from engine.clock import NS_PER_S
 from engine.errors import StorageError
 from engine.items.item import LazyItem
 from engine.naming import stream_id_of
+from engine.recording.batch_state import BatchState
 from engine.recording.expiry import is_local
 from engine.recording.jobstore import JobStore
 from engine.recording.ledger import Standing
@@ -107,52 +108,88 @@ class Recorded:
         self._read = {key for key, _ in given}
 
     def _items_of(self, name: str) -> Iterator[dict[str, Any]]:
-        """In the order in which they were recorded; those of a batch that leaves meanwhile may come twice."""
-        yield from self._sealed(name)
-        for line in self._open(name):
-            yield {**line, "record": name}
+        """In the order in which they were recorded. What is open is looked up first: it may be sealed meanwhile."""
+        opened = [state for state in Standing.read(self._data).batches.values() if state.recording == name]
+        sealed = {_batch_of(files): files for files in self.files(name)}
+        for files in sealed.values():
+            yield from _decoded(self.lines(name, files, "items"))
+        for state in opened:
+            if state.id not in sealed:
+                for item in self._open(name, state):
+                    yield {**item, "record": name}
 
-    def _sealed(self, name: str) -> Iterator[dict[str, Any]]:
-        """At the local destination, then those on their way there."""
+    def files(self, name: str) -> list[dict[str, Path]]:
+        """The files of each sealed batch that lies here, by kind: at the local destination and on their way there."""
+        found: list[dict[str, Path]] = []
         seen: set[str] = set()
         if name in self._folders:
             root = self._folders[name] / f"recording={component(name)}"
             for manifest in sorted(root.glob(f"manifest/*/*/*/*/*.{ENDINGS['manifest']}")):
-                seen.add(manifest.name)
-                place = manifest.parent.relative_to(root / "manifest")
-                batch = manifest.name.removesuffix(ENDINGS["manifest"])
-                yield from _lines(root / "items" / place / f"{batch}{ENDINGS['items']}")
+                with contextlib.suppress(OSError, msgspec.DecodeError):
+                    seen.add(manifest.name)
+                    found.append({kind: self._folders[name] / place for kind, place in _names_in(manifest).items()})
         for manifest in sorted((self._data / "outbox" / "ready").glob(f"*/*.{ENDINGS['manifest']}")):
             with contextlib.suppress(OSError, msgspec.DecodeError):
                 if manifest.name not in seen and msgspec.json.decode(manifest.read_bytes())["recording"] == name:
-                    batch = manifest.name.removesuffix(ENDINGS["manifest"])
-                    yield from _lines(manifest.with_name(f"{batch}{ENDINGS['items']}"))
+                    places = {kind: manifest.with_name(Path(place).name) for kind, place in _names_in(manifest).items()}
+                    found.append(places)
+        return found
 
-    def _open(self, name: str) -> Iterator[dict[str, Any]]:
-        opened = self._data / "outbox" / "open"
-        ready = {path.name for path in (self._data / "outbox" / "ready").glob("*")}
-        for state in list(Standing.read(self._data).batches.values()):
-            if state.recording == name and state.id not in ready:
-                with contextlib.suppress(FileNotFoundError):
-                    for _, item in read_items(opened / state.id, state.item_bytes):
-                        with contextlib.suppress(msgspec.DecodeError):
-                            yield msgspec.msgpack.decode(item, type=dict[str, Any])
+    def open_packets(self, name: str) -> int:
+        """Packets in batches that are not sealed yet."""
+        return sum(state.packets for state in Standing.read(self._data).batches.values() if state.recording == name)
+
+    def lines(self, name: str, files: Mapping[str, Path], kind: str) -> Iterator[bytes]:
+        """Of ``items`` or ``streams`` of a sealed batch, wherever it went since; none where it was deleted.
+
+        Raises:
+            StorageError: it is damaged.
+        """
+        path = self.found(name, files, kind)
+        if path is None:
+            return
+        try:
+            with gzip.open(path, "rb") as file:
+                yield from file
+        except FileNotFoundError:
+            yield from self.lines(name, files, kind)  # it left just now
+        except (OSError, EOFError, zlib.error) as error:
+            raise StorageError(f"{path}: expected a file of a recording, got {error}") from error
+
+    def found(self, name: str, files: Mapping[str, Path], kind: str) -> Path | None:
+        """Where a file of a batch is now: it may have been shipped; None where it is nowhere any more."""
+        if files[kind].exists():
+            return files[kind]
+        again = (other[kind] for other in self.files(name) if _batch_of(other) == _batch_of(files))
+        return next((path for path in again if path.exists()), None)
+
+    def _open(self, name: str, state: BatchState) -> Iterator[dict[str, Any]]:
+        try:
+            for _, item in read_items(self._data / "outbox" / "open" / state.id, state.item_bytes):
+                with contextlib.suppress(msgspec.DecodeError):
+                    yield msgspec.msgpack.decode(item, type=dict[str, Any])
+        except FileNotFoundError:  # it was sealed just now
+            for files in self.files(name):
+                if _batch_of(files) == state.id:
+                    yield from _decoded(self.lines(name, files, "items"))
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Items of a sealed batch; none where it went meanwhile.
+def _batch_of(files: Mapping[str, Path]) -> str:
+    return files["items"].name.removesuffix(f".{ENDINGS['items']}")
 
-    Raises:
-        StorageError: it is damaged.
-    """
+
+def _decoded(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     try:
-        with gzip.open(path, "rb") as file:
-            for line in file:
-                yield msgspec.json.decode(line, type=dict[str, Any])
-    except FileNotFoundError:
-        return
-    except (OSError, EOFError, zlib.error, msgspec.DecodeError) as error:
-        raise StorageError(f"{path}: expected items of a recording, got {error}") from error
+        for line in lines:
+            yield msgspec.json.decode(line, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise StorageError(f"expected items of a recording, got {error}") from error
+
+
+def _names_in(manifest: Path) -> dict[str, str]:
+    """Where the files of a batch are, below its destination."""
+    files = msgspec.json.decode(manifest.read_bytes())["files"]
+    return {kind: str(file["name"]) for kind, file in files.items()}
 
 
 def _jobs(data: Path) -> dict[str, str]:

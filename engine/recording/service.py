@@ -1,4 +1,4 @@
-"""What can be asked of recordings: `create`, `list`, `show`, `stop`, `delete`. Rows are plain values.
+"""What can be asked of recordings: `create`, `list`, `show`, `stop`, `seal`, `delete`. Rows are plain values.
 
 The recorder answers, or, where nothing runs, the command line itself on the files, under the lock of the data folder.
 """
@@ -21,7 +21,7 @@ from engine.recording.jobs import JobRefused, Jobs, Notice
 from engine.recording.journal import Change
 from engine.recording.plan import NEVER_NS, next_run, over, run_at
 
-OPERATIONS = ("create", "list", "show", "stop", "delete")
+OPERATIONS = ("create", "list", "show", "stop", "seal", "delete")
 CONFIGURATION = "configuration"
 LATE_BATCHES_NS = 3600 * clock.NS_PER_S
 """How long batches of a deleted recording that were on their way may still arrive, and are removed."""
@@ -70,6 +70,9 @@ class Service:
         self.jobs = Jobs(data, run_id, now_ns, notice)
         self.totals: Callable[[], Mapping[str, Totals]] = dict
         """What each recording has got so far."""
+        self.to_seal: set[str] = set()
+        """Recordings whose open batches somebody wants sealed now."""
+        self._complained_ns: dict[str, int] = {}
         self.released = self.jobs.store.to_release()
         """Recordings that were deleted and that the recorder has yet to let go of."""
 
@@ -84,6 +87,7 @@ class Service:
             "list": self._list,
             "show": self._show,
             "stop": self._stop,
+            "seal": self._seal,
             "delete": self._delete,
         }
         if operation not in verbs:
@@ -126,6 +130,13 @@ class Service:
         was_on = self.jobs.stop(name, now_ns)
         return [self._row(self.jobs.job(name), now_ns)], {"stopped": was_on}
 
+    def _seal(self, given: Mapping[str, Any], now_ns: int) -> Answer:  # noqa: ARG002 - a verb
+        name = checked_name("name", given.get("name", ""))
+        if name not in self.jobs and name not in self._others():
+            self.jobs.job(name)
+        self.to_seal.add(name)
+        return [], {}
+
     def _delete(self, given: Mapping[str, Any], now_ns: int) -> Answer:
         name = checked_name("name", given.get("name", ""))
         job = self.jobs.job(name)
@@ -142,17 +153,20 @@ class Service:
     def expire(self, now_ns: int) -> int:
         """Remove local data that is past its expiration, or of recordings that were deleted; how many batches.
 
+        What cannot be removed is told, and tried again.
+
         Raises:
-            OSError: something cannot be removed.
+            StorageError: the store refuses.
         """
         removed = 0
         for job in self.jobs.all:
             destination = job.destination or self._default
             if job.expiration_ns and is_local(destination):
-                removed += expire(self._data / destination, job.name, now_ns - job.expiration_ns)
+                removed += self._expire_one(self._data / destination, job.name, now_ns - job.expiration_ns, now_ns)
         for name, deleted_ns in self.jobs.store.gone().items():
             if name not in self.jobs and is_local(self._default):
-                removed += expire(self._data / self._default, name, deleted_ns + LATE_BATCHES_NS)
+                folder = self._data / self._default
+                removed += self._expire_one(folder, name, deleted_ns + LATE_BATCHES_NS, now_ns)
             if now_ns - deleted_ns > LATE_BATCHES_NS:
                 self.jobs.store.forget_gone(name)
         return removed
@@ -179,6 +193,16 @@ class Service:
             raise
         except RemoraError as error:
             self.notice("error", f"Failed recording ({name}) Error: {wish.by}: {error}")
+
+    def _expire_one(self, folder: Path, name: str, before_ns: int, now_ns: int) -> int:
+        try:
+            return expire(folder, name, before_ns)
+        except OSError as error:
+            if now_ns - self._complained_ns.get(name, 0) > LATE_BATCHES_NS:
+                self._complained_ns[name] = now_ns
+                text = f"what has expired of it cannot be deleted: {error}"
+                self.notice("error", f"Failed recording ({name}) Error: {text}")
+            return 0
 
     # -- configuration -------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from engine.counters import Counters
 from engine.recording.journal import KeepJournal
 from engine.segments.copied import Copied, keep_sizes
 from engine.segments.items import ItemShelf
+from engine.segments.member import ALONE, Member
 from engine.segments.options import StorageOptions
 from engine.segments.records import END, Records, StreamRecord
 from engine.segments.shelf import Shelf
@@ -29,8 +30,15 @@ class DataFolder:
     """Writes with the real shelf and the real journal. Packets are unique, so that one lost or doubled shows."""
 
     def __init__(
-        self, root: Path, *, pcap_ttl_s: float = 10.0, json_ttl_s: float = 10.0, segment_bytes: int = 4096
+        self,
+        root: Path,
+        *,
+        pcap_ttl_s: float = 10.0,
+        json_ttl_s: float = 10.0,
+        segment_bytes: int = 4096,
+        member: Member = ALONE,
     ) -> None:
+        """``member``: as which of several workers it writes."""
         self.root = root
         for name in ("segments", "items", "keep", "outbox"):
             (root / name).mkdir(parents=True, exist_ok=True)
@@ -38,16 +46,16 @@ class DataFolder:
             window=False, pcap_ttl_s=pcap_ttl_s, json_ttl_s=json_ttl_s, storage_limit_bytes=segment_bytes * 32
         )
         self.counters = Counters()
-        self._shelf = Shelf(root, options, self.counters, 0.0)
-        self._items = ItemShelf(root, options, self.counters)
-        self.worker = KeepJournal(root / "keep" / "worker-0.log", sync=False)
+        self._shelf = Shelf(root, options, self.counters, 0.0, member)
+        self._items = ItemShelf(root, options, self.counters, member)
+        self.worker = KeepJournal(root / "keep" / f"worker-{member.index}.log", sync=False)
         self.broker = KeepJournal(root / "keep" / "broker.log", sync=False)
         self.now_s = 0.0
         self.packets: dict[int, list[tuple[int, bytes]]] = {}
         """Timestamp and frame of each packet of a stream, as captured."""
         self.items: dict[int, list[tuple[int, str]]] = {}
         """Time and id of each item of a stream."""
-        self._serial = 0
+        self._serial = member.index << 40
         self._leases: set[int] = set()
 
     def capture(self, packets: Sequence[tuple[int, int, int]], link_type: int = 1) -> None:

@@ -85,6 +85,29 @@ def test_a_recording_lies_in_several_places_at_once_and_each_item_comes_once(dat
     assert found == [f"000000000001.pcap-{n}" for n in range(3)]
 
 
+def test_a_batch_that_moves_on_while_it_is_read_is_found_where_it_went(data: DataFolder) -> None:
+    """Listed where it waited, opened when it had arrived; open when it was listed, sealed when it was read."""
+    data.worker.keep(1, "a", 0, 0)
+    data.capture([(1, START_NS, 60)])
+    data.item(1, START_NS)
+    record(data, "ready", 1)
+    data.capture([(1, START_NS + 1, 60)])
+    data.item(1, START_NS + 1)
+    record(data, "open", 2)
+    recorded = Recorded(data.root, ["a"])
+    found = recorded._items_of("a")
+    first = next(found)
+    ship(data.root)
+    record(data, "ready", 3)
+    assert [first["id"], *(item["id"] for item in found)] == ["000000000001.pcap-0", "000000000001.pcap-1"]
+    (ready,) = [files for files in recorded.files("a") if "ready" in str(files["items"])]
+    ship(data.root)
+    assert len(list(recorded.lines("a", ready, "streams"))) == 1
+    assert recorded.found("a", ready, "pcap") is not None
+    shutil.rmtree(data.root / "recordings")
+    assert list(recorded.lines("a", ready, "items")) == []
+
+
 def test_what_was_read_is_known_by_stream_and_start_not_by_its_index(data: DataFolder) -> None:
     """Live dissection may have begun in the middle of a stream, where a later one begins at its start."""
     data.capture([(1, START_NS, 60)])
