@@ -27,7 +27,7 @@ class GapLog:
         self._alive = keep / f"worker-{worker}.alive"
         self._since_ns = last_ns if self._alive.exists() else 0
         self._alive.touch()
-        self._last_ns = self._counted_ns = 0
+        self._last_ns, self._counted_ns = 0, self._since_ns
         self._lost = 0
         self._waiting: list[Gap] = []
 
@@ -40,7 +40,9 @@ class GapLog:
         self._counted_ns = self._counted_ns or first_ns
 
     def lost(self, total: int) -> None:
-        """The kernel's count; call some times a second."""
+        """The kernel's count; call some times a second. Before the first packet nobody knows when that was."""
+        if not self._last_ns:
+            return
         if total > self._lost:
             self._tell(Gap(self._worker, "ring_full", self._counted_ns, self._last_ns, total - self._lost))
         else:

@@ -41,6 +41,23 @@ def test_what_the_kernel_dropped_is_told_with_its_time(tmp_path: Path) -> None:
     assert told(tmp_path) == [Gap(0, "ring_full", 200, 300, 7), Gap(0, "ring_full", 400, 500, 2)]
 
 
+def test_what_was_dropped_before_the_first_packet_is_told_with_it(tmp_path: Path) -> None:
+    first = GapLog(tmp_path, 0, 0)
+    first.lost(3)
+    assert told(tmp_path) == []
+    first.saw(100, 200)
+    first.lost(3)
+    second = GapLog(tmp_path, 0, 200)
+    second.lost(5)
+    second.saw(500, 600)
+    second.lost(5)
+    assert told(tmp_path) == [
+        Gap(0, "ring_full", 100, 200, 3),
+        Gap(0, "worker_died", 200, 500),
+        Gap(0, "ring_full", 200, 600, 5),
+    ]
+
+
 def test_a_full_disk_delays_what_is_told(tmp_path: Path) -> None:
     log = GapLog(tmp_path, 0, 0)
     log.saw(100, 200)
