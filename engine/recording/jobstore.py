@@ -199,6 +199,11 @@ class JobStore:
                 owner = self._data.stat()
                 os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
         hidden.replace(self._path)
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def close(self) -> None:
         """Let go of it."""

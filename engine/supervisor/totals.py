@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from engine.counters import Drop
 
-LARGEST = ("script_lag_ms", "dissect_on")
+LARGEST = ("script_lag_ms", "dissect_on", "recordings_due")
 """Levels of which the largest counts where several workers have them; of all others the sum."""
 
 

@@ -5,13 +5,23 @@ from engine.supervisor.totals import Totals
 
 def test_sums_are_over_all_workers_and_their_predecessors() -> None:
     totals = Totals()
-    totals.report("worker-0", {"items_total": 3, "scripts_queue": 2, "a_dropped_total{reason=x}": 1, "dissect_on": 1})
-    totals.report("worker-1", {"items_total": 4, "scripts_queue": 5, "dissect_on": 1})
+    totals.report(
+        "worker-0",
+        {"items_total": 3, "scripts_queue": 2, "a_dropped_total{reason=x}": 1, "dissect_on": 1, "recordings_due": 2},
+    )
+    totals.report("worker-1", {"items_total": 4, "scripts_queue": 5, "dissect_on": 1, "recordings_due": 2})
     assert totals.sums({"items_total": 1}) == {
         "items_total": 8, "scripts_queue": 7, "a_dropped_total{reason=x}": 1, "dissect_on": 1,
+        "recordings_due": 2,
     }  # fmt: skip
     totals.bury("worker-0")
-    assert totals.sums() == {"items_total": 7, "scripts_queue": 5, "a_dropped_total{reason=x}": 1, "dissect_on": 1}
+    assert totals.sums() == {
+        "items_total": 7,
+        "scripts_queue": 5,
+        "a_dropped_total{reason=x}": 1,
+        "dissect_on": 1,
+        "recordings_due": 2,
+    }
     totals.report("worker-0", {"items_total": 10})
     assert totals.sums()["items_total"] == 17
 
