@@ -86,6 +86,8 @@ def test_jobs_of_the_configuration_record_each_its_own(tmp_path: Path, capture: 
     assert len(items_only.lines("items")) == len(queried(capture, "dns"))
     assert items_only.frames() == []
     assert Recording(local, "later").manifests == []
+    for source in ([str(capture)], ["--data", str(instance.data)]):
+        assert_estimated(source, errors)
     expected = model(capture, errors, items_only)
     for kfl, wanted in expected.items():
         found = [identity(item) for item in asked_of(instance.data, kfl)]
@@ -94,6 +96,19 @@ def test_jobs_of_the_configuration_record_each_its_own(tmp_path: Path, capture: 
         segment.unlink()
     for kfl in ('record("errors")', 'record("errors") and record("everything")'):
         assert sorted(map(identity, asked_of(instance.data, kfl))) == sorted(expected[kfl])
+
+
+def assert_estimated(source: list[str], made: Recording) -> None:
+    """The dry run says what the recording then got."""
+    kfl = ("--kfl", "http and response.status >= 400", "--from-start", "--json")
+    done = remora("recordings", "estimate", *source, *kfl)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    frames = made.frames()
+    octets = sum(len(frame) for _, frame in frames)
+    wanted = {"streams": len(made.lines("streams")), "packets": len(frames), "bytes": octets}
+    assert result["kept"] == {**wanted, "items": len(made.lines("items"))}
+    assert result["by_protocol"].keys() == {"http"}
 
 
 def identity(item: dict[str, Any]) -> tuple[str, str]:
