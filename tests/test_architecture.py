@@ -34,7 +34,6 @@ HOMES = {
     "cryptography": "dissect",
     "graphql": "dissect",
     "hpack": "dissect",
-    "pamqp": "dissect",
 }
 """Each third-party package and the rooms that may use it."""
 
