@@ -67,6 +67,7 @@ class Item(msgspec.Struct, eq=False, gc=False):
     _protocol: msgspec.Raw = _closed("protocol")
     _node: msgspec.Raw = _closed("node")
     _error: msgspec.Raw = _closed("error")
+    _data: msgspec.Raw = _closed("data")
 
     _blob: bytes = _private("blob", b"")
     _opened: dict[str, Any] | None = _private("opened", None)
@@ -118,6 +119,11 @@ class Item(msgspec.Struct, eq=False, gc=False):
     def error(self) -> Any:
         """None, or a ``Record`` with type (dissection, connection, timeout, pair-not-found) and msg."""
         return self._section("error", self._error)
+
+    @property
+    def data(self) -> Any:
+        """A ``Record``: of raw items their payload, of connections their state and sums; None of all others."""
+        return self._section("data", self._data)
 
     def _section(self, key: str, raw: msgspec.Raw) -> Any:
         opened: Any = self._opened

@@ -84,7 +84,6 @@ class Dissection:
         self._rows: dict[int, list[ProtocolRow]] = {}
         for row in rows:
             self._rows.setdefault(row.transport, []).append(row)
-        self._found = {row.name: f"dissect_streams_total{{protocol={row.name}}}" for row in rows}
         self._options = options
         self._place = Place.of(node_name, node_ip, resolver)
         self._counters = counters
@@ -249,7 +248,7 @@ class Dissection:
         """It is this protocol; ``chunks`` are all that was heard of it."""
         conversation.row, conversation.held = row, None
         conversation.dissector = (opened or row.open)(self._options)
-        self._counters.add(self._found[row.name])
+        self._counters.add(f"dissect_streams_total{{protocol={row.name}}}")
         stream = chunks[0].stream if chunks else None
         if self.spoke is not None and stream is not None and stream.row >= 0:
             self.spoke(stream.row, self._numbers[id(row)])
