@@ -106,6 +106,10 @@ bench-kfl: $(STAMP) ## what a filter costs, beside cel-python and jmespath, whic
 bench-items: $(STAMP) ## what an exchange costs from reassembled bytes to the stored item, by stage
 	@$(BIN)/python -m benchmarks.items $(BENCH)
 
+.PHONY: bench-protocols
+bench-protocols: $(STAMP) ## each protocol beside tshark on the same capture, whole processes
+	@$(BIN)/python -m benchmarks.protocols $(BENCH)
+
 .PHONY: bench-live
 bench-live: $(STAMP) ## live capture on a veth pair, rate by rate; as root, with tcpreplay
 	@$(BIN)/python -m benchmarks.live

@@ -121,8 +121,8 @@ class Http2:
         if not self._grpc:
             return first + self._headers(1, fields, False) + self._data(body, ends=True)
         body = b"\0" + size.to_bytes(4, "big") + body
-        ended = self._headers(1, [("grpc-status", "0"), ("grpc-message", "")], True)
-        return first + self._headers(1, fields[:-1], False) + self._data(body, ends=False) + ended
+        begun = first + self._headers(1, fields[:-1], False) + self._data(body, ends=False)
+        return begun + self._headers(1, [("grpc-status", "0"), ("grpc-message", "")], True)
 
     def _headers(self, side: int, fields: list[tuple[str, str]], ends: bool) -> bytes:
         return self._frame(1, 5 if ends else 4, self._tables[side].encode(fields))

@@ -71,18 +71,7 @@ def main() -> None:
 
 def report(rounds: int, tmpfs: Path) -> list[str]:
     """Lines of the table."""
-    kinds: tuple[tuple[str, Callable[[], list[Chunk]]], ...] = (
-        ("HTTP, keep-alive", lambda: http(EXCHANGES // PER_CONNECTION, PER_CONNECTION)),
-        ("HTTP, one each", lambda: http(EXCHANGES, 1)),
-        ("HTTP/2", lambda: http2(EXCHANGES // PER_CONNECTION, PER_CONNECTION)),
-        ("gRPC", lambda: http2(EXCHANGES // PER_CONNECTION, PER_CONNECTION, grpc=True)),
-        ("DNS", dns),
-        ("TLS handshakes", tls),
-        ("Redis", lambda: redis(EXCHANGES // PER_CONNECTION, PER_CONNECTION)),
-        ("Kafka", lambda: queued(exchanges.kafka, 9092, EXCHANGES // PER_CONNECTION, PER_CONNECTION)),
-        ("AMQP", lambda: queued(exchanges.amqp, 5672, EXCHANGES // PER_CONNECTION, PER_CONNECTION)),
-    )
-    found = {name: middle([measured(make, tmpfs) for _ in range(rounds)]) for name, make in kinds}
+    found = {name: middle([measured(make, tmpfs) for _ in range(rounds)]) for name, make in kinds().items()}
     step_ns = min(step for _, step in found.values())
     lines = [
         f"{machine()}. Median of {rounds} rounds of {EXCHANGES} exchanges; a step of the loop takes {step_ns:.1f} ns.",
@@ -95,6 +84,21 @@ def report(rounds: int, tmpfs: Path) -> list[str]:
         sums = (sum(costs[1:4]), sum(costs[1:]))
         lines.append(f"| {name} | {' | '.join(f'{cost:.1f}' for cost in (*costs, *sums))} |")
     return lines
+
+
+def kinds() -> dict[str, Callable[[], list[Chunk]]]:
+    """What is measured: makers of ``EXCHANGES`` exchanges each."""
+    return {
+        "HTTP, keep-alive": lambda: http(EXCHANGES // PER_CONNECTION, PER_CONNECTION),
+        "HTTP, one each": lambda: http(EXCHANGES, 1),
+        "HTTP/2": lambda: http2(EXCHANGES // PER_CONNECTION, PER_CONNECTION),
+        "gRPC": lambda: http2(EXCHANGES // PER_CONNECTION, PER_CONNECTION, grpc=True),
+        "DNS": dns,
+        "TLS handshakes": tls,
+        "Redis": lambda: redis(EXCHANGES // PER_CONNECTION, PER_CONNECTION),
+        "Kafka": lambda: queued(exchanges.kafka, 9092, EXCHANGES // PER_CONNECTION, PER_CONNECTION),
+        "AMQP": lambda: queued(exchanges.amqp, 5672, EXCHANGES // PER_CONNECTION, PER_CONNECTION),
+    }
 
 
 def middle(rounds: Sequence[tuple[Costs, float]]) -> tuple[Costs, float]:
