@@ -37,6 +37,7 @@ class Drop(IntEnum):
     REASSEMBLY_LIMIT = 66
     BODY_LIMIT = 67
     PENDING_LIMIT = 68
+    """Too many requests of one stream waited for their response, or were open."""
     SCRIPT_QUEUE_FULL = 69
     SCRIPT_GONE = 70
     STORAGE_FULL = 71
@@ -47,6 +48,8 @@ class Drop(IntEnum):
     """It still waited for a script when a stopped instance had no more time, or when the worker died."""
     SCRIPT_REPLACED = 75
     """It waited for a script whose new version has a filter that leaves it out."""
+    PENDING_BYTES_LIMIT = 76
+    """Messages that waited for their other half took too much memory, in one stream or in all."""
 
 
 class Counters:

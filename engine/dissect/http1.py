@@ -31,6 +31,7 @@ class Http1:
         "_early",
         "_halves",
         "_limit_bytes",
+        "_max_early_bytes",
         "_max_head_bytes",
         "_max_waiting",
         "_methods",
@@ -45,6 +46,7 @@ class Http1:
         self.successor: Successor | None = None
         self._limit_bytes = options.max_body_bytes
         self._max_head_bytes = options.max_header_bytes
+        self._max_early_bytes = options.max_pending_bytes
         self._max_waiting = options.max_pending * 2
         self._halves: tuple[Half, Half] | None = None
         """The machine; most streams never need it."""
@@ -261,7 +263,9 @@ class Http1:
             self._early = []
         elif half.early and self._is_busy(1 - half.direction):
             self._early.append(message)
-            self.lost = "too_many_early_responses" if len(self._early) > MAX_EARLY else self.lost
+            early_bytes = sum(min(early.size_bytes, self._limit_bytes) for early in self._early)
+            if len(self._early) > MAX_EARLY or early_bytes > self._max_early_bytes:
+                self.lost = "too_many_early_responses"
         else:
             self._done.append(message)
 

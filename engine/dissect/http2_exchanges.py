@@ -18,23 +18,30 @@ _REQUEST_FIELDS = frozenset((":method", ":path", ":scheme", ":authority"))
 _HEAD_MISSING = "its header fields were not captured"
 _MAX_KEPT_BODIES = 16
 """How many times ``dissect.maxBody`` the bodies of all open streams may take together."""
+_FIELD_BYTES = 184
+"""What a field takes in memory, besides its text: a pair, its place in a list, two strings."""
 _MAX_NOTES = 4
 """Of one half: head and trailers have one each, and nobody else sends more."""
 _MAX_GOAWAYS = 16
 """Looked at of one connection; two are usual."""
 _CROWDED = Problem("dissection", "too many streams of this connection are open (dissect.maxPending)")
 
+_TOLD = Http2Payload(True, 0, [])
+"""In the place of a request that went out: who waits for its response has it, and lets go of it when he likes."""
+
 
 class Exchange:
     """One stream: a request and its response."""
 
-    __slots__ = ("answered", "asked", "request", "response", "stream")
+    __slots__ = ("answered", "asked", "asked_ns", "request", "response", "stream")
 
     def __init__(self, stream: int) -> None:
         self.stream = stream
         self.request: Http2Payload | None = None
         self.asked = False
         """The request has ended, and went out; or there is none to be seen here."""
+        self.asked_ns = 0
+        """When it ended."""
         self.response: Http2Payload | None = None
         self.answered = False
         """The response has ended, and waits for the end of the request."""
@@ -46,6 +53,7 @@ class Exchanges:
     __slots__ = (
         "_farewell",
         "_goaways",
+        "_head_bytes",
         "_kept_bytes",
         "_lingering",
         "_max_kept_bytes",
@@ -66,6 +74,8 @@ class Exchanges:
         self._max_streams = options.max_pending
         self._max_kept_bytes = _MAX_KEPT_BODIES * options.max_body_bytes
         self._kept_bytes = 0
+        self._head_bytes = 0
+        """What the fields of all open streams take; bounded as the bodies are."""
         self._timeout_ns = int(options.pair_timeout_s * NS_PER_S)
         self._open: dict[int, Exchange] = {}
         self._lingering: dict[int, None] = {}
@@ -118,6 +128,7 @@ class Exchanges:
             payload = self._answer(stream, fields, start_ns)
         if payload is not None:
             payload.size_bytes += size_bytes
+            self._weigh(payload, fields, size_bytes)
             if note and len(payload.notes) < _MAX_NOTES:
                 payload.notes.append(f"trailers: {note}" if payload.trailers is fields else note)
         return payload
@@ -131,9 +142,17 @@ class Exchanges:
         exchange = self._begin(stream)
         payload = exchange.request = self._half(True, fields, start_ns)
         payload.pushed, payload.size_bytes, payload.end_ns = True, size_bytes, end_ns
+        self._weigh(payload, fields, size_bytes)
         if note:
             payload.notes.append(note)
         self.end(stream, payload)
+
+    def _weigh(self, payload: Http2Payload, fields: list[Field], size_bytes: int) -> None:
+        """Count what ``fields`` take, which came in frames of ``size_bytes``."""
+        taken = len(fields) * _FIELD_BYTES
+        payload.field_bytes += taken
+        payload.head_bytes += taken + size_bytes
+        self._head_bytes += taken + size_bytes
 
     def end(self, stream: int, payload: Http2Payload) -> None:
         """This half of the stream is whole."""
@@ -142,7 +161,7 @@ class Exchanges:
             return
         if payload is exchange.request:
             self._tell(exchange, payload)
-            exchange.asked = True
+            exchange.asked, exchange.asked_ns, exchange.request = True, payload.end_ns, _TOLD
             if exchange.answered:
                 self._close(exchange)
         elif payload is exchange.response and not exchange.answered:
@@ -265,7 +284,7 @@ class Exchanges:
         return payload
 
     def _begin(self, stream: int) -> Exchange:
-        if len(self._open) >= self._max_streams:
+        if len(self._open) >= self._max_streams or (self._head_bytes > self._max_kept_bytes and self._open):
             self._give_up(next(iter(self._open.values())), _CROWDED)
         exchange = self._open[stream] = Exchange(stream)
         return exchange
@@ -284,6 +303,7 @@ class Exchanges:
         elif response is None and answer:
             self.done.append(no_answer(1 - self._requester(0, ()), exchange.stream, problem))
         self._close(exchange)
+        self.done[-1].crowded = problem is _CROWDED
 
     def _close(self, exchange: Exchange) -> None:
         if exchange.response is not None:
@@ -293,6 +313,7 @@ class Exchanges:
 
     def _tell(self, exchange: Exchange, payload: Http2Payload) -> None:
         self._kept_bytes -= payload.kept_bytes
+        self._head_bytes -= payload.head_bytes
         payload.told = True
         client = self._requester(0, ())
         direction = client if payload.is_request else 1 - client
@@ -305,6 +326,7 @@ class Exchanges:
                 payload.end_ns,
                 payload.size_bytes,
                 payload,
+                more_bytes=payload.field_bytes,
             )
         )
 
@@ -317,7 +339,8 @@ def _end_with(payload: Http2Payload, fields: list[Field]) -> Http2Payload:
 
 def _last_ns(exchange: Exchange) -> int:
     """When something of the stream was captured last."""
-    return max((payload.end_ns for payload in (exchange.request, exchange.response) if payload is not None), default=0)
+    halves = (half for half in (exchange.request, exchange.response) if half is not None)
+    return max(exchange.asked_ns, *(half.end_ns for half in halves), 0)
 
 
 def _has_unknown(fields: list[Field]) -> bool:

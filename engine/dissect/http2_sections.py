@@ -20,7 +20,9 @@ class Http2Payload(Body):
         "block_bytes",
         "count",
         "end_ns",
+        "field_bytes",
         "fields",
+        "head_bytes",
         "maybe_grpc",
         "notes",
         "pushed",
@@ -38,6 +40,10 @@ class Http2Payload(Body):
         """Fields behind the body."""
         self.block_bytes = 0
         """Of the header blocks, compressed as they were sent."""
+        self.field_bytes = 0
+        """What the fields take in memory besides their text."""
+        self.head_bytes = 0
+        """The same, and their frames."""
         self.notes: list[str] = []
         """What is wrong with the fields."""
         self.pushed = False

@@ -50,6 +50,10 @@ class Message:
     """Of a response that no request has the key of: which of the waiting ones it answers all the same."""
     instead: Problem | None = None
     """There is no such message: the half that waits for it stays alone, and this is why (``no_answer``)."""
+    more_bytes: int = 0
+    """Memory that the payload takes beyond ``size_bytes``: what was small on the wire, and is large taken apart."""
+    crowded: bool = False
+    """What it belongs to was given up, because of a limit of what may be open at once."""
 
 
 class _Nothing:

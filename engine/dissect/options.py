@@ -49,6 +49,15 @@ class DissectOptions:
     max_header_bytes: int = option(64 << 10, "dissect.maxHeader", "Bytes of one message head.", kind="size")
     max_records: int = option(1000, "dissect.maxRecords", "Records of one Kafka message shown in an item.")
     max_pending: int = option(1024, "dissect.maxPending", "Requests of one stream that may wait for their response.")
+    max_pending_bytes: int = option(
+        16 << 20,
+        "dissect.maxPendingBytes",
+        "Bytes of the requests of one stream that may wait; beyond, the oldest become items without a response.",
+        kind="size",
+    )
+    max_pending_total_bytes: int = option(
+        256 << 20, "dissect.maxPendingTotal", "The same of all streams of a worker together.", kind="size"
+    )
     max_raw_bytes: int = option(
         64 << 10, "dissect.maxRaw", "Bytes of payload kept in an item of `tcp`, `udp` or `sctp`.", kind="size"
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Hashable, Iterator
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator
+from itertools import chain
 
 from engine.dissect.message import Message
 from engine.dissect.table import Dissector, ProtocolRow
@@ -29,11 +30,14 @@ class Conversation:
         "hopeful",
         "in_order",
         "inner",
+        "layer",
         "outer",
         "over",
+        "piled_bytes",
         "pipelined",
         "row",
         "skipped",
+        "switches",
         "told_ns",
         "tries",
         "turn",
@@ -45,6 +49,8 @@ class Conversation:
         """What carries it; None: it is all of its stream."""
         self.inner: Conversation | None = None
         """What it carries, once that has begun."""
+        self.layer: int = 1 if outer is None else outer.layer + 1
+        """How many protocols it is in, with itself."""
         self.over = False
         """Nothing more of it is dissected."""
         self.row: ProtocolRow | None = None
@@ -77,6 +83,10 @@ class Conversation:
         """Requests that wait; ``maxPending`` bounds them, and None is as good as none."""
         self.by_key: dict[Hashable, Message] | None = None
         """The same by their key."""
+        self.piled_bytes = 0
+        """What the requests that wait take, or more: those that left since it was counted are in it."""
+        self.switches = 0
+        """How often it went on as another protocol."""
 
     @property
     def settled(self) -> bool:
@@ -236,6 +246,17 @@ class Conversation:
         everyone = [*(self.in_order or ()), *(self.by_key or {}).values()]
         self.in_order = self.by_key = None
         return everyone
+
+    def queues(self) -> Iterator[Iterable[Message]]:
+        """Messages that wait, each queue in the order in which it is given up; those with keys go one by one."""
+        yield self.in_order or ()
+        yield self.early or ()
+        for request in (self.by_key or {}).values():
+            yield (request,)
+
+    def waiting(self) -> Iterator[Message]:
+        """All messages that wait."""
+        return chain.from_iterable(self.queues())
 
     @property
     def pending(self) -> int:

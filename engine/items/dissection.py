@@ -23,6 +23,7 @@ from engine.dissect.table import (
 from engine.items.conversation import Conversation
 from engine.items.dataitem import DataItem
 from engine.items.item import LazyItem, Place
+from engine.items.waiting import Weights
 from engine.resolve.resolver import Resolver
 from engine.streams.chunk import Chunk
 from engine.streams.stream import TCP, UNHEEDED, Stream
@@ -35,6 +36,12 @@ MAX_TRIES = 6
 SMTP and IMAP take five turns to STARTTLS."""
 MAX_HELD_BYTES = 16 << 10
 """Bytes that may be held before they must tell the protocol."""
+HELD_CHUNK_BYTES = 64
+"""How much a held chunk counts besides its bytes, so that they are few even where each has one byte."""
+MAX_SWITCHES = 16
+"""Of one stream: a chain of proxies has a few; a peer that says CONNECT for ever has no end."""
+MAX_LAYERS = 4
+"""Protocols in one another: what more of them carry is not looked at."""
 MAX_REFUSED = 4096
 """Streams of which somebody said that nothing arrives."""
 
@@ -44,6 +51,8 @@ _NOTHING.over = True
 _LATE = Problem("pair-not-found", "the request of this response was not seen, or was given up before it came")
 _REPEATED = Problem("pair-not-found", "asked again with the same id before an answer came")
 _CROWDED = Problem("pair-not-found", "too many requests of this stream wait for a response (dissect.maxPending)")
+_HEAVY = Problem("pair-not-found", "too many bytes of this stream wait for their other half (dissect.maxPendingBytes)")
+_HEAVY_IN_ALL = Problem("pair-not-found", "too many bytes of all streams wait (dissect.maxPendingTotal)")
 _IN_GAP = Problem("pair-not-found", "the response may lie in a gap of the capture")
 _ENDINGS = {
     "reset": Problem("connection", "the connection was reset before a response"),
@@ -90,6 +99,11 @@ class Dissection:
         self._protocols: frozenset[str] | None = None
         """The ``protocol.name`` of the items that somebody wants; None: of all. Others are not dissected."""
         self._max_pending = options.max_pending
+        self._max_pending_bytes = options.max_pending_bytes
+        self._max_total_bytes = options.max_pending_total_bytes
+        self._weights = Weights(options)
+        self._piled_bytes = 0
+        """What waits in all streams, or more: what left since it was counted is in it."""
         self._timeout_ns = int(options.pair_timeout_s * NS_PER_S)
         self._live: dict[int, Stream] = {}
         """Streams whose dissector may have something left to say."""
@@ -127,6 +141,8 @@ class Dissection:
     def feed(self, chunk: Chunk) -> list[LazyItem]:
         """Items that ``chunk`` completes."""
         items = self._hear(chunk.stream.conversation or self._start(chunk.stream), chunk)
+        if self._piled_bytes > self._max_total_bytes:
+            items += self._lighten_all()
         return self._with_raw(chunk, items) if self._raw else items
 
     def _with_raw(self, chunk: Chunk, items: Items) -> Items:
@@ -161,8 +177,8 @@ class Dissection:
         items: list[LazyItem] = []
         for stream in list(self._waiting.values()):
             for conversation in _layers(stream):
-                answering = False if conversation.dissector is None else conversation.dissector.answering
-                if conversation.dissector is not None and answering is not True:
+                answering = True if conversation.dissector is None else conversation.dissector.answering
+                if answering is not True:
                     for request in conversation.give_up_before(capture_ns - self._timeout_ns, answering or ()):
                         items.append(self._unanswered(conversation, stream, request, problem))
                 for response in conversation.let_go_before(capture_ns - self._timeout_ns):
@@ -174,7 +190,7 @@ class Dissection:
     def pause(self) -> list[LazyItem]:
         """What is left when nobody wants items any more; what comes later of a stream begins in its middle."""
         items: list[LazyItem] = []
-        for stream in list(self._live.values()):
+        for stream in list({**self._live, **self._waiting}.values()):
             for conversation in _layers(stream):
                 if conversation.dissector is not None:
                     items += self._pair(conversation, stream, conversation.dissector.close(stream.state))
@@ -221,12 +237,13 @@ class Dissection:
                 return self._open(conversation, found, None, [*held, chunk] if held else [chunk])
             self._counters.add(f"dissect_streams_unwanted_total{{protocol={found.name}}}")
             return self._forget(conversation, stream, _CUT_OFF)
-        if found is Verdict.SHORT and conversation.held_bytes + len(chunk.data) <= MAX_HELD_BYTES:
+        held_bytes = conversation.held_bytes + len(chunk.data) + HELD_CHUNK_BYTES
+        if found is Verdict.SHORT and held_bytes <= MAX_HELD_BYTES:
             if held:
                 held.append(chunk)
             else:
                 conversation.held = [chunk]
-            conversation.held_bytes += len(chunk.data)
+            conversation.held_bytes = held_bytes
             return []
         conversation.held, conversation.held_bytes = None, 0
         if conversation.tell_nothing(chunk) >= MAX_TRIES or stream.protocol != TCP:
@@ -295,6 +312,7 @@ class Dissection:
             if conversation.inner is None:
                 conversation.inner = Conversation(conversation)
                 conversation.inner.hopeful = stream.shaken
+                conversation.inner.over = conversation.layer >= MAX_LAYERS
             items += self._hear(conversation.inner, chunk)
         if conversation.inner is not None and conversation.inner.over:
             carrier.mute()
@@ -304,6 +322,10 @@ class Dissection:
         """The stream goes on as another protocol."""
         row, opened, chunks = successor
         conversation.restart()
+        conversation.switches += 1
+        if conversation.switches > MAX_SWITCHES:
+            self._counters.add("dissect_streams_lost_total{reason=too_many_switches}")
+            return self._forget(conversation, stream, _CUT_OFF)
         if row is None:
             return [item for chunk in chunks for item in self._hear(conversation, chunk)]
         ours = next((each for each in self._numbered if each.open is row.open), None)  # with ports of its own, perhaps
@@ -331,7 +353,10 @@ class Dissection:
             if message.instead is not None:
                 if asked is not None:
                     items.append(self._item(conversation, stream, asked, None, message.instead))
+                    self._count_crowded(message)
                 continue
+            if message.crowded:
+                self._count_crowded(message)
             if asked is not None:
                 if (join := conversation.row.join) is not None:  # type: ignore[union-attr] # it has a dissector
                     join(asked, message)
@@ -341,6 +366,8 @@ class Dissection:
                 continue
             for lonely in [message] if given_up else conversation.keep(message):
                 items.append(self._item(conversation, stream, None, lonely, _LATE))
+            if conversation.early:
+                self._pile(conversation, stream, message, items)
         if conversation.in_order or conversation.by_key or conversation.early:
             self._waiting[stream.id] = stream
         elif conversation.outer is None and conversation.inner is None:
@@ -368,21 +395,67 @@ class Dissection:
             problem = _IN_GAP if earlier is request else _REPEATED
             items.append(self._item(conversation, stream, earlier, None, problem))
         in_order, by_key = conversation.in_order, conversation.by_key
-        if (len(in_order) if in_order else 0) + (len(by_key) if by_key else 0) > self._max_pending:
+        waiting = (len(in_order) if in_order else 0) + (len(by_key) if by_key else 0)
+        if waiting > self._max_pending:
             self._counters.drop("dissect", Drop.PENDING_LIMIT)
             items.append(self._item(conversation, stream, conversation.give_up_oldest(), None, _CROWDED))
+        if waiting == 1:
+            conversation.piled_bytes = 0
+        self._pile(conversation, stream, request, items)
+
+    def _pile(self, conversation: Conversation, stream: Stream, message: Message, items: Items) -> None:
+        """Count what ``message`` takes, which waits."""
+        weight = self._weights.of(message)
+        self._piled_bytes += weight
+        conversation.piled_bytes += weight
+        if conversation.piled_bytes > self._max_pending_bytes:
+            self._lighten(conversation, stream, items)
+
+    def _count_crowded(self, message: Message) -> None:
+        if message.crowded:
+            self._counters.drop("dissect", Drop.PENDING_LIMIT)
+
+    def _lighten(self, conversation: Conversation, stream: Stream, items: list[LazyItem]) -> None:
+        """Too many bytes of one stream may wait: the oldest go, but never the only one, which its caps bound."""
+        limit_bytes = self._max_pending_bytes - self._max_pending_bytes // 16
+        waiting_bytes = self._weights.waiting(conversation)
+        while waiting_bytes > limit_bytes and conversation.pending > 1:
+            left = conversation.let_go()
+            if left:
+                items += [self._item(conversation, stream, None, response, _HEAVY) for response in left]
+            else:
+                left = [conversation.give_up_oldest()]
+                items.append(self._item(conversation, stream, left[0], None, _HEAVY))
+            self._counters.drop("dissect", Drop.PENDING_BYTES_LIMIT, len(left))
+            waiting_bytes -= sum(map(self._weights.of, left))
+        conversation.piled_bytes = waiting_bytes
+
+    def _lighten_all(self) -> Items:
+        """Too many bytes of all streams may wait: those that have waited longest go, down to three quarters."""
+        layers = [(stream, each) for stream in self._waiting.values() for each in _layers(stream)]
+        room_bytes = self._max_total_bytes // 4 * 3
+        self._piled_bytes, start_ns = self._weights.start_to_keep((each for _, each in layers), room_bytes)
+        if not start_ns:
+            return []
+        items: Items = []
+        for stream, conversation in layers:
+            for request in conversation.give_up_before(start_ns):
+                items.append(self._item(conversation, stream, request, None, _HEAVY_IN_ALL))
+            for response in conversation.let_go_before(start_ns):
+                items.append(self._item(conversation, stream, None, response, _HEAVY_IN_ALL))
+        self._counters.drop("dissect", Drop.PENDING_BYTES_LIMIT, len(items))
+        self._piled_bytes = sum(self._weights.waiting(each) for _, each in layers)
+        return items
 
     def _forget(self, conversation: Conversation, stream: Stream, problem: Problem) -> list[LazyItem]:
         """Dissect it no more; what waits becomes items with ``problem``."""
         conversation.over, conversation.dissector, conversation.held = True, None, None
+        inner = conversation.inner
+        items = self._forget(inner, stream, problem) if inner is not None and not inner.over else []
         if conversation.outer is None:
-            inner = conversation.inner
-            items = self._forget(inner, stream, problem) if inner is not None and not inner.over else []
             stream.conversation = _NOTHING
             self._live.pop(stream.id, None)
             self._waiting.pop(stream.id, None)
-        else:
-            items = []
         return items + self._leave(conversation, stream, problem)
 
     def _leave(self, conversation: Conversation, stream: Stream, problem: Problem) -> list[LazyItem]:
