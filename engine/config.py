@@ -69,7 +69,7 @@ class Settings:
     shipping: ShippingOptions = field(default_factory=ShippingOptions)
     metrics: MetricsOptions = field(default_factory=MetricsOptions)
     sources: tuple[str, ...] = ()
-    """SOURCE arguments of the run; paths are absolute."""
+    """SOURCE arguments of the run; paths are absolute. None: it is there for its scripts until nobody needs it."""
     pace: str = "max"
     """``max`` or ``realtime``: how fast captures are replayed."""
     follow: bool = False

@@ -23,7 +23,10 @@ PATIENCE_S, ASKER_PATIENCE_S = 1.0, 5.0
 """How long a whole exchange may take: the supervisor waits for one asker at a time."""
 
 QUERIED = "queried"
-"""Says that items are fetched: ``items`` is ``[(stream, item as msgpack)]``; rows are those to be shown instead."""
+"""Says that items are fetched: ``items`` is ``[(stream, item as msgpack)]``; rows are those to be shown instead.
+
+``without`` names scripts that are not to be asked, if there is reason to.
+"""
 HURRY = "hurry"
 """Has everything that waits in the outbox tried once now."""
 HELD = "query"

@@ -1,4 +1,4 @@
-"""Items on their way to somebody who looks at them, past the scripts of the instance that runs on the data folder.
+"""Items on their way to somebody who looks at them, past the scripts of the instance that runs on a data folder.
 
 ``onItemQueried`` may show something else than what is stored: a verdict, a value hidden. This is for the eyes of
 people: who can read the data folder can read what is stored.
@@ -17,6 +17,8 @@ from engine.items.encoding import pack, unpack
 from engine.naming import stream_id_of
 
 ITEMS_AT_ONCE, BYTES_AT_ONCE = 32, 4 << 20
+MAX_LATE = 3
+"""So many times in a row nobody answers in time, and it is not waited for again."""
 
 
 class Onlookers:
@@ -25,7 +27,9 @@ class Onlookers:
     def __init__(self, data: Path, warn: Callable[[str], None]) -> None:
         self._path, self._warn = data / "control.sock", warn
         self._there = True
-        self._late: set[str] = set()
+        self._late: dict[str, int] = {}
+        """Script -> how often it was late, since it answered last."""
+        self._told: set[tuple[str, str]] = set()
 
     def past(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
         """``rows`` as they are to be shown."""
@@ -50,7 +54,9 @@ class Onlookers:
     def _ask(self, rows: Sequence[Mapping[str, Any]], blobs: Sequence[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
         items = [[_stream(row), blob] for row, blob in zip(rows, blobs, strict=True)]
         try:
-            answers, done = controlsocket.ask(self._path, controlsocket.QUERIED, {"items": items})
+            answers, done = controlsocket.ask(
+                self._path, controlsocket.QUERIED, {"items": items, "without": self._given_up()}
+            )
         except (FileNotFoundError, ConnectionRefusedError):
             self._there = False
             return
@@ -58,12 +64,29 @@ class Onlookers:
             self._there = False
             self._warn(f"onItemQueried was not asked: {error}")
             return
-        self._there = bool(done["listeners"])
-        for script in sorted(set(done["late"]) - self._late):
-            self._late.add(script)
-            self._warn(f"script {script!r} did not answer in time; what it would have changed is shown as it is stored")
+        self._there = bool(done["listeners"] or done["absent"])
+        self._note(done)
         for answer in answers:
             yield answer["position"], unpack(answer["item"])
+
+    def _given_up(self) -> list[str]:
+        return [script for script, times in self._late.items() if times >= MAX_LATE]
+
+    def _note(self, done: Mapping[str, Any]) -> None:
+        """Who did not look at these items, said once for each reason."""
+        for script in done["listeners"]:
+            self._late[script] = self._late.get(script, 0) + 1 if script in done["late"] else 0
+        for script in done["late"]:
+            self._say(script, "did not answer in time")
+        for script in done["absent"]:
+            self._say(script, "died too often")
+        for script in self._given_up():
+            self._say(script, f"did not answer {MAX_LATE} times in a row and is not asked any more")
+
+    def _say(self, script: str, what: str) -> None:
+        if (script, what) not in self._told:
+            self._told.add((script, what))
+            self._warn(f"script {script!r} {what}; what it would have changed is shown as it is stored")
 
 
 def _stream(row: Mapping[str, Any]) -> int:

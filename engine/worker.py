@@ -311,12 +311,12 @@ class Worker:
         else:
             self._ended.forget()
 
-    def _tell_queried(self, number: int, items: bytes) -> None:
+    def _tell_queried(self, number: int, items: bytes, without: Sequence[str]) -> None:
         """``onItemQueried``, for items that somebody fetched."""
         entries = [
             (stream, QUERIED_HEADER.pack(number, position) + blob) for position, stream, blob in queried_items(items)
         ]
-        self._delivery.put(KIND_QUERIED, "onItemQueried", entries)
+        self._delivery.put(KIND_QUERIED, "onItemQueried", entries, without)
 
     def _wind_up(self, now_s: float) -> None:
         """Live capture: what was in the ring when intake was stopped is read.
@@ -332,7 +332,7 @@ class Worker:
         if self._stopped:
             return
         self._stopped, self._reading = True, False
-        self._input_ended = not self._sources
+        self._input_ended = bool(self._settings.sources) and not self._sources
         if not self._lossless:
             for source in list(self._sources):
                 self._close(source)
@@ -396,11 +396,11 @@ class Worker:
             self._delivery.detach(message.script, message.host, successor=message.successor)
         elif isinstance(message, Begin):
             self._matching.refresh(clock.wall_ns())
-            self._reading = not self._stopped
+            self._reading = bool(self._settings.sources) and not self._stopped
             self._register_sources()
         elif isinstance(message, Queried):
             with open(descriptors[0], "rb") as file:
-                self._tell_queried(message.number, file.read())
+                self._tell_queried(message.number, file.read(), message.without)
         elif isinstance(message, Wanted):
             self._interest.tell(message.by)
             self._shelf.hold(clock.monotonic_s() if self._interest.queried else None)

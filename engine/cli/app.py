@@ -88,11 +88,16 @@ def main() -> None:
     try:
         app(prog_name="remora")
     except RemoraError as error:
-        print(f"remora: {error}", file=sys.stderr)
-        sys.exit(2 if isinstance(error, ConfigError | KflError) else 1)
+        sys.exit(told(error))
     except BrokenPipeError:  # `remora query … | head`: the reader has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+
+
+def told(error: RemoraError) -> int:
+    """Its message was printed; the exit code that goes with it."""
+    print(f"remora: {error}", file=sys.stderr)
+    return 2 if isinstance(error, ConfigError | KflError) else 1
 
 
 if __name__ == "__main__":

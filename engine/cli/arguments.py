@@ -126,6 +126,14 @@ def offline_sources(given: tuple[str, ...], data: Path | None, last: str = "") -
     return specs
 
 
+def check_scripts(scripts: Path | None, *, follow: bool, as_stored: bool) -> None:
+    """Raises ``ConfigError`` where ``query --scripts`` stands beside what leaves them nothing to do."""
+    if scripts is not None and follow:
+        raise ConfigError("--scripts", "no --follow beside it", str(scripts), "give them to the running instance")
+    if scripts is not None and as_stored:
+        raise ConfigError("--scripts", "no --as-stored beside it", str(scripts), "it shows what no script has changed")
+
+
 def followed(given: tuple[str, ...], data: Path | None, last: str) -> Path:
     """The data folder whose instance ``query --follow`` connects to.
 

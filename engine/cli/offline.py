@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import click
 from engine import clock
 from engine.cli import arguments
 from engine.config import FilterOptions
+from engine.configure import Configuration
 from engine.cycles import Cycles
 from engine.fetching import Onlookers
 from engine.items.encoding import json_lines
@@ -21,6 +23,7 @@ from engine.query import Query
 from engine.units import parse_duration_s
 
 if TYPE_CHECKING:
+    from engine.cli.invited import Invited
     from engine.kfl import Filter
 
 ROWS_AT_ONCE = 32
@@ -36,6 +39,12 @@ ROWS_AT_ONCE = 32
 @arguments.span
 @click.option("--dissect", is_flag=True, help="Of a recording: make items from its packets, not those it has.")
 @arguments.as_stored
+@click.option(
+    "--scripts",
+    type=click.Path(path_type=Path),
+    metavar="DIR|FILE",
+    help="Load these scripts, and show what their onItemQueried makes of each item.",
+)
 @arguments.config_file
 @arguments.sets
 def query(
@@ -48,6 +57,7 @@ def query(
     until: str,
     dissect: bool,
     as_stored: bool,
+    scripts: Path | None,
     config_file: Path | None,
     sets: tuple[str, ...],
 ) -> None:
@@ -70,27 +80,27 @@ def query(
 
     \b
     Example: remora query --data ./remora-data --kfl 'record("incident") and response.status >= 500'
+
+    \b
+    Example: remora query gs://bucket/prefix --scripts ./verdicts --kfl 'http'
     """
+    arguments.check_scripts(scripts, follow=follow, as_stored=as_stored)
     configuration = arguments.load(config_file, sets)
     options = configuration.settings.filters
     if follow:
         _follow(arguments.followed(sources, data, last), compiled(text, options) if text else None, as_stored)
         return
     last_s = parse_duration_s("--last", last) if last else None
-    found = Query(
-        arguments.offline_sources(sources, data, last),
-        configuration.settings,
-        arguments.warn,
-        last_s,
-        span=arguments.span_of(since, until),
-        dissect=dissect,
-    )
-    wanted = compiled(text, options, found.now_ms) if text else None
-    cycles = Cycles(found.counters)
-    rows: Iterable[Mapping[str, Any]] = found.rows(wanted)
-    if data is not None and not as_stored:
-        rows = Onlookers(data, arguments.warn).past(rows)
-    _print(rows, lambda: cycles.tick(clock.monotonic_s()))
+    chosen, span = arguments.offline_sources(sources, data, last), arguments.span_of(since, until)
+    with _invited(scripts, configuration) as invited:
+        found = Query(chosen, configuration.settings, arguments.warn, last_s, span=span, dissect=dissect)
+        wanted = compiled(text, options, found.now_ms) if text else None
+        cycles = Cycles(found.counters)
+        rows: Iterable[Mapping[str, Any]] = found.rows(wanted)
+        if data is not None and not as_stored:
+            rows = Onlookers(data, arguments.warn).past(rows)
+        rows = invited.past(rows) if invited is not None else rows
+        _print(rows, lambda: cycles.tick(clock.monotonic_s()))
     gc.freeze()  # the collection at the end of the process looks at nothing any more: 20 ms
 
 
@@ -111,6 +121,15 @@ def streams(sources: tuple[str, ...], data: Path | None, config_file: Path | Non
     configuration = arguments.load(config_file, sets)
     found = Query(arguments.offline_sources(sources, data), configuration.settings, arguments.warn)
     _print(found.streams())
+
+
+def _invited(scripts: Path | None, configuration: Configuration) -> AbstractContextManager[Invited | None]:
+    """Scripts of this query; they load while its sources are opened."""
+    if scripts is None:
+        return nullcontext()
+    from engine.cli.invited import Invited  # here and not above: few queries have scripts
+
+    return Invited(scripts, configuration)
 
 
 def _follow(data: Path, wanted: Filter | None, as_stored: bool) -> None:

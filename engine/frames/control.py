@@ -68,6 +68,8 @@ class Queried(msgspec.Struct, tag="queried"):
 
     number: int
     """Never used twice within an instance."""
+    without: list[str] = []
+    """Scripts that are not shown them: they do not answer any more."""
 
 
 class Wanted(msgspec.Struct, tag="wanted"):

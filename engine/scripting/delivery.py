@@ -7,7 +7,7 @@ until the acknowledgement when it is not (measured in prototypes: p50 60-100 µs
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -143,11 +143,14 @@ class Delivery:
         """Whether a source that can wait should be read now."""
         return not any(queue.waiting.full for queue in self._queues.values())
 
-    def put(self, kind: int, hook: str, entries: Iterable[tuple[int, bytes]]) -> None:
-        """Queue ``(stream, blob)`` entries for every script that has ``hook``; those of a stream take a lease on it."""
+    def put(self, kind: int, hook: str, entries: Iterable[tuple[int, bytes]], without: Container[str] = ()) -> None:
+        """Queue ``(stream, blob)`` entries for every script that has ``hook`` and is not one of ``without``.
+
+        Those of a stream take a lease on it.
+        """
         fresh = [Entry(kind, 0 if kind == KIND_PACKETS else stream, blob) for stream, blob in entries]
         for queue in self._queues.values():
-            if hook in queue.hooks:
+            if hook in queue.hooks and queue.script not in without:
                 self._enqueue(queue, fresh)
 
     def put_items(self, items: Sequence[tuple[int, bytes, Mapping[str, Any]]]) -> None:

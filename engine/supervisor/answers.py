@@ -59,7 +59,7 @@ class Answers:
             return [], self._accept_query()
         if operation == QUERIED:
             self._asked += 1
-            return self._fetches.begin(self._asked, _queried(given))
+            return self._fetches.begin(self._asked, *_queried(given))
         if operation == HURRY:
             self._family.mailbox("shipper").send(Hurry())
             return [], {}
@@ -145,12 +145,13 @@ class Answers:
         return {name: value for label, pid in running.items() for name, value in of_process(label, pid).items()}
 
 
-def _queried(given: Mapping[str, Any]) -> list[tuple[int, bytes]]:
+def _queried(given: Mapping[str, Any]) -> tuple[list[tuple[int, bytes]], list[str]]:
+    """Items, and the scripts that are not to see them."""
     try:
         items = msgspec.convert(given.get("items"), list[tuple[int, bytes]])
         if len(items) > MAX_ITEMS or any(stream < 0 for stream, _ in items):
             raise msgspec.ValidationError(f"expected at most {MAX_ITEMS} items of streams, got {len(items)}")
-        return items
+        return items, msgspec.convert(given.get("without", []), list[str])
     except msgspec.ValidationError as error:
         raise RemoraError(f"control socket: {QUERIED}: {error}") from None
 

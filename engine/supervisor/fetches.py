@@ -41,6 +41,8 @@ class _Fetch:
     items: list[bytes]
     due_s: float
     listeners: list[str]
+    absent: list[str]
+    """Scripts that would be asked, had they not died too often."""
     waiting: dict[str, set[int]] = field(default_factory=dict)
     """Script -> positions that it has not answered."""
     parts: dict[str, bytearray] = field(default_factory=dict)
@@ -56,31 +58,50 @@ class Fetches:
     ) -> None:
         self._workers, self._scripts, self._tell, self._now_s = workers, scripts, tell, now_s
         self._open: dict[int, _Fetch] = {}
+        self._known: set[str] = set()
+        """Scripts that have listened at some time."""
 
-    def begin(self, number: int, items: Sequence[tuple[int, bytes]]) -> tuple[Rows, dict[str, Any]]:
+    def begin(
+        self, number: int, items: Sequence[tuple[int, bytes]], without: Sequence[str] = ()
+    ) -> tuple[Rows, dict[str, Any]]:
         """Show ``(stream, item as msgpack)`` to the scripts; the answer says which items are to be shown instead.
+
+        Args:
+            number: of the question.
+            items: what was fetched.
+            without: scripts that are not to be asked.
 
         Raises:
             Later: the answer to question ``number`` comes when they have answered.
         """
-        listeners = self._listeners()
+        listeners = [name for name in self._listeners() if name not in without]
+        absent = [name for name in self._absent() if name not in without]
         if not listeners or not items:
-            return [], {"listeners": listeners, "late": []}
+            return [], {"listeners": listeners, "late": [], "absent": absent}
         if len(self._open) >= MAX_OPEN:
             raise RemoraError(f"control socket: expected at most {MAX_OPEN} fetches at once")
         every = set(range(len(items)))
-        fetch = _Fetch([blob for _, blob in items], self._now_s() + PATIENCE_S, listeners)
+        fetch = _Fetch([blob for _, blob in items], self._now_s() + PATIENCE_S, listeners, absent)
         fetch.waiting = {script: set(every) for script in listeners}
         self._open[number] = fetch
         for index, worker in enumerate(self._workers):
             own = [(at, stream, blob) for at, (stream, blob) in enumerate(items) if self._worker_of(stream) == index]
             if own:
-                _send(worker, number, _encode(own))
+                _send(worker, Queried(number, list(without)), _encode(own))
         raise Later(number)
 
     def _listeners(self) -> list[str]:
-        running = self._scripts.scripts.values()
-        return sorted(script.name for script in running if script.host is not None and HOOK in script.host.hooks)
+        """Also those that start again now: the workers keep for them what they are sent."""
+        scripts = self._scripts.scripts.values()
+        here = {script.name for script in scripts if script.host is not None and HOOK in script.host.hooks}
+        self._known |= here
+        again = {script.name for script in scripts if script.host is None and script.state == "restarting"}
+        return sorted(here | (again & self._known))
+
+    def _absent(self) -> list[str]:
+        """Scripts that are out: they died too often."""
+        scripts = self._scripts.scripts.values()
+        return sorted(s.name for s in scripts if s.host is None and s.state == "quarantined" and s.name in self._known)
 
     def _worker_of(self, stream: int) -> int:
         """Whose stream it is, since this run began."""
@@ -128,7 +149,8 @@ class Fetches:
             {"position": position, "item": _merged(fetch.items[position], [own[script] for script in sorted(own)])}
             for position, own in sorted(fetch.answers.items())
         ]
-        self._tell(number, rows, {"listeners": fetch.listeners, "late": sorted(fetch.waiting)})
+        done = {"listeners": fetch.listeners, "late": sorted(fetch.waiting), "absent": fetch.absent}
+        self._tell(number, rows, done)
 
 
 def _merged(original: bytes, versions: list[bytes]) -> bytes:
@@ -137,11 +159,11 @@ def _merged(original: bytes, versions: list[bytes]) -> bytes:
     return _encode(merged(_decode_item(original), map(_decode_item, versions)))
 
 
-def _send(worker: Outbox, number: int, data: bytes) -> None:
+def _send(worker: Outbox, message: Queried, data: bytes) -> None:
     """Items beside the message, because they do not fit in."""
     descriptor = os.memfd_create("queried")
     with contextlib.closing(open(descriptor, "wb", closefd=True)) as file:
         file.write(data)
         file.flush()
         os.lseek(descriptor, 0, os.SEEK_SET)
-        worker.send(Queried(number), (descriptor,))
+        worker.send(message, (descriptor,))

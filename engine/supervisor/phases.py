@@ -36,6 +36,8 @@ class Phases:
         self._family, self._scripts, self._outcome, self._tell = family, scripts, outcome, tell
         self._grace_s, self._stdin = settings.grace_s, "-" in settings.sources
         self._replay = not any(source.startswith(LIVE) for source in settings.sources)
+        self._for_scripts = not settings.sources
+        """Nothing is captured: it runs for its scripts, and only with all of them."""
         self._begun: set[str] = set()
         """Workers that were told to begin."""
         self._drained: dict[str, bool] = {}
@@ -57,6 +59,10 @@ class Phases:
         if not idle or not self._family.all_up or not self._scripts.settled:
             return
         refused = [script for script in self._scripts.scripts.values() if script.state == "refused"]
+        if self.name == "starting" and refused and self._for_scripts:
+            names = ", ".join(script.name for script in refused)
+            self.give_up(f"scripting.source: expected scripts that can be loaded, got {names}; nothing was read", 2)
+            return
         if self.name == "starting" and refused and len(refused) == len(self._scripts.scripts) and self._replay:
             self.give_up("no script could be loaded; nothing was read")
             return
@@ -155,6 +161,13 @@ class Phases:
             self._stop_intake(now_s)
         elif self.name != "over":
             self._tell(f"ending already ({self.name}); once more to stop at once")
+
+    def let_go(self, now_s: float) -> None:
+        """Nobody needs it any more, as was to be expected: it ends in order, without a word."""
+        if self.name == "starting":
+            self.name = "over"
+        elif self.name == "running":
+            self._stop_intake(now_s)
 
     def give_up(self, message: str, exit_code: int = 1) -> None:
         """Nothing more can be done."""

@@ -63,9 +63,10 @@ CLIENT_VARIABLES = (
 class Supervisor:
     """``run`` returns when everything has arrived, or says what did not."""
 
-    def __init__(self, configuration: Configuration, run_id: str, view: View) -> None:
+    def __init__(self, configuration: Configuration, run_id: str, view: View, lifeline: int = -1) -> None:
+        """``lifeline``: a descriptor; when it becomes readable, nobody needs the instance any more."""
         settings = self._settings = configuration.settings
-        self._view = view
+        self._view, self._lifeline = view, lifeline
         self._data = Path(settings.data)
         _check_environment(configuration.script_env, len(configuration.secrets))
         workers = _workers(settings)
@@ -129,6 +130,8 @@ class Supervisor:
         """Everything, from the first fork to the last upload."""
         signals = StopSignals()
         self._selector.register(signals, selectors.EVENT_READ, signals.take)
+        if self._lifeline >= 0:
+            self._selector.register(self._lifeline, selectors.EVENT_READ, self._let_go)
         try:
             for child in self._family:
                 self._start(child)
@@ -162,6 +165,10 @@ class Supervisor:
         self._view.progress(self._answers.totals(), self._phases.name)
         self._answers.publish(now_s)
         self._control.give_up_later("the recorder is busy: ask again", now_s)
+
+    def _let_go(self) -> None:
+        self._selector.unregister(self._lifeline)
+        self._phases.let_go(clock.monotonic_s())
 
     def _end(self) -> None:
         self._scripts.kill_all()

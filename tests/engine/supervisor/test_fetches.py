@@ -37,7 +37,7 @@ class Scripts:
             name: SimpleNamespace(name=name, host=SimpleNamespace(hooks=["onItemQueried"])) for name in names
         }
         self.scripts["other.py"] = SimpleNamespace(name="other.py", host=SimpleNamespace(hooks=[]))
-        self.scripts["out.py"] = SimpleNamespace(name="out.py", host=None)
+        self.scripts["out.py"] = SimpleNamespace(name="out.py", host=None, state="refused")
         self.killed: list[tuple[int, str]] = []
 
     def kill(self, number: int, reason: str) -> None:
@@ -75,7 +75,7 @@ def test_each_worker_gets_the_items_of_its_streams_and_nobody_answers_before_all
     assert scene.answers == []
     scene.say("a.py", pack([(2, None)]))
     ((rows, done),) = scene.answers
-    assert done == {"listeners": ["a.py", "b.py"], "late": []}
+    assert done == {"listeners": ["a.py", "b.py"], "late": [], "absent": []}
     assert [(row["position"], msgspec.msgpack.decode(row["item"])) for row in rows] == [(1, {"n": 5, "passed": True})]
     assert scene.scripts.killed == []
 
@@ -103,9 +103,35 @@ def test_who_does_not_answer_in_time_is_named_and_the_others_count() -> None:
     assert scene.scripts.killed == []
 
 
+def test_who_died_is_named_and_who_is_not_to_be_asked_is_not() -> None:
+    scene = Scene("a.py", "b.py")
+    b = scene.scripts.scripts["b.py"]
+    host, b.host, b.state = b.host, None, "quarantined"
+    assert scene.fetches.begin(2, ITEMS, ["a.py"]) == ([], {"listeners": [], "late": [], "absent": ["b.py"]})
+    assert scene.fetches.begin(3, ITEMS, ["a.py", "b.py"]) == ([], {"listeners": [], "late": [], "absent": []})
+    b.host = host
+    with pytest.raises(Later):
+        scene.fetches.begin(4, ITEMS, ["a.py"])
+    assert scene.workers[0].sent[-1][0] == Queried(4, ["a.py"]), "it gets none of them, so that none wait for it"
+    scene.say("a.py", pack([(0, None)]), number=4)
+    assert scene.scripts.killed == [], "it was not asked, so what it says is nothing"
+
+
+def test_who_starts_again_is_waited_for() -> None:
+    scene = Scene("a.py")
+    scene.say("a.py", pack([(position, None) for position in range(3)]))
+    script = scene.scripts.scripts["a.py"]
+    script.host, script.state = None, "restarting"
+    with pytest.raises(Later):
+        scene.fetches.begin(1, ITEMS)
+    assert [message for message, _ in scene.workers[0].sent] == [Queried(1), Queried(1)]
+    scene.say("a.py", pack([(position, None) for position in range(3)]))
+    assert scene.answers == [([], {"listeners": ["a.py"], "late": [], "absent": []})] * 2
+
+
 def test_without_a_script_that_listens_the_answer_is_there_at_once() -> None:
     scene = Scene()
-    assert scene.answers == [([], {"listeners": [], "late": []})]
+    assert scene.answers == [([], {"listeners": [], "late": [], "absent": []})]
     assert [worker.sent for worker in scene.workers] == [[], []]
 
 
@@ -141,7 +167,7 @@ def test_an_answer_without_end_costs_its_host(monkeypatch: pytest.MonkeyPatch) -
     for _ in range(3):
         scene.say("a.py", b"\x91" * 400, last=False)
     assert [host for host, _ in scene.scripts.killed] == [ord("a")]
-    assert scene.answers == [([], {"listeners": ["a.py"], "late": []})]
+    assert scene.answers == [([], {"listeners": ["a.py"], "late": [], "absent": []})]
 
 
 def test_an_answer_to_a_query_that_is_none_is_nothing() -> None:

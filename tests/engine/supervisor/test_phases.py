@@ -17,7 +17,7 @@ from engine.scripting.environment import ScriptEnvironment
 from engine.scripting.hosts import ScriptSet
 from engine.supervisor.family import Family
 from engine.supervisor.outcome import Outcome
-from engine.supervisor.phases import Phases
+from engine.supervisor.phases import SHUTDOWN_S, Phases
 
 
 class Inbox(Mailbox):
@@ -153,3 +153,22 @@ def test_what_hangs_is_told_by_silence_and_cpu(live: Scene) -> None:
     assert [recorder.hangs(now_s) for now_s in (131.0, 699.0, 701.0)] == [False, False, True]
     recorder.pid = 0
     assert not recorder.hangs(10_000.0), "the dead do not hang"
+
+
+def test_an_instance_without_a_source_ends_in_order_and_silently_when_nobody_needs_it() -> None:
+    scene = Scene(workers=1)
+    scene.up()
+    assert [type(message) for message in scene.of("worker")] == [Begin]
+    scene.phases.let_go(5.0)
+    assert [type(message) for message in scene.of("worker")] == [StopIntake]
+    scene.phases.drained("worker", Drained(False), 6.0)
+    assert scene.of("broker") == [Finish(jobs=False, shutdown_s=SHUTDOWN_S)], "what is queried is no replay"
+    assert (scene.phases.name, scene.told, scene.outcome.exit_code) == ("finishing", [], 0)
+    scene.close()
+
+
+def test_an_instance_that_is_not_needed_before_it_began_is_over() -> None:
+    scene = Scene(workers=1)
+    scene.phases.let_go(1.0)
+    assert (scene.phases.name, scene.outcome.exit_code) == ("over", 0)
+    scene.close()
