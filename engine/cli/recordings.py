@@ -19,7 +19,7 @@ from engine.cli.data import existing
 from engine.config import Settings
 from engine.errors import RemoraError
 from engine.recording.ledger import Standing
-from engine.recording.service import Answer, Service
+from engine.recording.service import KEPT_BY_SCRIPTS, Answer, Service
 from engine.segments.folder import lock_instance
 from engine.shipping.address import checked, destination_text
 from engine.units import format_bytes, format_duration
@@ -98,7 +98,7 @@ def list_recordings(text: str, data: Path, as_json: bool) -> None:
     for row in rows:
         got = row["recorded"]
         counts = (str(got["streams"]), str(got["packets"]), format_bytes(got["bytes"]), str(got["items"]))
-        table.add_row(row["name"], row["state"], row["kfl"] or "(everything)", _when(row), *counts)
+        table.add_row(row["name"], row["state"], _chooses(row), _when(row), *counts)
     Console(markup=False, width=None if sys.stdout.isatty() else WIDTH).print(table)
     if not done.get("running", True):
         click.echo(f"nothing runs on {data}: nothing is recorded", err=True)
@@ -233,9 +233,14 @@ def _print_json(rows: list[dict[str, Any]]) -> None:
     sys.stdout.flush()
 
 
+def _chooses(row: Mapping[str, Any]) -> str:
+    """Who or what says which streams are kept."""
+    return str(row["kfl"]) or ("(scripts)" if row["state"] == KEPT_BY_SCRIPTS else "(everything)")
+
+
 def _when(row: Mapping[str, Any]) -> str:
     """``until 2026-12-01T10:00:00Z``, ``from 2026-12-01T08:45:00Z every day``."""
-    if row["state"] == "kept by scripts":
+    if row["state"] == KEPT_BY_SCRIPTS:
         return ""
     if row["state"] in ("recording", "waits for an instance"):
         ends = f"until {_second(row['ends'])}" if row["ends"] else "until it is stopped"
@@ -253,7 +258,7 @@ def _second(time: str) -> str:
 
 def _shown(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     got = row["recorded"]
-    lines = [("name", row["name"]), ("state", row["state"]), ("kfl", row["kfl"] or "(everything)")]
+    lines = [("name", row["name"]), ("state", row["state"]), ("kfl", _chooses(row))]
     if "destination" in row:
         lines += [
             ("when", _when(row)),

@@ -29,6 +29,8 @@ PART_BYTES = 32 * 1024
 """Of an answer; a message between processes takes twice as much."""
 RUNS_SHOWN = 100
 """The newest."""
+KEPT_BY_SCRIPTS = "kept by scripts"
+"""State of a recording that is no job: ``pcap.record`` names it."""
 Answer = tuple[list[dict[str, Any]], dict[str, Any]]
 
 
@@ -265,7 +267,7 @@ class Service:
 
     def _without_job(self, name: str) -> dict[str, Any]:
         recorded = _recorded(self.totals()[name])
-        return {"name": name, "state": "kept by scripts", "kfl": "", "by": "pcap.record", "recorded": recorded}
+        return {"name": name, "state": KEPT_BY_SCRIPTS, "kfl": "", "by": "pcap.record", "recorded": recorded}
 
     def close(self) -> None:
         """Close the store."""
