@@ -86,14 +86,20 @@ def fuzz(name: str, count: int, seed: int) -> Counter[str]:
     chance = random.Random(f"{name} {seed}")
     samples = samples_of(name)
     outcomes: Counter[str] = Counter()
+    before_bytes = _peak_bytes()
     for number in range(count):
         with _named(f"{name}: seed {seed}, stream {number}"):
             chunks = list(_mutated(samples, chance, number + 1))
             ways: tuple[Callable[[Samples, list[Chunk], str], Counter[str]], ...] = (_through_all, _directly)
             outcomes += chance.choice(ways)(samples, chunks, chance.choice(STATES))
-    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    assert peak_bytes < RSS_LIMIT_BYTES, f"{name}: seed {seed}: {peak_bytes} bytes of memory"
+    grown_bytes = _peak_bytes() - before_bytes
+    assert grown_bytes < RSS_LIMIT_BYTES, f"{name}: seed {seed}: {grown_bytes} bytes of memory"
     return outcomes
+
+
+def _peak_bytes() -> int:
+    """Of memory that this process ever had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _through_all(samples: Samples, chunks: list[Chunk], state: str) -> Counter[str]:

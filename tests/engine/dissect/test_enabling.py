@@ -17,6 +17,7 @@ from engine.dissect.options import DissectOptions
 from engine.dissect.registry import load_rows
 from engine.dissect.table import ProtocolRow, Verdict
 from engine.errors import ConfigError
+from engine.items.dissection import MAX_TRIES
 from engine.items.item import LazyItem
 from engine.pipeline import Node, Pipeline
 from engine.resolve.static import NoNames
@@ -137,12 +138,12 @@ def test_a_stream_is_asked_once_and_an_unknown_one_costs_nothing_afterwards() ->
     for _ in range(4):
         talk.client_says(b"\1\2\3\4").server_says(b"\5\6\7\x08")
     items_of(line, batch_of(talk.packets))
-    assert len(asked) == 4  # as often as a capture may begin inside of a body
+    assert len(asked) == MAX_TRIES  # as often as a capture may begin inside of a body
     assert counters.get("dissect_streams_unknown_total") == 1
     seen, offered = counters.get("streams_packets_total"), counters.get("streams_payload_bytes_total")
     more = talk.packets[-1:] * 50
     assert items_of(line, batch_of(more)) == []
     assert counters.get("streams_packets_total") == seen + 50
     assert counters.get("streams_payload_bytes_total") == offered
-    assert len(asked) == 4
+    assert len(asked) == MAX_TRIES
     assert [stream for stream in line._table.register.objects if stream] == []

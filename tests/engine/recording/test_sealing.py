@@ -226,8 +226,8 @@ def test_the_manifest_says_what_it_is(data: DataFolder, tmp_path: Path) -> None:
     (manifest,) = recorded.manifests
     assert list(manifest) == [
         "format", "batch", "recording", "kfl", "dialect", "cluster", "node", "versions", "opened_ns", "first_packet_ns",
-        "last_packet_ns", "packets", "packet_bytes", "streams", "items", "link_type", "link_types", "gaps", "lost",
-        "names", "files",
+        "last_packet_ns", "packets", "packet_bytes", "streams", "items", "protocols", "link_type", "link_types", "gaps",
+        "lost", "names", "files",
     ]  # fmt: skip
     assert (manifest["format"], manifest["batch"], manifest["opened_ns"]) == (1, f"{RUN}-00000001", NOW_NS)
     assert manifest["versions"] == {"remora": "1.0"}
