@@ -50,6 +50,8 @@ class Drop(IntEnum):
     """It waited for a script whose new version has a filter that leaves it out."""
     PENDING_BYTES_LIMIT = 76
     """Messages that waited for their other half took too much memory, in one stream or in all."""
+    HELD_LIMIT = 77
+    """Unfinished messages of all streams took too much memory: what there was of some went out."""
 
 
 class Counters:

@@ -62,6 +62,11 @@ class Amqp:
         """The server is in the middle of a frame or a content."""
         return bool(self._begun[SERVER]) or (self._halves is not None and self._halves[SERVER].busy)
 
+    @property
+    def held_bytes(self) -> int:
+        """Of frames and contents that are arriving."""
+        return sum(self._kept) + sum(half.held_bytes for half in self._halves or ())
+
     def feed(self, chunk: Chunk) -> list[Message]:
         """Messages that end in ``chunk``."""
         if self.lost:

@@ -34,6 +34,9 @@ _MULTICAST = {5353: MDNS, 5355: LLMNR}
 _ROUNDS = frozenset((b"\0\xfb", b"\0\xfc"))
 """IXFR and AXFR: types that any number of responses may answer (RFC 5936, 2.2)."""
 
+_MOST_BYTES = 2 + 0xFFFF
+"""Of a message behind its length: no more is looked at, in a chunk of many packets."""
+
 
 def detect_udp(data: bytes) -> Verdict:
     """A header that fits the datagram's length, and a first question that can be read."""
@@ -106,7 +109,9 @@ class DnsStream:
         if chunk.missing_bytes:
             half.held, half.held_bytes, half.hunting = [], 0, True
         if half.hunting:
-            pos = next((start for start in chunk.starts if detect_tcp(chunk.data[start:]) is Verdict.SURE), -1)
+            data = chunk.data
+            found = (start for start in chunk.starts if detect_tcp(data[start : start + _MOST_BYTES]) is Verdict.SURE)
+            pos = next(found, -1)
             if pos < 0:
                 return []
             half.hunting, half.after_gap = False, True

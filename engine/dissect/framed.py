@@ -73,6 +73,11 @@ class Framed:
         """A frame has begun and is not at its end."""
         return self._have > 0
 
+    @property
+    def held_bytes(self) -> int:
+        """Of the frame that has begun."""
+        return len(self._begun)
+
     def hunt(self) -> None:
         """What was found is no frame after all, or the stream began before the capture did."""
         self.hunting = self.loose = True

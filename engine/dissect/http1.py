@@ -31,7 +31,6 @@ class Http1:
         "_early",
         "_halves",
         "_limit_bytes",
-        "_max_early_bytes",
         "_max_head_bytes",
         "_max_waiting",
         "_methods",
@@ -46,7 +45,6 @@ class Http1:
         self.successor: Successor | None = None
         self._limit_bytes = options.max_body_bytes
         self._max_head_bytes = options.max_header_bytes
-        self._max_early_bytes = options.max_pending_bytes
         self._max_waiting = options.max_pending * 2
         self._halves: tuple[Half, Half] | None = None
         """The machine; most streams never need it."""
@@ -64,6 +62,12 @@ class Http1:
         """A response is arriving."""
         payloads = (half.payload for half in self._halves or ())
         return any(payload is not None and not payload.is_request for payload in payloads)
+
+    @property
+    def held_bytes(self) -> int:
+        """Of messages that are arriving, and of responses that came before the end of their request."""
+        bodies = sum(half.held_bytes for half in self._halves or ())
+        return bodies + sum(min(early.size_bytes, self._limit_bytes) for early in self._early)
 
     def feed(self, chunk: Chunk) -> list[Message]:
         """Messages that end in ``chunk``."""
@@ -263,9 +267,7 @@ class Http1:
             self._early = []
         elif half.early and self._is_busy(1 - half.direction):
             self._early.append(message)
-            early_bytes = sum(min(early.size_bytes, self._limit_bytes) for early in self._early)
-            if len(self._early) > MAX_EARLY or early_bytes > self._max_early_bytes:
-                self.lost = "too_many_early_responses"
+            self.lost = "too_many_early_responses" if len(self._early) > MAX_EARLY else self.lost
         else:
             self._done.append(message)
 

@@ -68,6 +68,11 @@ class Http2:
         """Streams whose response arrives."""
         return self._exchanges.answering
 
+    @property
+    def held_bytes(self) -> int:
+        """Of streams that are open."""
+        return self._exchanges.held_bytes
+
     def feed(self, chunk: Chunk) -> list[Message]:
         """Messages that end in ``chunk``."""
         if self.lost:

@@ -97,6 +97,11 @@ class Exchanges:
         """Streams whose response arrives."""
         return {stream for stream, exchange in self._open.items() if exchange.response is not None}
 
+    @property
+    def held_bytes(self) -> int:
+        """Of bodies and fields."""
+        return self._kept_bytes + self._head_bytes
+
     def payload_at(self, stream: int, direction: int, time_ns: int) -> Http2Payload | None:
         """Whose body a DATA frame of ``stream`` is, which begins now; None: nobody's that is known."""
         exchange = self._open.get(stream)

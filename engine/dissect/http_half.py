@@ -67,6 +67,11 @@ class Half:
         self._tail = b""
         """The last bytes of ``_held``, where its end may begin."""
 
+    @property
+    def held_bytes(self) -> int:
+        """Of the message that is arriving."""
+        return self._held_bytes + (0 if self.payload is None else self.payload.kept_bytes + len(self.payload.head))
+
     def take(self, chunk: Chunk, limit_bytes: int) -> bytes:
         """The bytes at hand: what was held and those of ``chunk``, once they end a head or line or exceed the limit."""
         self._chunk, self._base, self.stop = chunk, 0, 0

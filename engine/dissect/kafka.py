@@ -55,6 +55,11 @@ class Kafka:
         """A response is arriving."""
         return self._halves is not None and self._asks != UNKNOWN and self._halves[1 - self._asks].busy
 
+    @property
+    def held_bytes(self) -> int:
+        """Of frames that are arriving."""
+        return sum(half.held_bytes for half in self._halves or ())
+
     def feed(self, chunk: Chunk) -> list[Message]:
         """Messages that end in ``chunk``."""
         if self.lost:

@@ -58,6 +58,12 @@ class DissectOptions:
     max_pending_total_bytes: int = option(
         256 << 20, "dissect.maxPendingTotal", "The same of all streams of a worker together.", kind="size"
     )
+    max_held_total_bytes: int = option(
+        256 << 20,
+        "dissect.maxHeldTotal",
+        "Bytes of unfinished messages in all streams of a worker; beyond, those that hold most are cut short.",
+        kind="size",
+    )
     max_raw_bytes: int = option(
         64 << 10, "dissect.maxRaw", "Bytes of payload kept in an item of `tcp`, `udp` or `sctp`.", kind="size"
     )

@@ -67,6 +67,11 @@ class Redis:
         first = self._owed.first
         return self._sides[1 - max(self._asks, 0)].arriving or (first is not None and first.kind == BLOCKED)
 
+    @property
+    def held_bytes(self) -> int:
+        """Of values that are arriving."""
+        return sum(side.kept_bytes for side in self._sides)
+
     def feed(self, chunk: Chunk) -> list[Message]:
         """Commands and replies that end in ``chunk``."""
         if self.lost:

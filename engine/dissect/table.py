@@ -48,6 +48,14 @@ class Dissector(Protocol):
         """What is left when the stream ends; ``reason`` is its state (``closed``, ``reset``, ``idle``, ``open`` …)."""
 
 
+class Hoarder(Dissector, Protocol):
+    """A dissector that may hold so much that the worker asks; of others what they hold is little, or bounded in all."""
+
+    @property
+    def held_bytes(self) -> int:
+        """What is arriving and kept, in bytes."""
+
+
 class Carrier(Dissector, Protocol):
     """A dissector whose protocol carries another one (``ProtocolRow.carries``)."""
 

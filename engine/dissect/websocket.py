@@ -43,6 +43,11 @@ class WebSocket:
         self._sides = first, second
         self._done: list[Message] = []
 
+    @property
+    def held_bytes(self) -> int:
+        """Of messages that are arriving."""
+        return sum(draft.held_bytes for side in self._sides for draft in side.drafts())
+
     def feed(self, chunk: Chunk) -> list[Message]:
         """Messages whose last frame ends in ``chunk``."""
         if self.lost:

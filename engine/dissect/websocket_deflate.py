@@ -59,6 +59,11 @@ class Inflater:
         self.broken = ""
         """Why nothing can be inflated, else empty."""
 
+    @property
+    def kept_bytes(self) -> int:
+        """Of the message so far."""
+        return len(self._kept)
+
     def begin(self) -> Inflater | None:
         """A message begins; None: it cannot be inflated."""
         if not self._takeover:

@@ -69,6 +69,11 @@ class Draft:
         self.size_bytes = 0
         """On the wire."""
 
+    @property
+    def held_bytes(self) -> int:
+        """Of memory."""
+        return len(self.payload.data) if self.inflater is None else self.inflater.kept_bytes
+
 
 class Side:
     """State of one direction."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from typing import cast
 
 from engine.clock import NS_PER_S
@@ -61,6 +62,7 @@ _ENDINGS = {
     "idle": Problem("timeout", "no response before the stream fell silent"),
 }
 _PAUSED = Problem("dissection", "dissection stopped before a response came (tap.capture.dissection.stopAfter)")
+_TOO_MUCH_HELD = Problem("dissection", "unfinished messages took too much memory (dissect.maxHeldTotal)")
 _CUT_OFF = Problem("pair-not-found", "no response before the end of the capture")
 
 
@@ -102,6 +104,9 @@ class Dissection:
         self._max_pending_bytes = options.max_pending_bytes
         self._max_total_bytes = options.max_pending_total_bytes
         self._weights = Weights(options)
+        self._max_held_bytes = options.max_held_total_bytes
+        self._heard_bytes = 0
+        """What dissectors and undecided streams hold, or more: what went out since it was counted is in it."""
         self._piled_bytes = 0
         """What waits in all streams, or more: what left since it was counted is in it."""
         self._timeout_ns = int(options.pair_timeout_s * NS_PER_S)
@@ -143,6 +148,9 @@ class Dissection:
         items = self._hear(chunk.stream.conversation or self._start(chunk.stream), chunk)
         if self._piled_bytes > self._max_total_bytes:
             items += self._lighten_all()
+        self._heard_bytes += len(chunk.data)
+        if self._heard_bytes > self._max_held_bytes:
+            items += self._cut_short()
         return self._with_raw(chunk, items) if self._raw else items
 
     def _with_raw(self, chunk: Chunk, items: Items) -> Items:
@@ -191,12 +199,33 @@ class Dissection:
         """What is left when nobody wants items any more; what comes later of a stream begins in its middle."""
         items: list[LazyItem] = []
         for stream in list({**self._live, **self._waiting}.values()):
-            for conversation in _layers(stream):
-                if conversation.dissector is not None:
-                    items += self._pair(conversation, stream, conversation.dissector.close(stream.state))
-                items += self._leave(conversation, stream, _PAUSED)
-            stream.conversation.restart()
+            items += self._begin_anew(stream, stream.state, _PAUSED)
         self._waiting.clear()
+        return items
+
+    def _begin_anew(self, stream: Stream, state: str, problem: Problem) -> Items:
+        """All that there is of ``stream`` goes out; what comes later of it begins in its middle."""
+        items: Items = []
+        for conversation in _layers(stream):
+            if conversation.dissector is not None:
+                items += self._pair(conversation, stream, conversation.dissector.close(state))
+            items += self._leave(conversation, stream, problem)
+        stream.conversation.restart()
+        return items
+
+    def _cut_short(self) -> Items:
+        """Unfinished messages of all streams may take too much: those streams that hold most hold nothing then."""
+        held = [(_held(stream), stream) for stream in self._live.values()]
+        self._heard_bytes = sum(held_bytes for held_bytes, _ in held)
+        items: Items = []
+        room_bytes = self._max_held_bytes // 4 * 3
+        for held_bytes, stream in sorted(held, key=itemgetter(0), reverse=True):
+            if self._heard_bytes <= room_bytes:
+                break
+            self._heard_bytes -= held_bytes
+            self._counters.drop("dissect", Drop.HELD_LIMIT)
+            items += self._begin_anew(stream, "dissect.maxHeldTotal", _TOO_MUCH_HELD)
+            self._waiting.pop(stream.id, None)
         return items
 
     def finish(self) -> list[LazyItem]:
@@ -233,6 +262,8 @@ class Dissection:
         if isinstance(found, ProtocolRow):
             if found.remembers:
                 self._live[stream.id] = stream
+            elif held:
+                self._live.pop(stream.id, None)
             if self._wants(found, data):
                 return self._open(conversation, found, None, [*held, chunk] if held else [chunk])
             self._counters.add(f"dissect_streams_unwanted_total{{protocol={found.name}}}")
@@ -243,6 +274,7 @@ class Dissection:
                 held.append(chunk)
             else:
                 conversation.held = [chunk]
+                self._live[stream.id] = stream
             conversation.held_bytes = held_bytes
             return []
         conversation.held, conversation.held_bytes = None, 0
@@ -263,7 +295,7 @@ class Dissection:
 
     def _open(self, conversation: Conversation, row: ProtocolRow, opened: Opener | None, chunks: list[Chunk]) -> Items:
         """It is this protocol; ``chunks`` are all that was heard of it."""
-        conversation.row, conversation.held = row, None
+        conversation.row, conversation.held, conversation.held_bytes = row, None, 0
         conversation.dissector = (opened or row.open)(self._options)
         self._counters.add(f"dissect_streams_total{{protocol={row.name}}}")
         stream = chunks[0].stream if chunks else None
@@ -482,6 +514,14 @@ class Dissection:
         stream.items = index + 1
         tls = conversation.outer is not None
         return LazyItem(stream, index, conversation.row, self._place, request, response, problem, tls=tls)
+
+
+def _held(stream: Stream) -> int:
+    """Bytes that the dissectors of ``stream`` hold, and what was heard before there was one."""
+    return sum(
+        conversation.held_bytes + getattr(conversation.dissector, "held_bytes", 0)  # of hoarders
+        for conversation in _layers(stream)
+    )
 
 
 def _layers(stream: Stream) -> Iterator[Conversation]:

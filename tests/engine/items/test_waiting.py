@@ -175,15 +175,6 @@ def test_fields_of_open_http2_streams_are_bounded() -> None:
     assert items > 50
 
 
-def test_early_responses_of_http1_are_bounded_in_bytes() -> None:
-    into, stream = dissection(max_pending_bytes=512 * KIB), a_stream()
-    begun = b"POST / HTTP/1.1\r\nContent-Length: 900000\r\n\r\n"
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (100 * KIB) + b"z" * (100 * KIB)
-    said: list[Said] = [(CLIENT, begun), *[(SERVER, answer)] * 60]
-    held_bytes, _ = held_after(into, (at(0, stream, each) for each in said))
-    assert held_bytes < 1 * MIB
-
-
 def test_a_stream_that_switches_for_ever_is_given_up() -> None:
     counters = Counters()
     into, stream = dissection(counters=counters), a_stream()
