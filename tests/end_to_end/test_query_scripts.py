@@ -120,6 +120,10 @@ def test_one_script_sees_the_items_of_a_recording_that_match(tmp_path: Path) -> 
     assert len(before) > 10
     assert items(found.stdout) == [{**item, "failed": True} for item in before]
     assert f"judged {len(before)}" in found.stderr
+    held = ("query", "--data", str(tmp_path / "items/data"), "--kfl", "dns and limit(50)")
+    stored = items(remora(*held, "--as-stored").stdout)
+    assert len(stored) == 50
+    assert items(remora(*held, "--scripts", str(script)).stdout) == [{**item, "passed": True} for item in stored]
 
 
 def test_with_a_refused_script_no_query_begins_and_every_mistake_is_told(tmp_path: Path) -> None:
