@@ -102,6 +102,11 @@ class DnsStream:
         self._transfers: dict[bytes, bool] = {}
         """Ids of zone transfers that were asked for; whether a response was seen."""
 
+    @property
+    def held_bytes(self) -> int:
+        """Of messages that are arriving."""
+        return sum(half.held_bytes for half in self._halves)
+
     def feed(self, chunk: Chunk) -> list[Message]:
         """Messages that end in ``chunk``."""
         half = self._halves[chunk.direction]

@@ -65,8 +65,8 @@ class Http1:
 
     @property
     def held_bytes(self) -> int:
-        """Of messages that are arriving, and of responses that came before the end of their request."""
-        bodies = sum(half.held_bytes for half in self._halves or ())
+        """Of messages that are arriving, of responses before the end of their request, and behind one to switch."""
+        bodies = sum(half.held_bytes for half in self._halves or ()) + (self._switch.size_bytes if self._switch else 0)
         return bodies + sum(min(early.size_bytes, self._limit_bytes) for early in self._early)
 
     def feed(self, chunk: Chunk) -> list[Message]:

@@ -94,6 +94,12 @@ class Tls:
         """The server's flight is arriving."""
         return self._flight is not None
 
+    @property
+    def held_bytes(self) -> int:
+        """Of handshakes that are arriving; what waits for a secret is bounded by the key ring, in all streams."""
+        flight_bytes = self._flight.size_bytes if self._flight is not None else 0
+        return flight_bytes + sum(len(half.pending) + half.records.held_bytes for half in self._halves)
+
     def feed(self, chunk: Chunk) -> list[Message]:
         """Handshakes and alerts that end in ``chunk``."""
         half, lost = self._halves[chunk.direction], self.lost

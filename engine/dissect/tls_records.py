@@ -87,6 +87,11 @@ class Records:
         self._lacking = 0
         """Bytes of the record that has begun which were never seen."""
 
+    @property
+    def held_bytes(self) -> int:
+        """Of a record that is arriving."""
+        return self._held_bytes
+
     def miss(self, missing_bytes: int) -> None:
         """Bytes were never seen, behind all that was taken."""
         record = self._held_bytes >= HEADER_BYTES and not self.hunting
