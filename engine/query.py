@@ -190,7 +190,10 @@ class Query:
         return needs._replace(since_ms=max(needs.since_ms, since_ms), until_ms=min(needs.until_ms, until_ms))
 
     def _in_span(self, item: Item) -> bool:
-        return self._span == ALWAYS or self._span.since_ms <= item["timestamp"] <= self._span.until_ms
+        if self._span == ALWAYS:
+            return True
+        began_ms = item["timestamp"]
+        return isinstance(began_ms, int) and self._span.since_ms <= began_ms <= self._span.until_ms  # it may be hidden
 
     def _matches(self, wanted: Filter | None) -> Callable[[LazyItem], bool]:
         """For items of the lane that is being read."""

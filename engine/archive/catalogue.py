@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
-
-from engine.archive.manifest import Manifest, parse
+from engine.archive.lines import Kinds, decoded
+from engine.archive.lines import lines as lines_of
+from engine.archive.manifest import TREE, Manifest, parse
 from engine.archive.store import Store
 from engine.errors import CaptureError
 from engine.units import ALWAYS
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 NS_PER_MS = 1_000_000
 ITEMS_AHEAD_MS = 300_000
 """How much later than the last packet of its batch an item may be: the recorder reads items behind packets."""
-_TREE = "recording="
 _TRANSPORT = {"dns": ("tcp", "udp"), "icmp": ("icmp",), "udp": ("udp",), "udp-conn": ("udp",), "sctp": ("sctp",)}
 """Of the streams that items of a protocol come from; all others come from TCP."""
 
@@ -44,15 +41,11 @@ class Batch(NamedTuple):
         return self.root + self.manifest.files[kind].name
 
 
-class Row(msgspec.Struct):
-    """As much of a stream row as choosing needs."""
-
-    protocol: str
-    client: str
-    server: str
-
-
-_row = msgspec.json.Decoder(Row)
+ROW: Kinds = {
+    **dict.fromkeys(("stream", "protocol", "client", "server", "state"), str),
+    **dict.fromkeys(("packets", "bytes", "payload_bytes", "start", "end"), int),
+}
+"""Of every stream row."""
 
 
 def find(store: Store) -> list[Batch]:
@@ -63,17 +56,22 @@ def find(store: Store) -> list[Batch]:
     """
     found: dict[tuple[str, str], Batch] = {}
     for name in store.manifests():
+        root = _root_of(name)
         manifest = parse(name, store.read(name))
-        found.setdefault((manifest.recording, manifest.batch), Batch(store, _root_of(name), manifest))
+        own = name[len(root) :].partition("/")[0]
+        for file in manifest.files.values():
+            if file.name.partition("/")[0] != own:
+                raise CaptureError(name, f"names of files below {own}", repr(file.name))
+        found.setdefault((manifest.recording, manifest.batch), Batch(store, root, manifest))
     return sorted(found.values(), key=lambda batch: (batch.manifest.opened_ns, batch.manifest.batch))
 
 
 def _root_of(name: str) -> str:
-    at = name.rfind(f"/{_TREE}")
-    if name.startswith(_TREE):
+    at = name.rfind(f"/{TREE}")
+    if name.startswith(TREE):
         return ""
     if at < 0:
-        raise CaptureError(name, f"a manifest below {_TREE}NAME/manifest/", "one that lies elsewhere")
+        raise CaptureError(name, f"a manifest below {TREE}NAME/manifest/", "one that lies elsewhere")
     return name[: at + 1]
 
 
@@ -120,23 +118,24 @@ def _has_end(batch: Batch, needs: Needs) -> bool:
     if needs.protocols is not None:
         transports = {transport for name in needs.protocols for transport in _TRANSPORT.get(name, ("tcp",))}
     for row in rows(batch):
-        if transports is not None and row.protocol not in transports:
+        if transports is not None and row["protocol"] not in transports:
             continue
-        for endpoint in (row.client, row.server):
+        for endpoint in (row["client"], row["server"]):
             ip, _, port = endpoint.rpartition(":")
             if ("ip", ip.strip("[]")) in needs.ends or ("port", port) in needs.ends:
                 return True
     return False
 
 
-def rows(batch: Batch) -> Iterator[Row]:
+def rows(batch: Batch) -> Iterator[dict[str, Any]]:
     """The streams of a batch.
 
     Raises:
         CaptureError: the file cannot be read, or is damaged.
     """
+    name = batch.path("streams")
     for line in lines(batch, "streams"):
-        yield _row.decode(line)
+        yield decoded(name, line, ROW)
 
 
 def lines(batch: Batch, kind: str) -> Iterator[bytes]:
@@ -145,11 +144,4 @@ def lines(batch: Batch, kind: str) -> Iterator[bytes]:
     Raises:
         CaptureError: the file cannot be read, or is damaged.
     """
-    name = batch.path(kind)
-    data = batch.store.read(name)
-    if len(data) != batch.manifest.files[kind].bytes:
-        raise CaptureError(name, f"{batch.manifest.files[kind].bytes} bytes, as its manifest says", f"{len(data)}")
-    try:
-        yield from gzip.decompress(data).splitlines()
-    except (OSError, EOFError, zlib.error) as error:
-        raise CaptureError(name, "gzip, whole", f"something damaged ({error})") from error
+    return lines_of(batch.store, batch.path(kind), batch.manifest.files[kind])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.archive.catalogue import NS_PER_MS, Batch
+from engine.archive.lines import pieces
 from engine.archive.manifest import File
 from engine.units import Span
 
@@ -69,14 +70,15 @@ def _wanted(file: File, span: Span) -> tuple[int, int] | None:
 def _append(stem: Path, paths: list[Path], batch: Batch, start: int, end: int) -> int:
     """Add the members to the newest file, or begin another where this batch has another head; how many bytes."""
     file = batch.manifest.files["pcap"]
-    head = batch.store.read(batch.path("pcap"), 0, file.members[0].offset)
+    name = batch.path("pcap")
+    head = b"".join(pieces(batch.store, name, 0, file.members[0].offset))
     fits = bool(paths) and paths[-1].with_suffix(".head").read_bytes() == head
     if not fits:
         path = stem.with_name(f"{stem.name}-{len(paths):04d}{'.pcapng.gz' if '.pcapng' in file.name else '.pcap.gz'}")
         paths.append(path)
         path.write_bytes(head)
         path.with_suffix(".head").write_bytes(head)
-    body = batch.store.read(batch.path("pcap"), start, end)
     with paths[-1].open("ab") as target:
-        target.write(body)
-    return len(body) + (0 if fits else len(head))
+        for piece in pieces(batch.store, name, start, end):
+            target.write(piece)
+    return end - start + (0 if fits else len(head))

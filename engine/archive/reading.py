@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
-
-from engine.archive.catalogue import find, lines, with_items, with_packets
+from engine.archive.catalogue import find, lines, rows, with_items, with_packets
+from engine.archive.lines import Kinds, decoded
 from engine.archive.packets import Fetched, fetch
 from engine.archive.store import Store
 from engine.errors import CaptureError
@@ -17,8 +16,14 @@ from engine.units import ALWAYS, Span
 if TYPE_CHECKING:
     from engine.kfl.needs import Needs
 
-_item = msgspec.json.Decoder(dict[str, Any])
-_row = msgspec.json.Decoder(dict[str, Any])
+_NULLABLE = (dict, type(None))
+ITEM: Kinds = {
+    **dict.fromkeys(("stream", "startTime"), str),
+    **dict.fromkeys(("timestamp", "elapsedTime", "requestSize", "responseSize"), int),
+    **dict.fromkeys(("protocol", "src", "dst"), dict),
+    **dict.fromkeys(("request", "response", "error"), _NULLABLE),
+}
+"""Of every item, whatever its protocol."""
 
 
 class Recorded(NamedTuple):
@@ -60,8 +65,9 @@ class Archive:
         """
         for batch in with_items(self._with_items, needs):
             recording = batch.manifest.recording
+            name = batch.path("items")
             for line in lines(batch, "items"):
-                item = _item.decode(line)
+                item = decoded(name, line, ITEM)
                 item["record"] = recording
                 yield Recorded(item, recording)
 
@@ -89,8 +95,7 @@ class Archive:
         """
         merged: dict[tuple[str, ...], dict[str, Any]] = {}
         for batch in self.batches:
-            for line in lines(batch, "streams"):
-                row = _row.decode(line)
+            for row in rows(batch):
                 key = *batch.run, row["stream"]
                 merged[key] = _joined(merged[key], row) if key in merged else row
         return sorted(merged.values(), key=lambda row: (row["start"], row["stream"]))

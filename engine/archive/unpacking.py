@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import errno
+import lzma
 import os
 import shutil
 import tarfile
+import zlib
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Self
 
 from engine.archive.manifest import ENDING
 from engine.capture.folder import PATTERNS
 from engine.errors import CaptureError
 
 WANTED = (*PATTERNS, f"*{ENDING}", "*.jsonl.gz")
+_HEADERS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+_MAX_HEADER_BYTES = 1 << 20
 _RESERVE_BYTES = 64 << 20
 """Of the disk, left free."""
 
@@ -27,8 +39,9 @@ def unpack(path: Path, folder: Path) -> int:
     """
     written = 0
     try:
-        with tarfile.open(path, "r|*") as tar:
+        with tarfile.open(path, "r|*", tarinfo=_Member) as tar:
             for member in tar:
+                tar.members = []  # type: ignore[attr-defined] # it remembers each, and there may be millions
                 name = os.path.basename(member.name)
                 if not member.isfile() or not any(fnmatch(name, form) for form in WANTED) or name.startswith("."):
                     continue
@@ -36,11 +49,29 @@ def unpack(path: Path, folder: Path) -> int:
                     raise CaptureError(str(path), f"{member.size} bytes of room in {folder}", "less", "set TMPDIR")
                 _write(tar, member, _target(folder, member.name, written))
                 written += 1
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise CaptureError(str(path), f"room in {folder}", error.strerror or "less", "set TMPDIR") from error
         raise CaptureError(str(path), "a tar, whole", f"something damaged ({error})") from error
     if not written:
         raise CaptureError(str(path), f"a tar with captures ({', '.join(PATTERNS)}) or a recording", "neither in it")
     return written
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose headers are of bounded size: tarfile reads long names and attributes into memory, as they are."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """As of any member.
+
+        Raises:
+            ReadError: its headers are larger than any of use.
+        """
+        member = super().frombuf(buf, encoding, errors)
+        if member.type in _HEADERS and member.size > _MAX_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of {member.size} bytes")
+        return member
 
 
 def _target(folder: Path, name: str, number: int) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported: 0.05 s of start-up for nothing
@@ -84,7 +85,10 @@ app.add_command(LateGroup("data", "The data folder.", {"clean": "data:clean"}))
 
 
 def main() -> None:
-    """Entry point: an error of ours is one message on standard error."""
+    """Entry point: an error of ours, or of the machine, is one message on standard error."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _end)
     try:
         app(prog_name="remora")
     except RemoraError as error:
@@ -92,11 +96,26 @@ def main() -> None:
     except BrokenPipeError:  # `remora query … | head`: the reader has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        _say(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what it still holds could not be written
+        sys.exit(1)
+
+
+def _end(number: int, _: object) -> None:
+    """As an exit and not at once: what was unpacked or half written is removed."""
+    sys.exit(128 + number)
+
+
+def _say(text: str) -> None:
+    """Names in it may come from a bucket, a tar or the wire: a terminal obeys none of them."""
+    for line in f"remora: {text}".splitlines():
+        print("".join(char if char.isprintable() else ascii(char)[1:-1] for char in line), file=sys.stderr)
 
 
 def told(error: RemoraError) -> int:
     """Its message was printed; the exit code that goes with it."""
-    print(f"remora: {error}", file=sys.stderr)
+    _say(str(error))
     return 2 if isinstance(error, ConfigError | KflError) else 1
 
 

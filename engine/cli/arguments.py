@@ -12,6 +12,7 @@ import click
 
 from engine.configure import Configuration, configure
 from engine.errors import ConfigError
+from engine.log import printable
 from engine.units import ALWAYS, Span, parse_moment_ms
 
 sources = click.argument("sources", nargs=-1, metavar="SOURCE...")
@@ -72,7 +73,7 @@ def span_of(since: str, until: str) -> Span:
 
 def warn(text: str) -> None:
     """A line beside the answer."""
-    print(f"remora: warning: {text}", file=sys.stderr)
+    print(f"remora: warning: {printable(text)}", file=sys.stderr)
 
 
 def load(config: Path | None, given: tuple[str, ...], **run: Any) -> Configuration:

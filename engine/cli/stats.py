@@ -26,7 +26,9 @@ TABLES = ("protocol", "status", "endpoint")
 @arguments.sources
 @click.option("--kfl", "text", default="", metavar="TEXT", help="Only items that this filter matches.")
 @click.option("--by", "by", type=click.Choice(TABLES), multiple=True, help="Only this table; may be repeated.")
-@click.option("--top", default=20, show_default=True, metavar="N", help="Rows of a table; 0: all.")
+@click.option(
+    "--top", type=click.IntRange(min=0), default=20, show_default=True, metavar="N", help="Rows of a table; 0: all."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON line per row, of all rows.")
 @arguments.stored
 @click.option("--last", default="", metavar="TIME", help="With --data: only items of the last 5m, 30s, … of traffic.")

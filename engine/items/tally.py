@@ -68,12 +68,12 @@ class Tally:
 
     def add(self, item: Item) -> None:
         """One more item."""
-        request, response = item["request"] or _NOTHING, item["response"] or _NOTHING
-        protocol = item["protocol"]
-        name = str(protocol["abbr"] or protocol["name"])
-        status = _short(_STATUS.get(protocol["name"], _no_text)(request, response))
-        wrong = bool(item["error"]) or _is_wrong(protocol["name"], status)
-        endpoint = _short(_ENDPOINT.get(protocol["name"], _no_text)(request, response))
+        request, response, protocol = (_mapping(item[key]) for key in ("request", "response", "protocol"))
+        kind = str(protocol.get("name", "?"))
+        name = _short(protocol.get("abbr") or kind)
+        status = _short(_STATUS.get(kind, _no_text)(request, response))
+        wrong = bool(item["error"]) or _is_wrong(kind, status)
+        endpoint = _short(_ENDPOINT.get(kind, _no_text)(request, response))
         for table, key in (("protocol", (name,)), ("status", (name, status)), ("endpoint", (name, endpoint))):
             self._count(self._tables[table], key, item, wrong, answered=bool(request and response))
 
@@ -86,15 +86,24 @@ class Tally:
         sums = table.setdefault(key, _Sums())
         sums.items += 1
         sums.errors += wrong
-        sums.request_bytes += item["requestSize"]
-        sums.response_bytes += item["responseSize"]
-        if answered:
-            sums.latencies[int(item["elapsedTime"])] += 1
+        sums.request_bytes += _number(item["requestSize"])
+        sums.response_bytes += _number(item["responseSize"])
+        if answered and isinstance(item["elapsedTime"], int):
+            sums.latencies[item["elapsedTime"]] += 1
 
     def rows(self, table: str) -> list[Row]:
         """``protocol``, ``status`` or ``endpoint``: the most frequent first."""
         rows = [sums.row(key) for key, sums in self._tables[table].items()]
         return sorted(rows, key=lambda row: (-row.items, row.key))
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    """What was hidden by ``redact()``, or is something else in somebody's file, says nothing."""
+    return value if isinstance(value, Mapping) else _NOTHING
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _short(value: object) -> str:
@@ -107,18 +116,19 @@ def _no_text(request: Half, response: Half) -> str:  # noqa: ARG001 - one signat
 
 
 def _host(request: Half) -> str:
-    headers = request.get("headers") or _NOTHING
+    headers = _mapping(request.get("headers"))
     found = [headers[name] for name in (":authority", "Host", "host") if name in headers]
     return str(found[0]) if found else ""
 
 
 def _question(request: Half, response: Half) -> str:
-    questions = request.get("questions") or response.get("questions") or ()
-    return f"{questions[0].get('type', '')} {questions[0].get('name', '')}" if questions else ""
+    questions = request.get("questions") or response.get("questions")
+    first = _mapping(questions[0]) if isinstance(questions, list | tuple) and questions else _NOTHING
+    return f"{first.get('type', '')} {first.get('name', '')}" if first else ""
 
 
 def _grpc_or_http(request: Half, response: Half) -> object:  # noqa: ARG001 - one signature for all
-    headers = response.get("headers") or _NOTHING
+    headers = _mapping(response.get("headers"))
     grpc = headers.get("Grpc-Status", headers.get("grpc-status"))
     return response.get("status") if grpc is None else f"grpc {grpc}"
 

@@ -16,6 +16,7 @@ from engine.shipping.gcs import TIMEOUT_S, connect
 _RETRY = DEFAULT_RETRY.with_timeout(60.0)
 _MANIFEST = ".manifest.json"
 _TREE, _MANIFESTS = "recording=", "manifest/"
+_MAX_MANIFEST_BYTES = 64 << 20
 
 
 class BucketStore:
@@ -36,7 +37,10 @@ class BucketStore:
             for folder in self._folders():
                 for blob in self._bucket.list_blobs(prefix=folder, timeout=TIMEOUT_S, retry=_RETRY):
                     if blob.name.endswith(_MANIFEST):
+                        _check_size(f"{BUCKET_SCHEME}{self._bucket.name}/{blob.name}", blob.size or 0)
                         yield blob.name
+        except CaptureError:
+            raise
         except Exception as error:  # whatever the client raises
             raise self._explain(error, self.where, "storage.objects.list") from error
 
@@ -76,3 +80,8 @@ class BucketStore:
             hint = f"set a valid {KEY_VARIABLE} or renew the credentials"
             return CaptureError(where, "credentials that Google accepts", f"a refusal for {self._who}", hint)
         return CaptureError(where, "an answer", f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+
+
+def _check_size(where: str, size: int) -> None:
+    if size > _MAX_MANIFEST_BYTES:
+        raise CaptureError(where, f"a manifest of at most {_MAX_MANIFEST_BYTES} bytes", size)

@@ -72,3 +72,23 @@ def test_what_does_not_fit_is_refused_before_it_is_written(tmp_path: Path, monke
     with pytest.raises(CaptureError, match="expected 3 bytes of room"):
         unpack(tar_of(tmp_path / "t.tar", {"a.pcap": b"xyz"}), tmp_path / "in")
     assert list((tmp_path / "in").iterdir()) == []
+
+
+def test_headers_of_a_tar_are_of_bounded_size(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    info = tarfile.TarInfo("x")
+    info.type, info.size = tarfile.XHDTYPE, 64 << 20
+    (tmp_path / "t.tar").write_bytes(info.tobuf(tarfile.PAX_FORMAT) + bytes(4096))
+    with pytest.raises(CaptureError, match="a header of 67108864 bytes"):
+        unpack(tmp_path / "t.tar", tmp_path / "in")
+
+
+def test_a_full_disk_is_not_taken_for_a_damaged_tar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in").mkdir()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfileobj", full)
+    with pytest.raises(CaptureError, match=r"t\.tar: expected room in .*, got No space left on device; set TMPDIR"):
+        unpack(tar_of(tmp_path / "t.tar", {"a.pcap": b"xyz"}), tmp_path / "in")

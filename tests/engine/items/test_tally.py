@@ -77,3 +77,19 @@ def test_tables_are_bounded_and_lose_no_item(monkeypatch: pytest.MonkeyPatch) ->
     assert rows[0].key == ("HTTP", OTHERS)
     assert sum(row.items for row in rows) == 100
     assert all(len(row.key[1]) <= module.MAX_TEXT for row in rows)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"request": "[REDACTED]", "response": "[REDACTED]", "protocol": "[REDACTED]"},
+        {"request": {"headers": "[REDACTED]", "questions": [5]}, "response": {"headers": 5, "status": None}},
+        {"request": {"questions": {"a": 1}}, "elapsedTime": "[REDACTED]", "requestSize": None},
+        {"protocol": {"name": ["http"]}},
+    ],
+)
+@pytest.mark.parametrize("name", ["http", "dns", "redis", "kafka", "amqp", "tls"])
+def test_what_is_hidden_or_odd_is_counted(name: str, odd: dict[str, Any]) -> None:
+    tally = Tally()
+    tally.add({**item(name), **odd})
+    assert [sum(row.items for row in tally.rows(table)) for table in ("protocol", "status", "endpoint")] == [1, 1, 1]

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.instance import SHOP, clean, command, remora
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_terminal_obeys_nothing_in_a_message() -> None:
+    found = remora("query", "/nowhere\x1b[31mred\x9b")
+    assert found.returncode == 1
+    assert "/nowhere\\x1b[31mred\\x9b: expected a capture file" in found.stderr
+    assert found.stderr.count("\n") == 1
+
+
+def test_what_the_machine_refuses_is_one_message() -> None:
+    found = remora("stats", "x" * 5000)
+    assert (found.returncode, found.stdout) == (1, "")
+    assert found.stderr.startswith("remora: ")
+    assert found.stderr.endswith("File name too long\n")
+    assert found.stderr.count("\n") == 1
+
+
+def test_output_that_does_not_fit_is_one_message() -> None:
+    with open("/dev/full", "wb") as full:
+        found = subprocess.run(
+            command("query", str(SHOP)), env=clean(None), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (found.returncode, found.stderr) == (1, "remora: No space left on device\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_what_was_unpacked_goes_when_the_command_is_ended(tmp_path: Path, number: signal.Signals) -> None:
+    (tmp_path / "tmp").mkdir()
+    with tarfile.open(tmp_path / "c.tar", "w") as tar:
+        tar.add(SHOP / "shop.pcap.gz", "shop.pcap.gz")
+    environment = clean({"TMPDIR": str(tmp_path / "tmp")})
+    arguments = command("query", str(tmp_path / "c.tar"), "-")
+    with subprocess.Popen(
+        arguments, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline(), "it has read the tar, and waits for standard input"
+        assert os.listdir(tmp_path / "tmp")
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+    assert os.listdir(tmp_path / "tmp") == []
+    assert process.returncode == (1 if number == signal.SIGINT else 128 + number)
+    assert b"Traceback" not in errors
