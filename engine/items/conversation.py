@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Hashable, Iterable, Iterator
-from itertools import chain
+from itertools import chain, islice
 
 from engine.dissect.message import Message
 from engine.dissect.table import Dissector, ProtocolRow
 from engine.streams.chunk import Chunk
 
 MAX_EARLY = 8
+MAX_FITTED = 128
+"""Requests that a response with none of their keys is held against: 0.1 us each, for each packet of a flood."""
 MAX_TURN_BYTES = 16 << 20
 """Of what one direction says before the other one does: the rest of a download is one turn."""
 
@@ -176,11 +178,13 @@ class Conversation:
         """Whether ``message``, which has no other half by its nature, is a response with the key of a request."""
         if not self.by_key or message.is_request:
             return False
-        return message.key in self.by_key or (message.fits is not None and any(map(message.fits, self.by_key)))
+        if message.key in self.by_key:
+            return True
+        return message.fits is not None and any(map(message.fits, islice(self.by_key, MAX_FITTED)))
 
     def _fitting(self, fits: Callable[[Hashable], bool]) -> Message | None:
         """The oldest request that ``fits`` says so of, which waits no more."""
-        key = next(filter(fits, self.by_key or ()), None)
+        key = next(filter(fits, islice(self.by_key or (), MAX_FITTED)), None)
         return None if key is None else (self.by_key or {}).pop(key)
 
     def keep(self, response: Message) -> list[Message]:

@@ -6,11 +6,14 @@ import gc
 import random
 import tracemalloc
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
+from dataclasses import replace
 
 import pytest
 
 from engine.counters import Counters
+from engine.dissect.message import Problem, no_answer
+from engine.items.conversation import MAX_FITTED, Conversation
 from engine.items.dissection import MAX_LAYERS, MAX_SWITCHES, Dissection
 from engine.items.item import LazyItem
 from engine.streams.chunk import Chunk
@@ -223,3 +226,20 @@ def test_chunks_that_do_not_tell_the_protocol_are_few() -> None:
             conversation = stream.conversation
             most = max(most, len(conversation.held or ()))
     assert 100 < most <= 260
+
+
+def test_a_response_that_fits_nobody_is_not_held_against_all_that_wait() -> None:
+    """A thousand queries wait, and a flood of answers comes to others."""
+    asked: list[Hashable] = []
+
+    def fits(key: Hashable) -> bool:
+        asked.append(key)
+        return False
+
+    conversation = Conversation()
+    for key in range(1000):
+        conversation.ask(replace(no_answer(CLIENT, key, Problem("", "")), is_request=True))
+    stray = replace(no_answer(SERVER, -1, Problem("", "")), fits=fits)
+    assert conversation.answer(stray) is None
+    assert not conversation.waits_for(stray)
+    assert asked == [*range(MAX_FITTED)] * 2
