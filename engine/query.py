@@ -157,6 +157,12 @@ class Query:
 
         Of recordings batch by batch, else in the order in which exchanges finish.
         """
+        try:
+            yield from self._all_items(wanted)
+        finally:
+            self._opened.close()
+
+    def _all_items(self, wanted: Filter | None) -> Iterator[Item]:
         self._protocols = wanted.protocols if wanted is not None else None
         for archive in self._opened.archives:
             yield from self._archived(archive, wanted)
@@ -168,7 +174,6 @@ class Query:
         for key, pipeline in self._pipelines.items():
             self._belongs = next((lane.recordings for lane in self._lanes if lane.pipeline == key), ())
             yield from filter(self._in_time(self._matches(wanted)), pipeline.finish()[1])
-        self._opened.close()
 
     def _archived(self, archive: Archive, wanted: Filter | None) -> Iterator[Item]:
         """Items of a recording; where it has none, its packets become lanes."""

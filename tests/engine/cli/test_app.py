@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -46,9 +47,10 @@ def test_what_was_unpacked_goes_when_the_command_is_ended(tmp_path: Path, number
     with subprocess.Popen(
         arguments, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline(), "it has read the tar, and waits for standard input"
-        assert os.listdir(tmp_path / "tmp")
+        until_s = time.monotonic() + 60
+        while not list((tmp_path / "tmp").rglob("*.pcap.gz")):  # then it waits for standard input
+            assert time.monotonic() < until_s, process.poll()
+            time.sleep(0.05)
         process.send_signal(number)
         _, errors = process.communicate(timeout=30)
     assert os.listdir(tmp_path / "tmp") == []
