@@ -22,6 +22,13 @@ class LateGroup(click.Group):
         super().__init__(name, help=help, no_args_is_help=True)
         self._places = places
 
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # `remora query … | head`: the reader has enough; click would call it a failure
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*self._places, *super().list_commands(ctx)]
 
@@ -93,9 +100,6 @@ def main() -> None:
         app(prog_name="remora")
     except RemoraError as error:
         sys.exit(told(error))
-    except BrokenPipeError:  # `remora query … | head`: the reader has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except OSError as error:
         _say(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what it still holds could not be written

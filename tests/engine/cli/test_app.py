@@ -56,3 +56,15 @@ def test_what_was_unpacked_goes_when_the_command_is_ended(tmp_path: Path, number
     assert os.listdir(tmp_path / "tmp") == []
     assert process.returncode == (1 if number == signal.SIGINT else 128 + number)
     assert b"Traceback" not in errors
+
+
+def test_a_reader_that_has_enough_is_no_failure() -> None:
+    query = subprocess.Popen(
+        command("query", str(SHOP)), env=clean(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert query.stdout is not None
+    assert query.stderr is not None
+    assert query.stdout.readline().startswith('{"id"')
+    query.stdout.close()
+    assert (query.wait(60), query.stderr.read()) == (0, "")
+    query.stderr.close()
