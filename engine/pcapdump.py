@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import mmap
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -22,6 +23,7 @@ from engine.capture.batch import Batch
 from engine.capture.records import scan
 from engine.capture.sources import open_source
 from engine.clock import NS_PER_S
+from engine.errors import StorageError
 from engine.recording import pcapng
 from engine.recording.client_randoms import randoms_of
 from engine.recording.packets import PACKET, RECORD_HEADER_BYTES, Packets, joined, placed
@@ -81,10 +83,10 @@ def dump(nodes: Sequence[Node | Files], folder: Path, name: str, key_log: KeyLog
         OSError: ``folder`` cannot be written, or is full; nothing is left in it.
         StorageError: a segment is damaged.
     """
-    hidden = folder / f"{HIDDEN}-{os.getpid()}"
+    descriptor, made = tempfile.mkstemp(prefix=f"{HIDDEN}-", dir=folder)  # no pid: those of containers come again
+    hidden = Path(made)
     try:
-        with hidden.open("xb+") as file:
-            os.chmod(hidden, 0o600)
+        with open(descriptor, "wb+") as file:
             spool = _Spool(file, with_sessions=key_log is not None)
             gone = sum(spool.take(node) for node in nodes)
             if not spool.packets:
@@ -156,6 +158,8 @@ def _batches_of(paths: Sequence[Path]) -> Iterator[Batch]:
         while (batch := source.read()) is not None:
             yield batch
         source.close()
+        if source.warning:
+            raise StorageError(f"{path}: expected all of its packets, got {source.warning}")
 
 
 def _times_of(batch: Batch) -> npt.NDArray[np.int64]:

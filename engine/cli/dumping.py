@@ -16,6 +16,7 @@ from engine.clock import NS_PER_S, rfc3339
 from engine.dissect.tls_keylog import KeyRing
 from engine.errors import ConfigError, RemoraError
 from engine.pcapdump import Dumped, KeyLog, Node, dump
+from engine.recording.names import component
 from engine.segments.replay import Replay
 from engine.units import format_bytes, parse_duration_s
 
@@ -61,7 +62,7 @@ def pcapdump(last: str, dest: Path, datas: tuple[Path, ...], nodes: tuple[str, .
     _check_destination(dest)
     ring = None if key_log is None else _keys(key_log)
     stamp = time.strftime("%Y-%m-%d_%H-%M-%S", time.gmtime(clock.wall_ns() // NS_PER_S))
-    name = f"remora-{'_'.join(dict.fromkeys(folders.values()))[:100]}-{stamp}"
+    name = f"remora-{component('_'.join(dict.fromkeys(folders.values()))[:100])}-{stamp}"
     try:
         done = dump([Node(data, _since_ns(data, last_s)) for data in folders], dest, name, ring)
     except OSError as error:
@@ -75,11 +76,18 @@ def _chosen(datas: Sequence[Path], nodes: Sequence[str]) -> dict[Path, str]:
     for data in datas:
         if not (data / "instance.json").is_file():
             raise ConfigError("--data", "a data folder of Remora", str(data), "remora run makes one")
-        found[data] = str(json.loads((data / "instance.json").read_bytes()).get("node") or "node")
+        found[data] = _node_of(data)
     for node in nodes:
         if node not in found.values():
             raise ConfigError("--node", " or ".join(sorted(set(found.values()))), node)
     return {data: node for data, node in found.items() if not nodes or node in nodes}
+
+
+def _node_of(data: Path) -> str:
+    try:
+        return str(json.loads((data / "instance.json").read_bytes())["node"]) or "node"
+    except (ValueError, TypeError, KeyError):
+        raise ConfigError("--data", "a data folder of Remora", f"a damaged {data / 'instance.json'}") from None
 
 
 def _check_destination(dest: Path) -> None:

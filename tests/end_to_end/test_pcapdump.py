@@ -67,3 +67,14 @@ def test_wrong_use_is_said(tmp_path: Path, arguments: tuple[str, str], message: 
     found = remora("pcapdump", *arguments, cwd=tmp_path)
     assert found.returncode == 2
     assert message in found.stderr
+
+
+def test_a_node_is_no_path_and_a_damaged_folder_is_said(tmp_path: Path) -> None:
+    (tmp_path / "remora-data").mkdir()
+    (tmp_path / "remora-data/instance.json").write_text('{"format": 1, "node": "../../n1"}')
+    found = remora("pcapdump", cwd=tmp_path)
+    assert (found.returncode, "Traceback" in found.stderr) == (3, False)
+    (tmp_path / "remora-data/instance.json").write_text("[")
+    found = remora("pcapdump", cwd=tmp_path)
+    assert found.returncode == 2
+    assert "--data: expected a data folder of Remora, got 'a damaged remora-data/instance.json'" in found.stderr

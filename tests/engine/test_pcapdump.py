@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from engine.capture.files import open_file
-from engine.pcapdump import Node, dump
+from engine.errors import StorageError
+from engine.pcapdump import Files, Node, dump
 from tests.support.data_folder import NS, START_NS, DataFolder
 from tests.support.packets import tcp_frame
 
@@ -160,3 +161,14 @@ def test_keys_go_in_of_exactly_the_sessions_that_are_in_the_file(folder: DataFol
     assert done.path == dest / "d.pcapng"
     assert inside.hex().encode() in done.path.read_bytes()
     assert len(read(done.path)) == 1
+
+
+def test_a_capture_that_is_cut_is_named_and_not_dumped_in_part(folder: DataFolder, dest: Path, tmp_path: Path) -> None:
+    folder.capture([(1, START_NS, 60), (1, START_NS + NS, 60)])
+    whole = dump([Node(folder.root, 0)], tmp_path, "whole").path
+    assert whole is not None
+    cut = tmp_path / "cut.pcap"
+    cut.write_bytes(whole.read_bytes()[:-5])
+    with pytest.raises(StorageError, match=r"cut\.pcap: expected all of its packets"):
+        dump([Files([cut], 0)], dest, "d")
+    assert list(dest.iterdir()) == []
