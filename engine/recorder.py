@@ -11,6 +11,7 @@ import logging
 import math
 import selectors
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -206,9 +207,18 @@ class Recorder:
         return len(batches.filled()) + len(batches.frozen()) if batches else 0
 
     @property
+    def settled(self) -> bool:
+        """Whether what the last pass saw is in the outbox; a pass that the disk refused saw nothing."""
+        return self._collector is not None and not self.unsealed
+
+    @property
     def failures(self) -> int:
-        """Refusals of the disk since something was sealed or copied last."""
+        """Refusals of the disk since something was sealed last, or since ``try_again``."""
         return self._failures
+
+    def try_again(self) -> None:
+        """Wait no longer after a refusal, and forget how many there were: what comes now is what counts."""
+        self._failures, self._pass_after_s, self._build_after_s = 0, -math.inf, -math.inf
 
     def _make_room(self, collector: Collector) -> None:
         """Delete the oldest batches that wait for their upload, as the operator wants it; said, counted, and told."""
@@ -359,15 +369,21 @@ def answer(service: Service, child: Child, asked: AskRecordings) -> None:
 
 
 def finish(recorder: Recorder, child: Child) -> Finished:
-    """Copy what is kept, seal all of it; what the disk refuses again and again remains."""
+    """Copy what is kept, seal all of it, and tell the last totals, whenever the last report was."""
+    seal_everything(recorder, lambda: child.report(clock.monotonic_s()))
+    child.endpoint.send(Report(dict(child.counters.snapshot())))
+    return remainder(recorder.unsealed, recorder.failures, child.settings.data)
+
+
+def seal_everything(recorder: Recorder, between: Callable[[], None]) -> None:
+    """Passes until nothing is open; what the disk refuses ``FINAL_ATTEMPTS`` times from now on remains."""
     quiet = 0
+    recorder.try_again()  # a disk that refused a moment ago may take it now
     while recorder.failures < FINAL_ATTEMPTS and quiet < 2:
         moved = recorder.step(clock.wall_ns(), clock.monotonic_s(), everything=True)
-        quiet = 0 if moved or recorder.unsealed else quiet + 1
-        child.report(clock.monotonic_s())
+        quiet = 0 if moved or not recorder.settled else quiet + 1
+        between()
         time.sleep(FINISH_STEP_S)
-    child.endpoint.send(Report(dict(child.counters.snapshot())))  # the last totals, whenever the last report was
-    return remainder(recorder.unsealed, recorder.failures, child.settings.data)
 
 
 def remainder(unsealed: int, failures: int, data: str) -> Finished:

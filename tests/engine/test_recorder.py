@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from engine import clock
 from engine.config import Settings
 from engine.counters import Counters
 from engine.errors import RemoraError
 from engine.frames.control import Finished, Flush, Seal
-from engine.recorder import FINAL_ATTEMPTS, RETRY_S, Recorder, remainder
+from engine.recorder import FINAL_ATTEMPTS, RETRY_S, Recorder, remainder, seal_everything
 from engine.recording.names import ENDINGS
 from engine.recording.options import RecordingOptions
 from engine.recording.sealing import Origin
@@ -146,6 +147,42 @@ def test_a_disk_that_is_full_while_sealing_does_not_stop_the_passes(tmp_path: Pa
     recorder.close()
     assert audit(objects_ready(data.root / "outbox"))["r"].packets == data.wanted({1: 0})
     data.close()
+
+
+@pytest.mark.parametrize("attempts", [1, FINAL_ATTEMPTS + 1])
+def test_a_stop_after_the_disk_refused_seals_what_is_kept(tmp_path: Path, attempts: int) -> None:
+    data, recorder = _kept_and_refused(tmp_path, attempts)
+    seal_everything(recorder, lambda: None)
+    assert (recorder.unsealed, recorder.failures) == (0, 0)
+    assert audit(objects_ready(data.root / "outbox"))["r"].packets == data.wanted({1: 0})
+    recorder.close()
+    data.close()
+
+
+def test_a_stop_while_the_disk_refuses_tries_again_and_says_that_something_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, recorder = _kept_and_refused(tmp_path, 1)
+    monkeypatch.setattr("engine.recorder.RETRY_S", 0.05)
+    with file_size_limit(500):
+        seal_everything(recorder, lambda: None)
+    assert recorder.failures == FINAL_ATTEMPTS
+    assert remainder(recorder.unsealed, recorder.failures, "/data").remaining
+    recorder.close()
+    data.close()
+
+
+def _kept_and_refused(folder: Path, attempts: int) -> tuple[DataFolder, Recorder]:
+    """A stream that is kept, and a recorder whose passes the disk refused until now."""
+    data = DataFolder(folder / "data", segment_bytes=65536)
+    data.capture([(1, START_NS, 900)])
+    data.worker.keep(1, "r", 0, 0)
+    recorder = recorder_of(data, Counters())
+    with file_size_limit(500):
+        for attempt in range(attempts):
+            recorder.step(NOW_NS, clock.monotonic_s() + attempt * RETRY_S)
+    assert recorder.failures == attempts
+    return data, recorder
 
 
 @pytest.mark.parametrize(
