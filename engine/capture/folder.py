@@ -136,9 +136,12 @@ def open_data_folder(path: str, index: int, *, start: int = 0) -> CaptureSequenc
 
 
 def captures_in(path: str, folder: int | None = None) -> list[str]:
-    """Paths of what lies directly in a folder and is named like a capture; ``folder`` is a descriptor of it."""
+    """Paths of what lies directly in a folder and is named like a capture; ``folder`` is a descriptor of it.
+
+    Hidden names are none, as for a shell: whoever copies a file writes to one and renames it.
+    """
     with os.scandir(path if folder is None else folder) as entries:
-        names = [entry.name for entry in entries if entry.is_file()]
+        names = [entry.name for entry in entries if entry.is_file() and not entry.name.startswith(".")]
     return [os.path.join(path, name) for name in sorted(names) if any(fnmatch(name, form) for form in PATTERNS)]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import NamedTuple
 
 from engine.capture.batch import Batch
 from engine.capture.bytestream import ByteStream
@@ -18,6 +19,20 @@ from engine.errors import CaptureError
 LOOK_S = 0.2
 _HEADER_BYTES = SECTION_BYTES
 """A file that is shorter cannot be told from another form; no capture with a packet is."""
+
+
+class Found(NamedTuple):
+    """A capture of a folder. One that was renamed is not read again, nor is one that was copied there again."""
+
+    begin_ns: int
+    """Time of its first packet: names and inodes are used again."""
+    path: str
+    inode: int
+
+    @property
+    def marks(self) -> set[tuple[int, str | int]]:
+        """It is the same file as any that has one of these."""
+        return {(self.begin_ns, self.path), (self.begin_ns, self.inode)}
 
 
 class FollowedFile:
@@ -110,11 +125,11 @@ class FollowedFolder:
         self.name, self.due_s, self.ended, self.warning = path, 0.0, False, ""
         self._index, self._now_s = index, now_s
         self._place, self._offset = divmod(start, PLACE)
-        self._begins_ns: dict[str, int] = {}
+        self._known: dict[str, Found] = {}
         self._file: FollowedFile | None = None
         self._key_logs: list[bytes] = []
-        self._taken: set[str] = set()
-        self._taken.update(self._waiting()[: self._place])
+        self._taken: set[tuple[int, str | int]] = set()
+        self._taken.update(*(file.marks for file in self._waiting()[: self._place]))
 
     def read(self) -> Batch | None:
         """What has been written since to the current file, or the beginning of the next.
@@ -159,26 +174,46 @@ class FollowedFolder:
             os.close(self._folder)
         self.ended = True
 
-    def _begin(self, path: str) -> None:
-        self._taken.add(path)
-        self._file, self._offset = (
-            FollowedFile(path, self._index, self._now_s, start=self._offset, folder=self._folder),
-            0,
-        )
+    def _begin(self, found: Found) -> None:
+        self._taken |= found.marks
+        start, self._offset = self._offset, 0
+        self._file = FollowedFile(found.path, self._index, self._now_s, start=start, folder=self._folder)
 
     def _leave(self, file: FollowedFile) -> None:
-        self.warning = "; ".join(filter(None, (self.warning, file.warning)))
+        self._warn(file.warning)
         self._key_logs += file.take_key_logs()
         file.close()
         self._file = None
         self._place += 1
 
-    def _waiting(self) -> list[str]:
+    def _waiting(self) -> list[Found]:
         """Files with packets that were not taken yet, in the order of their first packets."""
-        for path in captures_in(self.name, self._folder):
-            if path not in self._begins_ns:
-                begin_ns = first_packet_ns(path, growing=True, folder=self._folder)
-                if begin_ns is not None:
-                    self._begins_ns[path] = begin_ns
-        found = [(begin_ns, path) for path, begin_ns in self._begins_ns.items() if path not in self._taken]
-        return [path for _, path in sorted(found)]
+        before, files = self._known, map(self._look, captures_in(self.name, self._folder))
+        self._known = {file.path: file for file in files if file is not None}
+        fresh = [file for file in self._known.values() if not file.marks & self._taken]
+        self._taken.update(*(file.marks for file in self._known.values() if file not in fresh))
+        there = self._taken.union(*(file.marks for file in fresh))
+        for file in before.values():
+            if not file.marks & there:
+                self._warn(f"{file.path} went before it was read")
+        return sorted(fresh)
+
+    def _look(self, path: str) -> Found | None:
+        """None: it has no packet yet, or has just gone."""
+        name = os.path.basename(path)
+        try:
+            inode = os.stat(name, dir_fd=self._folder).st_ino
+            known = self._known.get(path)
+            if known is not None and known.inode == inode:
+                return known
+            begin_ns = first_packet_ns(path, growing=True, folder=self._folder)
+        except FileNotFoundError:
+            return None
+        except CaptureError:
+            if name in os.listdir(self._folder):
+                raise
+            return None
+        return None if begin_ns is None else Found(begin_ns, path, inode)
+
+    def _warn(self, words: str) -> None:
+        self.warning = "; ".join(filter(None, (self.warning, words)))

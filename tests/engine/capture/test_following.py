@@ -111,6 +111,35 @@ def test_new_files_of_a_folder_come_in_the_order_of_their_first_packets(tmp_path
     assert source.ended
 
 
+def test_a_file_of_a_folder_is_read_once_whatever_becomes_of_its_name(tmp_path: Path) -> None:
+    source = FollowedFolder(str(tmp_path), 0, clock())
+    written = write_pcap(tmp_path / ".a.pcap", PACKETS[:5])
+    assert there(source) == []
+    written.rename(tmp_path / "a.pcap")
+    assert there(source) == PACKETS[:5]
+    (tmp_path / "a.pcap").rename(tmp_path / "old-a.pcap")
+    assert there(source) == []
+    write_pcap(tmp_path / ".copy", PACKETS[:6]).rename(tmp_path / "old-a.pcap")
+    assert there(source) == []
+    write_pcap(tmp_path / "a.pcap", PACKETS[6:9])
+    assert there(source) == PACKETS[6:9]
+    assert source.warning == ""
+    source.close()
+
+
+def test_a_file_of_a_folder_that_goes_before_it_was_read_is_named(tmp_path: Path) -> None:
+    write_pcap(tmp_path / "a.pcap", PACKETS[:5])
+    source = FollowedFolder(str(tmp_path), 0, clock())
+    assert source.read() is not None
+    write_pcap(tmp_path / "b.pcap", PACKETS[5:9])
+    write_pcap(tmp_path / "c.pcap", PACKETS[9:12])
+    assert source.read() is not None, "b is begun, and c was seen"
+    (tmp_path / "c.pcap").unlink()
+    there(source)
+    assert source.warning == f"{tmp_path}/c.pcap went before it was read"
+    source.close()
+
+
 def test_a_folder_goes_on_in_the_right_file(tmp_path: Path) -> None:
     for first in range(0, 60, 20):
         write_pcap(tmp_path / f"{60 - first}.pcap", PACKETS[first : first + 20])
