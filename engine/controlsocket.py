@@ -16,6 +16,7 @@ import msgspec
 from engine.clock import monotonic_s
 from engine.errors import RemoraError
 from engine.frames.control import MAX_STREAM_FRAME_BYTES
+from engine.owner import NotAllowed
 
 LENGTH = struct.Struct("<I")
 MAX_REQUEST_BYTES = 16 << 20
@@ -167,6 +168,7 @@ def ask(
     Raises:
         FileNotFoundError, ConnectionRefusedError: nothing runs there.
         OSError: it runs and does not answer.
+        NotAllowed: it is somebody else's.
         RemoraError: the instance refused.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -192,8 +194,11 @@ def _exchange(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     until_s = monotonic_s() + patience_s
     connection.settimeout(patience_s)
-    with _address(path) as address:
-        connection.connect(address)
+    try:
+        with _address(path) as address:
+            connection.connect(address)
+    except PermissionError:
+        raise NotAllowed(path) from None
     _send(connection, {"op": operation, "args": dict(arguments)}, until_s)
     rows: list[dict[str, Any]] = []
     while True:

@@ -6,12 +6,14 @@ import importlib
 import os
 import signal
 import sys
+from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported: 0.05 s of start-up for nothing
 
 import click
 
-from engine.errors import ConfigError, KflError, RemoraError
+from engine.cli.terminal import tell, tell_lines
+from engine.errors import ConfigError, KflError, RemoraError, ScriptError
 
 
 class LateGroup(click.Group):
@@ -100,8 +102,11 @@ def main() -> None:
         app(prog_name="remora")
     except RemoraError as error:
         sys.exit(told(error))
+    except PermissionError as error:
+        sys.exit(_not_allowed(error))
     except OSError as error:
-        _say(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
+        where = f"{error.filename}: " if error.filename else ""
+        tell(f"remora: {where}{error.strerror or error}")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what it still holds could not be written
         sys.exit(1)
 
@@ -111,15 +116,20 @@ def _end(number: int, _: object) -> None:
     sys.exit(128 + number)
 
 
-def _say(text: str) -> None:
-    """Names in it may come from a bucket, a tar or the wire: a terminal obeys none of them."""
-    for line in f"remora: {text}".splitlines():
-        print("".join(char if char.isprintable() else ascii(char)[1:-1] for char in line), file=sys.stderr)
+def _not_allowed(error: PermissionError) -> int:
+    """It was told whose the file is; the exit code."""
+    from engine.owner import NotAllowed  # here and not above: it hardly ever happens
+
+    if isinstance(error.filename, str | bytes):
+        return told(NotAllowed(Path(os.fsdecode(error.filename))))
+    tell(f"remora: {error.strerror or error}")
+    return 1
 
 
 def told(error: RemoraError) -> int:
-    """Its message was printed; the exit code that goes with it."""
-    _say(str(error))
+    """Its message was printed; the exit code that goes with it. A name with a line feed in it makes no line."""
+    say = tell_lines if isinstance(error, ConfigError | KflError | ScriptError) else tell
+    say(f"remora: {error}")
     return 2 if isinstance(error, ConfigError | KflError) else 1
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import click
 
 from engine.configure import Configuration, configure
 from engine.errors import ConfigError
-from engine.log import printable
 from engine.units import ALWAYS, Span, parse_moment_ms
 
 sources = click.argument("sources", nargs=-1, metavar="SOURCE...")
@@ -69,11 +67,6 @@ def span_of(since: str, until: str) -> Span:
     if named.since_ms > named.until_ms:
         raise ConfigError("--to", f"a time after --from {since}", until)
     return named
-
-
-def warn(text: str) -> None:
-    """A line beside the answer."""
-    print(f"remora: warning: {printable(text)}", file=sys.stderr)
 
 
 def load(config: Path | None, given: tuple[str, ...], **run: Any) -> Configuration:

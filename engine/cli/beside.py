@@ -19,6 +19,7 @@ from pathlib import Path
 from engine.cli.app import told
 from engine.cli.progress import LogView
 from engine.cli.running import new_run_id
+from engine.cli.terminal import tell
 from engine.config import MetricsOptions, Settings
 from engine.configure import Configuration
 from engine.errors import ConfigError, RemoraError
@@ -59,7 +60,7 @@ def _run(invitation: Invitation, folder: Path) -> int:
     configuration = Configuration(settings, {}, (), invitation.secrets, invitation.script_env)
     outcome = Supervisor(configuration, new_run_id(), _View(Path(settings.data)), sys.stdin.fileno()).run()
     for line in [*outcome.errors, *([outcome.note] if outcome.note else [])]:
-        print(f"remora: {line}", file=sys.stderr)
+        tell(f"remora: {line}")
     return outcome.exit_code
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from engine import controlsocket
 from engine.cli import arguments
-from engine.cli.arguments import warn
+from engine.cli.tables import Table
+from engine.cli.terminal import say, warn, write_json
 from engine.errors import ConfigError, NoSuchStream, RemoraError
 from engine.fetching import Onlookers
 from engine.items.encoding import json_line, unpack
@@ -45,7 +43,7 @@ def show(name: str, as_json: bool, pcap: Path | None, data: Path, as_stored: boo
     stream_id, index = _parse(name)
     if pcap is not None:
         count = reader.materialise(stream_id, pcap)
-        click.echo(f"{pcap}: {count} packets")
+        say(f"{pcap}: {count} packets")
         return
     if index is not None:
         blob = reader.item(stream_id, index)
@@ -59,13 +57,13 @@ def show(name: str, as_json: bool, pcap: Path | None, data: Path, as_stored: boo
     record = reader.stream(stream_id)
     if record is None:
         raise reader.why_missing(stream_id)
-    sys.stdout.buffer.write(json_line(_row(record, reader.stored(stream_id))))
+    write_json(json_line(_row(record, reader.stored(stream_id))))
 
 
 def _print(blobs: Iterable[bytes], data: Path, as_stored: bool) -> None:
     items: Iterable[Mapping[str, Any]] = map(unpack, blobs)
     for item in items if as_stored else Onlookers(data, warn).past(items):
-        sys.stdout.buffer.write(json_line(item))
+        write_json(json_line(item))
 
 
 def _parse(name: str) -> tuple[int, int | None]:
@@ -102,29 +100,26 @@ def status(data: Path) -> None:
     \b
     Example: remora status --data /var/lib/remora
     """
-    console = Console(soft_wrap=True)
-    _print_running(console, existing(data))
-    table = Table(box=None, pad_edge=False)
-    table.add_column("folder")
-    table.add_column("size", justify="right")
+    _print_running(existing(data))
+    table = Table("folder", numbers=["size"])
     for part, size in folder.sizes(data).items():
-        table.add_row(part, format_bytes(size))
-    console.print(table)
+        table.add(part, format_bytes(size))
+    table.show(fold=False)
 
 
-def _print_running(console: Console, data: Path) -> None:
+def _print_running(data: Path) -> None:
     try:
         rows, done = controlsocket.ask(data / "control.sock", "status", {})
     except (FileNotFoundError, ConnectionRefusedError):
-        console.print(f"nothing runs on {data}")
+        say(f"nothing runs on {data}")
         return
     except OSError as error:
         raise RemoraError(f"{data / 'control.sock'}: expected an answer, got {error}") from None
-    console.print(f"{done['run_id']} is {done['phase']}")
+    say(f"{done['run_id']} is {done['phase']}")
     for row in rows:
-        console.print("  " + "  ".join(f"{name}={value}" for name, value in row.items()), markup=False)
+        say("  " + "  ".join(f"{name}={value}" for name, value in row.items()))
     for name, count in sorted(done["counters"].items()):
-        console.print(f"  {name} {count}", markup=False)
+        say(f"  {name} {count}")
 
 
 @click.command()
@@ -137,7 +132,7 @@ def clean(data: Path) -> None:
     """
     before = sum(folder.sizes(existing(data)).values())
     folder.clean(data)
-    click.echo(f"{data}: {format_bytes(before)} removed")
+    say(f"{data}: {format_bytes(before)} removed")
 
 
 def existing(data: Path) -> Path:

@@ -7,10 +7,10 @@ import platform
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from engine.cli import arguments
+from engine.cli.tables import Table
+from engine.cli.terminal import say
 from engine.jail import probe
 from engine.jail.layers import LAYERS, insisted, wanted
 from engine.jail.numbers import PROCESSORS
@@ -30,13 +30,12 @@ def doctor(config_file: Path | None, sets: tuple[str, ...]) -> None:
     mode = checked_mode(arguments.load(config_file, sets).settings.scripts.sandbox)
     user = nobody()[0] if os.getuid() == 0 else -1
     found = probe.ask(mode if mode == "off" else "standard", user)
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(_machine(user))
-    console.print(_layers(found, mode))
+    say(_machine(user))
+    _layers(found, mode).show(fold=False)
     for attempt, outcome in found.tried.items():
-        console.print(f"tried from inside: {attempt}: {outcome}")
+        say(f"tried from inside: {attempt}: {outcome}")
     verdict = _verdict(found, mode)
-    console.print(f"scripting.sandbox={mode}: {verdict or 'scripts run'}")
+    say(f"scripting.sandbox={mode}: {verdict or 'scripts run'}")
     raise SystemExit(1 if verdict else 0)
 
 
@@ -50,13 +49,11 @@ def _machine(user: int) -> str:
 
 
 def _layers(found: probe.Probe, mode: str) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in ("layer", "given", "without it, a script that left its language could"):
-        table.add_column(column)
-    table.add_row("descriptors", _given("descriptors", found), "use files and sockets of others")
+    table = Table("layer", "given", "without it, a script that left its language could")
+    table.add("descriptors", _given("descriptors", found), "use files and sockets of others")
     for layer in LAYERS:
         if layer.name in wanted(mode):
-            table.add_row(layer.name, _given(layer.name, found), layer.takes)
+            table.add(layer.name, _given(layer.name, found), layer.takes)
     return table
 
 

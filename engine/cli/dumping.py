@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from engine import clock
+from engine.cli.terminal import say, tell, warn
 from engine.clock import NS_PER_S, rfc3339
 from engine.dissect.tls_keylog import KeyRing
 from engine.errors import ConfigError, RemoraError
@@ -135,9 +136,7 @@ def _runs(data: Path) -> bool:
 
 def _tell(done: Dumped, last: str) -> None:
     if done.gone:
-        click.echo(
-            f"remora: warning: {done.gone} segments expired before they were read; raise pcapdump.maxTime", err=True
-        )
+        warn(f"{done.gone} segments expired before they were read; raise pcapdump.maxTime")
     if done.path is None:
         within = f"of the last {last} " if last else ""
         hint = (
@@ -145,10 +144,10 @@ def _tell(done: Dumped, last: str) -> None:
             if last
             else "is pcapdump.enabled, did anything capture?"
         )
-        click.echo(f"remora: no packets {within}to write; {hint}", err=True)
+        tell(f"remora: no packets {within}to write; {hint}")
         raise SystemExit(NOTHING)
     keys = f", keys of {done.sessions} TLS sessions" if done.sessions else ""
-    click.echo(
+    say(
         f"{done.path}: {done.packets} packets, {format_bytes(done.bytes)}, "
         f"{rfc3339(done.first_ns)} to {rfc3339(done.last_ns)}{keys}"
     )

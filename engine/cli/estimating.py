@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from engine import kfl
 from engine.cli import arguments
 from engine.cli.recordings import as_json
+from engine.cli.tables import Table
+from engine.cli.terminal import say, warn, write_json
+from engine.items.encoding import json_line
 from engine.query import Query
 from engine.recording.estimate import Result, Share
 from engine.units import format_bytes, format_duration, parse_duration_s
@@ -48,14 +48,12 @@ def estimate(
     chosen = data if data or sources else Path("remora-data")
     last_s = parse_duration_s("--last", last) if last else None
     specs = arguments.offline_sources(sources, chosen, last)
-    found = Query(
-        specs, configuration.settings, lambda warning: click.echo(f"remora: warning: {warning}", err=True), last_s
-    )
+    found = Query(specs, configuration.settings, warn, last_s)
     wanted = kfl.compile(text, options.dialect, options.macros, clock=found.now_ms)
     found.ask_recordings(wanted)
     result = found.estimate(wanted, from_start)
     if as_json:
-        click.echo(json.dumps(_plain(result)))
+        write_json(json_line(_plain(result)))
     else:
         _print(result)
 
@@ -67,19 +65,16 @@ def _plain(result: Result) -> dict[str, object]:
 
 
 def _print(result: Result) -> None:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("")
-    for heading in ("streams", "packets", "bytes", "items"):
-        table.add_column(heading, justify="right")
+    table = Table("", numbers=["streams", "packets", "bytes", "items"])
     _row(table, f"seen in {format_duration(result.window_s)}", result.seen)
     _row(table, "would be kept", result.kept)
     for name, share in result.by_protocol.items():
         _row(table, f"  {name}", share)
     _row(table, "an hour of this", result.per_hour)
-    Console(markup=False).print(table)
+    table.show()
     if "(no items)" not in result.by_protocol:
-        click.echo(f"the filter matched {result.matched} items" if result.matched else "nothing matched")
+        say(f"the filter matched {result.matched} items" if result.matched else "nothing matched")
 
 
 def _row(table: Table, name: str, share: Share) -> None:
-    table.add_row(name, str(share.streams), str(share.packets), format_bytes(share.bytes), str(share.items))
+    table.add(name, str(share.streams), str(share.packets), format_bytes(share.bytes), str(share.items))

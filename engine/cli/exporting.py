@@ -14,6 +14,7 @@ from engine import controlsocket
 from engine.cli import arguments
 from engine.cli.data import existing
 from engine.cli.recordings import ask
+from engine.cli.terminal import say, tell, warn
 from engine.errors import CaptureError, ConfigError, RemoraError
 from engine.items.encoding import json_line
 from engine.pcapdump import Dumped, Files, dump
@@ -56,17 +57,17 @@ def export(name: str, dest: Path, data: Path, config_file: Path | None, sets: tu
     recorded = Recorded(folder, [name], destination_text(shipping))
     _seal(folder, recorded, name)
     for warning in recorded.warnings():
-        click.echo(f"remora: warning: {warning}", err=True)
+        warn(warning)
     batches = recorded.files(name)
     if left := recorded.open_packets(name):
-        click.echo(f"remora: warning: {left} packets are in an open batch and not in the export", err=True)
+        warn(f"{left} packets are in an open batch and not in the export")
     if not batches:
-        click.echo(f"remora: nothing of recording {name!r} lies in {folder}", err=True)
+        tell(f"remora: nothing of recording {name!r} lies in {folder}")
         raise SystemExit(NOTHING)
     try:
         done = _dump(recorded, name, dest)
         if done.path is not None:
-            click.echo(f"{done.path}: {done.packets} packets, {format_bytes(done.bytes)}")
+            say(f"{done.path}: {done.packets} packets, {format_bytes(done.bytes)}")
         items = (json_line(item) for item, _ in recorded.items())
         _write(dest, f"{name}.items.jsonl", items, "items")
         rows = (line for files in batches for line in recorded.lines(name, files, "streams"))
@@ -112,4 +113,4 @@ def _write(folder: Path, name: str, lines: Iterable[bytes], what: str) -> None:
         for line in lines:
             count += 1
             file.write(line)
-    click.echo(f"{path}: {count} {what}")
+    say(f"{path}: {count} {what}")

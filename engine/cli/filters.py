@@ -12,7 +12,7 @@ from typing import Any, cast, get_args
 import click
 
 from engine import kfl
-from engine.cli import arguments
+from engine.cli import arguments, terminal
 from engine.config import Dialect
 from engine.errors import ConfigError, KflError
 from engine.items.encoding import json_line
@@ -34,7 +34,7 @@ def _compile(text: str, dialect: str | None, config_file: Path | None, sets: tup
     try:
         return kfl.compile(text, cast(Dialect, dialect or options.dialect), options.macros)
     except KflError as error:
-        click.echo(str(error), err=True)
+        terminal.tell_lines(str(error))
         raise SystemExit(1) from None
 
 
@@ -51,9 +51,10 @@ def check(text: str, dialect: str | None, config_file: Path | None, sets: tuple[
     """
     checked = _compile(text, dialect, config_file, sets)
     protocols = "any protocol" if checked.protocols is None else ", ".join(sorted(checked.protocols)) or "nothing"
-    click.echo(f"valid {checked.dialect.upper()}; can match {protocols}")
+    terminal.say(f"valid {checked.dialect.upper()}; can match {protocols}")
     for remark in checked.diagnostics:
-        click.echo(f"\nnote: {remark}")
+        terminal.say("")
+        terminal.say_lines(f"note: {remark}")
 
 
 @click.command()
@@ -68,7 +69,7 @@ def explain(text: str, dialect: str | None, config_file: Path | None, sets: tupl
     Example: remora kfl explain 'http and dns or src.name == r"cata.*"'
     """
     checked = _compile(text, dialect, config_file, sets)
-    click.echo("\n".join(explained(checked.text, checked.dialect, dict(checked.macros))))
+    terminal.say_lines("\n".join(explained(checked.text, checked.dialect, dict(checked.macros))))
 
 
 @click.command()
@@ -90,8 +91,8 @@ def match(text: str, dialect: str | None, config_file: Path | None, sets: tuple[
         matched, shown = wanted.apply(item)
         if matched:
             left -= 1
-            sys.stdout.buffer.write(json_line(shown))
-    sys.stdout.buffer.flush()
+            terminal.write_json(json_line(shown))
+    sys.stdout.flush()
 
 
 def _items() -> Iterator[Mapping[str, Any]]:
@@ -123,7 +124,7 @@ def bench(text: str, dialect: str | None, config_file: Path | None, sets: tuple[
     empty = _best_ns(lambda: None)
     for name, item in SAMPLES.items():
         cost = max(_best_ns(lambda item=item: matches(item)) - empty, 0)  # type: ignore[misc] # the default binds
-        click.echo(f"{cost:7.0f} ns  {name:8} {'matches' if matches(item) else ''}".rstrip())
+        terminal.say(f"{cost:7.0f} ns  {name:8} {'matches' if matches(item) else ''}".rstrip())
 
 
 def _best_ns(call: Callable[[], object]) -> float:
@@ -144,7 +145,7 @@ def translate(text: str, config_file: Path | None, sets: tuple[str, ...]) -> Non
     """
     checked = _compile(text, "kfl", config_file, sets)
     try:
-        click.echo(translated(checked.text, dict(checked.macros)))
+        terminal.say_lines(translated(checked.text, dict(checked.macros)))
     except KflError as error:
-        click.echo(str(error), err=True)
+        terminal.tell_lines(str(error))
         raise SystemExit(1) from None

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from engine import kfl
-from engine.cli import arguments
+from engine.cli import arguments, terminal
+from engine.cli.tables import Table, paint
 from engine.config import all_keys
 from engine.errors import ScriptRejected
 from engine.options import Key
@@ -29,18 +28,15 @@ def config(config_file: Path | None, sets: tuple[str, ...]) -> None:
     Example: remora config --set tap.misc.pcapTTL=30s
     """
     configuration = arguments.load(config_file, sets)
-    table = Table(box=None, pad_edge=False)
-    for heading in ("key", "value", "from"):
-        table.add_column(heading, overflow="fold")
+    table = Table("key", "value", "from")
     for stage, attribute, key, _ in all_keys():
         value = getattr(getattr(configuration.settings, stage), attribute)
         if key.name == "scripting.env":
             value = dict(configuration.script_env)
-        table.add_row(key.name, _shown(key, value), configuration.origins[key.name])
-    console = Console(soft_wrap=True)
-    console.print(table)
+        table.add(key.name, _shown(key, value), configuration.origins[key.name])
+    table.show(fold=False)
     for name in configuration.without_effect:
-        console.print(f"{name}: a key of Kubeshark, without effect here", style="yellow", markup=False)
+        paint(f"{name}: a key of Kubeshark, without effect here", "yellow")
 
 
 def _shown(key: Key, value: Any) -> str:
@@ -74,16 +70,16 @@ def scripts_check(file: Path, config_file: Path | None, sets: tuple[str, ...]) -
     try:
         report = check_script(file.read_text(errors="replace"), file.name, read_filter)
     except OSError as error:
-        click.echo(f"{file}: expected a readable script, got {error.strerror}", err=True)
+        terminal.tell(f"{file}: expected a readable script, got {error.strerror}")
         raise SystemExit(1) from None
     except ScriptRejected as error:
-        click.echo(str(error), err=True)
+        terminal.tell_lines(str(error))
         raise SystemExit(1) from None
     for warning in report.warnings:
-        click.echo(f"warning: {warning}")
-    click.echo(f"valid; hooks: {', '.join(report.hooks) or 'none'}")
+        terminal.say(f"warning: {warning}")
+    terminal.say(f"valid; hooks: {', '.join(report.hooks) or 'none'}")
     if report.header.title:
-        click.echo(report.header.title)
+        terminal.say(report.header.title)
     for name, value in report.header.about.items():
         indent = "\n" + " " * 9
-        click.echo(f"{name + ':':<9}" + value.replace("\n", indent))
+        terminal.say_lines(f"{name + ':':<9}" + value.replace("\n", indent))

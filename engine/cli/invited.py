@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from engine import controlsocket
-from engine.cli.arguments import warn
+from engine.cli.terminal import warn
 from engine.configure import Configuration
 from engine.errors import RemoraError
 from engine.fetching import Onlookers

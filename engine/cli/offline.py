@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine import clock
-from engine.cli import arguments
+from engine.cli import arguments, terminal
 from engine.config import FilterOptions
 from engine.configure import Configuration
 from engine.cycles import Cycles
@@ -93,12 +93,12 @@ def query(
     last_s = parse_duration_s("--last", last) if last else None
     chosen, span = arguments.offline_sources(sources, data, last), arguments.span_of(since, until)
     with _invited(scripts, configuration) as invited:
-        found = Query(chosen, configuration.settings, arguments.warn, last_s, span=span, dissect=dissect)
+        found = Query(chosen, configuration.settings, terminal.warn, last_s, span=span, dissect=dissect)
         wanted = compiled(text, options, found.now_ms) if text else None
         cycles = Cycles(found.counters)
         rows: Iterable[Mapping[str, Any]] = found.rows(wanted)
         if data is not None and not as_stored:
-            rows = Onlookers(data, arguments.warn).past(rows)
+            rows = Onlookers(data, terminal.warn).past(rows)
         rows = invited.past(rows) if invited is not None else rows
         _print(rows, lambda: cycles.tick(clock.monotonic_s()))
     gc.freeze()  # the collection at the end of the process looks at nothing any more: 20 ms
@@ -119,7 +119,7 @@ def streams(sources: tuple[str, ...], data: Path | None, config_file: Path | Non
     Example: remora streams capture.pcap | jq -s 'sort_by(-.bytes)[:10]'
     """
     configuration = arguments.load(config_file, sets)
-    found = Query(arguments.offline_sources(sources, data), configuration.settings, arguments.warn)
+    found = Query(arguments.offline_sources(sources, data), configuration.settings, terminal.warn)
     _print(found.streams())
 
 
@@ -134,15 +134,15 @@ def _invited(scripts: Path | None, configuration: Configuration) -> AbstractCont
 
 def _follow(data: Path, wanted: Filter | None, as_stored: bool) -> None:
     left = wanted.limit if wanted is not None and wanted.limit is not None else sys.maxsize
-    listener, onlookers = Listener(data, arguments.warn), Onlookers(data, arguments.warn)
+    listener, onlookers = Listener(data, terminal.warn), Onlookers(data, terminal.warn)
     try:
         listener.ask_recordings(wanted)
         for items in listener.batches(wanted):
             rows: Sequence[Mapping[str, Any]] = items[:left]
             rows = rows if wanted is None else [wanted.apply(item, listener.of(item))[1] for item in items[:left]]
             rows = rows if as_stored else onlookers.shown(rows)
-            sys.stdout.buffer.write(json_lines(rows))
-            sys.stdout.buffer.flush()
+            terminal.write_json(json_lines(rows))
+            sys.stdout.flush()
             left -= len(rows)
             if left <= 0:
                 break
@@ -172,8 +172,8 @@ def _print(rows: Iterable[Mapping[str, Any]], rest: Callable[[], None] = lambda:
     for row in rows:
         pending.append(row)
         if len(pending) >= ROWS_AT_ONCE:
-            sys.stdout.buffer.write(json_lines(pending))
+            terminal.write_json(json_lines(pending))
             pending.clear()
             rest()
-    sys.stdout.buffer.write(json_lines(pending))
-    sys.stdout.buffer.flush()
+    terminal.write_json(json_lines(pending))
+    sys.stdout.flush()

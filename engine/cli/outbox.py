@@ -5,18 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from engine import clock, controlsocket
 from engine.cli import arguments
-from engine.cli.scripts import MAX_WIDTH
+from engine.cli.tables import Table
+from engine.cli.terminal import say, write_json
 from engine.counters import Counters
 from engine.errors import ConfigError, RemoraError
 from engine.shipping.queue import DEAD, READY, Waiting, bring_back, chosen, json_line, waiting
@@ -40,21 +38,18 @@ def list_entries(as_json: bool, data: Path) -> None:
     entries = waiting(_outbox(data))
     if as_json:
         for entry in entries:
-            sys.stdout.buffer.write(json_line(entry))
+            write_json(json_line(entry))
         return
     if not entries:
-        click.echo(f"nothing waits in {data / 'outbox'}")
+        say(f"nothing waits in {data / 'outbox'}")
         return
-    table = Table(box=None, pad_edge=False)
-    for name in ("entry", "state", "recording", "size", "age", "tried", "next", "destination"):
-        table.add_column(name, overflow="fold")
+    table = Table("entry", "state", "recording", "size", "age", "tried", "next", "destination")
     for entry in entries:
-        table.add_row(*_cells(entry))
-    console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else MAX_WIDTH)
-    console.print(table, markup=False)
+        table.add(*_cells(entry))
+    table.show(fold=False)
     for reason in dict.fromkeys(entry.reason for entry in entries if entry.reason):
-        console.print(f"{sum(entry.reason == reason for entry in entries)} × {reason}", markup=False)
-    console.print(_summary(entries), markup=False)
+        say(f"{sum(entry.reason == reason for entry in entries)} × {reason}")
+    say(_summary(entries))
 
 
 def _cells(entry: Waiting) -> list[str]:
@@ -101,15 +96,15 @@ def retry(
         for entry in named:
             if entry.state == DEAD:
                 bring_back(inside, entry.entry)
-                click.echo(f"{entry.entry}: waits for its upload again")
+                say(f"{entry.entry}: waits for its upload again")
         if not any(entry.state == READY for entry in waiting(inside)):
-            click.echo("nothing to retry; name dead entries, or use --dead" if there else "nothing waits")
+            say("nothing to retry; name dead entries, or use --dead" if there else "nothing waits")
             return
         if prepared is not None:
             prepared.ship(data, grace_s)
             return
     controlsocket.ask(outbox.parent / "control.sock", controlsocket.HURRY, {})
-    click.echo("the running instance tries now; see 'remora outbox list'")
+    say("the running instance tries now; see 'remora outbox list'")
 
 
 class _Prepared:
@@ -153,7 +148,7 @@ class _Prepared:
             time.sleep(STEP_S)
             shipper.step(clock.monotonic_s())
         stored = counters.get("shipper_batches_total") + counters.get("shipper_requests_total")
-        click.echo(f"{stored} of {counters.get('shipper_entries_total')} were stored")
+        say(f"{stored} of {counters.get('shipper_entries_total')} were stored")
         if left := shipper.pending:
             raise RemoraError(
                 f"{left} remain in {data / 'outbox' / READY}; last error: {shipper.trouble or 'none, it is slow'}"
@@ -211,9 +206,9 @@ def drop(entries: tuple[str, ...], dead: bool, yes: bool, data: Path) -> None:
     with _owner_of(outbox) as inside:
         for entry in named:
             delete(inside, entry.state, entry.entry)
-            click.echo(f"{entry.entry}: deleted ({format_bytes(entry.bytes)})")
+            say(f"{entry.entry}: deleted ({format_bytes(entry.bytes)})")
     if not named:
-        click.echo("nothing is dead")
+        say("nothing is dead")
 
 
 def _outbox(data: Path) -> Path:

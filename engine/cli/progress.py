@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from engine import clock
+from engine.cli.terminal import lines
 
 LOG_STEP_S = 10.0
 REDRAW_STEP_S = 0.1
@@ -52,7 +53,7 @@ class TerminalView:
 
     def tell(self, line: str) -> None:
         """Print above the live line."""
-        self._show(lambda: self._console.print(line, markup=False, crop=False, overflow="ignore"))
+        self._show(lambda: self._console.print(Text(lines(line)), crop=False, overflow="ignore"))
 
     def _show(self, draw: Callable[[], None]) -> None:
         if not self._gone:
@@ -85,7 +86,7 @@ class LogView:
     def tell(self, line: str) -> None:
         """One line on standard error, as long as somebody reads it: a run does not end because nobody does."""
         try:
-            print(line, file=sys.stderr, flush=True)
+            print(lines(line), file=sys.stderr, flush=True)
         except BlockingIOError:
             pass  # full, and of the kind that does not wait: this line only
         except OSError:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from engine import clock, controlsocket
 from engine.cli import arguments
 from engine.cli.data import existing
+from engine.cli.tables import Table
+from engine.cli.terminal import say, tell, write_json
 from engine.config import Settings
 from engine.errors import RemoraError
+from engine.items.encoding import json_lines
 from engine.recording.ledger import Standing
 from engine.recording.service import KEPT_BY_SCRIPTS, Answer, Service
 from engine.segments.folder import lock_instance
@@ -68,9 +67,9 @@ def create(name: str, data: Path, config_file: Path | None, sets: tuple[str, ...
         _print_json(rows)
     else:
         (row,) = rows
-        click.echo(f"recording {name!r} was created: {_when(row)}")
+        say(f"recording {name!r} was created: {_when(row)}")
     for note in done.get("notes", []):
-        click.echo(f"note: {note}", err=True)
+        tell(f"note: {note}")
 
 
 @click.command(name="list")
@@ -88,20 +87,16 @@ def list_recordings(text: str, data: Path, as_json: bool) -> None:
         _print_json(rows)
         return
     if not rows:
-        click.echo(f"no recording mentions {text!r}" if text else "no recordings; remora recordings create makes one")
+        say(f"no recording mentions {text!r}" if text else "no recordings; remora recordings create makes one")
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("name", "state", "kfl", "when"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("streams", "packets", "bytes", "items"):
-        table.add_column(heading, justify="right")
+    table = Table("name", "state", "kfl", "when", numbers=["streams", "packets", "bytes", "items"])
     for row in rows:
         got = row["recorded"]
         counts = (str(got["streams"]), str(got["packets"]), format_bytes(got["bytes"]), str(got["items"]))
-        table.add_row(row["name"], row["state"], _chooses(row), _when(row), *counts)
-    Console(markup=False, width=None if sys.stdout.isatty() else WIDTH).print(table)
+        table.add(row["name"], row["state"], _chooses(row), _when(row), *counts)
+    table.show(WIDTH)
     if not done.get("running", True):
-        click.echo(f"nothing runs on {data}: nothing is recorded", err=True)
+        tell(f"nothing runs on {data}: nothing is recorded")
 
 
 @click.command()
@@ -133,7 +128,7 @@ def show(name: str, data: Path, as_json: bool) -> None:
         _print_json(rows)
         return
     for key, value in _shown(rows[0]):
-        click.echo(f"{key + ':':<13}{value}")
+        say(f"{key + ':':<13}{value}")
 
 
 @click.command()
@@ -146,7 +141,7 @@ def stop(name: str, data: Path) -> None:
     Example: remora recordings stop slow
     """
     _, done = ask(data, "stop", {"name": name})
-    click.echo(f"recording {name!r} was stopped" if done["stopped"] else f"recording {name!r} was over already")
+    say(f"recording {name!r} was stopped" if done["stopped"] else f"recording {name!r} was over already")
 
 
 @click.command()
@@ -163,10 +158,10 @@ def delete(name: str, force: bool, data: Path, config_file: Path | None, sets: t
     """
     settings = arguments.load(config_file, sets).settings
     _, done = ask(data, "delete", {"name": name, "force": force}, settings)
-    click.echo(f"recording {name!r} was deleted; {format_bytes(done['removed_bytes'])} removed")
+    say(f"recording {name!r} was deleted; {format_bytes(done['removed_bytes'])} removed")
     if not done["local"]:
         folder = f"{done['destination'].rstrip('/')}/recording={name}"
-        click.echo(f"its objects stay: gcloud storage rm --recursive '{folder}'")
+        say(f"its objects stay: gcloud storage rm --recursive '{folder}'")
 
 
 # ---- asking ---------------------------------------------------------------------------------------------------------
@@ -213,7 +208,7 @@ def _on_files(data: Path, operation: str, given: Mapping[str, Any], settings: Se
 
 def _notice(level: str, text: str) -> None:
     if level != "log":
-        click.echo(text, err=True)
+        tell(text)
 
 
 def _give_to_owner(data: Path) -> None:
@@ -228,9 +223,7 @@ def _give_to_owner(data: Path) -> None:
 
 
 def _print_json(rows: list[dict[str, Any]]) -> None:
-    for row in rows:
-        sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    write_json(json_lines(rows))
 
 
 def _chooses(row: Mapping[str, Any]) -> str:

@@ -11,23 +11,19 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from engine import controlsocket
-from engine.cli import arguments
+from engine.cli import arguments, terminal
 from engine.cli.running import run as run_instance
+from engine.cli.tables import Table
 from engine.errors import ConfigError, RemoraError
 from engine.items.encoding import json_line
 
 POLL_S = 0.2
-MAX_WIDTH = 10_000
-"""Of lines for other programs, which are not to be folded."""
 COLUMNS = ("script", "state", "title", "hooks", "delivered", "waiting", "dropped", "errors", "reasons")
 
 
@@ -45,14 +41,14 @@ def list_scripts(data: Path) -> None:
         hint = error.strerror or str(error)
         raise ConfigError("--data", "the data folder of a running instance", str(data), hint) from None
     scripts = [row for row in rows if "script" in row]
-    table = Table(box=None, pad_edge=False)
+    if not scripts:
+        terminal.say("no scripts")
+        return
     columns = [name for name in COLUMNS if any(row.get(name) for row in scripts)]
-    for name in columns:
-        table.add_column(name, overflow="fold")
+    table = Table(*columns)
     for row in scripts:
-        table.add_row(*(_shown(row.get(name, "")) for name in columns))
-    width = None if sys.stdout.isatty() else MAX_WIDTH
-    Console(soft_wrap=True, width=width).print(table if scripts else "no scripts", markup=False)
+        table.add(*(_shown(row.get(name, "")) for name in columns))
+    table.show(fold=False)
 
 
 def _shown(value: object) -> str:
@@ -112,8 +108,10 @@ def console(follow: bool, lines: int, as_json: bool, data: Path) -> None:
         before = older.read_bytes() if older.exists() else b""
         file = path.open("rb") if path.exists() else None
         text = (before + (file.read() if file else b"")).decode(errors="replace")
-        show = Parser(node_of(data)).show if as_json else partial(click.echo, nl=False)
-        show("".join(f"{line}\n" for line in text.splitlines()[-lines:] if lines > 0))
+        show = Parser(node_of(data)).show if as_json else terminal.say_part
+        show("".join(f"{line}\n" for line in text.removesuffix("\n").split("\n")[-lines:] if text and lines > 0))
+        if file is not None and not follow:
+            file.close()
         for grown in growth(path, file) if follow else ():
             show(grown)
     except KeyboardInterrupt:
@@ -139,7 +137,8 @@ class Parser:
             match = self._form.fullmatch(line)
             script, level, date, said = match.groups() if match else ("", None, "", line)
             row = {"node": self._node, "script": script, "level": level or "LOG", "time": date, "text": said}
-            click.echo(json_line(row), nl=False)
+            terminal.write_json(json_line(row))
+        sys.stdout.flush()
 
 
 def node_of(data: Path) -> str:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from engine.cli import arguments
+from engine.cli import arguments, terminal
 from engine.cli.offline import compiled
+from engine.cli.tables import Table
+from engine.items.encoding import json_line
 from engine.items.tally import Row, Tally
 from engine.query import Query
 from engine.units import format_bytes, parse_duration_s
@@ -59,7 +56,7 @@ def stats(
     found = Query(
         arguments.offline_sources(sources, data, last),
         configuration.settings,
-        arguments.warn,
+        terminal.warn,
         parse_duration_s("--last", last) if last else None,
         span=arguments.span_of(since, until),
     )
@@ -77,22 +74,18 @@ def _print_json(table: str, rows: list[Row]) -> None:
         named = {"by": table, "protocol": row.key[0], **({table: row.key[1]} if table != "protocol" else {})}
         sums = {"items": row.items, "errors": row.errors}
         sizes = {"requestBytes": row.request_bytes, "responseBytes": row.response_bytes}
-        click.echo(json.dumps({**named, **sums, **sizes, "p50Ms": p50, "p90Ms": p90, "p99Ms": p99, "maxMs": longest}))
+        latencies = {"p50Ms": p50, "p90Ms": p90, "p99Ms": p99, "maxMs": longest}
+        terminal.write_json(json_line({**named, **sums, **sizes, **latencies}))
 
 
 def _print_table(name: str, rows: list[Row], top: int) -> None:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("protocol",) if name == "protocol" else ("protocol", name):
-        table.add_column(heading, overflow="fold", min_width=8)
-    for heading in ("items", "errors", "requests", "responses", "p50 ms", "p90 ms", "p99 ms", "max ms"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    numbers = ("items", "errors", "requests", "responses", "p50 ms", "p90 ms", "p99 ms", "max ms")
+    table = Table(*(("protocol",) if name == "protocol" else ("protocol", name)), numbers=numbers)
     for row in rows[:top]:
         latencies = row.latency_ms or ("",) * 4
         sizes = format_bytes(row.request_bytes), format_bytes(row.response_bytes)
-        keys = (escape(key.encode("unicode_escape").decode() if not key.isprintable() else key) for key in row.key)
-        table.add_row(*keys, f"{row.items:,}", f"{row.errors:,}", *sizes, *map(str, latencies))
-    console = Console(width=None if sys.stdout.isatty() else WIDTH)
-    console.print(table)
+        table.add(*row.key, f"{row.items:,}", f"{row.errors:,}", *sizes, *latencies)
+    table.show(WIDTH)
     if len(rows) > top:
-        console.print(f"… and {len(rows) - top:,} more; --top 0 shows all")
-    console.print()
+        terminal.say(f"… and {len(rows) - top:,} more; --top 0 shows all")
+    terminal.say("")

@@ -6,8 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
-
+from engine.cli.tables import paint
 from engine.config import Settings
 from engine.shipping.address import destination_text
 from engine.supervisor.outcome import Outcome
@@ -17,19 +16,18 @@ MANIFESTS_SHOWN = 4
 
 def print_summary(settings: Settings, outcome: Outcome, run_id: str) -> None:
     """To standard error; results are files."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
     totals = outcome.totals
-    console.print(_story(totals), markup=False)
+    paint(_story(totals))
     for reason, count in _losses(totals).items():
-        console.print(f"  dropped: {count:,} ({reason})", markup=False)
+        paint(f"  dropped: {count:,} ({reason})")
     for script, reason in outcome.scripts_out.items():
-        console.print(f"  script {script!r} did not run to the end: {reason}", style="yellow", markup=False)
+        paint(f"  script {script!r} did not run to the end: {reason}", "yellow")
     for error in outcome.errors:
-        console.print(f"error: {error}", style="red", markup=False)
+        paint(f"error: {error}", "red")
     if outcome.note:
-        console.print(outcome.note, style="yellow" if outcome.remaining else "", markup=False)
+        paint(outcome.note, "yellow" if outcome.remaining else "")
     if totals.get("shipper_batches_total"):
-        _print_result(console, settings, run_id)
+        _print_result(settings, run_id)
     sys.stderr.flush()
 
 
@@ -58,14 +56,15 @@ def _losses(totals: Mapping[str, int]) -> dict[str, int]:
     } | ({"capture: the kernel's ring was full": lost} if (lost := totals.get("capture_lost_total", 0)) else {})
 
 
-def _print_result(console: Console, settings: Settings, run_id: str) -> None:
+def _print_result(settings: Settings, run_id: str) -> None:
     where = destination_text(settings.shipping)
     if not where.startswith("gs://"):
         folder = Path(settings.data, where)
         where = str(folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder)
-    console.print(f"\nThe recording is in {where}", markup=False)
+    paint("")
+    paint(f"The recording is in {where}")
     if where.startswith("gs://"):
-        console.print(f"  gsutil ls -r {where}/", markup=False)
+        paint(f"  gsutil ls -r {where}/")
         return
     manifests = sorted(
         Path(where).glob(f"recording=*/manifest/*/*/*/*/{run_id}-*.manifest.json"), key=lambda p: p.stat().st_mtime
@@ -73,5 +72,5 @@ def _print_result(console: Console, settings: Settings, run_id: str) -> None:
     for manifest in manifests[-MANIFESTS_SHOWN:]:
         stem = str(manifest).removesuffix(".manifest.json")
         packets, items = (stem.replace("/manifest/", f"/{kind}/") for kind in ("pcap", "items"))
-        console.print(f"  tshark -r {packets}.pcap.gz | head", markup=False)
-        console.print(f"  zcat {items}.items.jsonl.gz | head -1 | python3 -m json.tool", markup=False)
+        paint(f"  tshark -r {packets}.pcap.gz | head")
+        paint(f"  zcat {items}.items.jsonl.gz | head -1 | python3 -m json.tool")
