@@ -1,7 +1,7 @@
 """What a hook gets: items and packets, read-only, decoded as far as somebody looks.
 
 An item travels as one msgpack map. Its sections stay closed until they are touched and are then opened one level at a
-time: a script that looks at ``data.response.status`` pays for no headers and no body (2 µs; all of it would be 5).
+time: a script that looks at ``data.response.status`` pays for no headers and no body (2 us; all of it would be 5).
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from hooks.records import open_level, shown
+from hooks.records import section, shown
 
 _NULL = msgspec.Raw(b"\xc0")
 _top_level = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode
 _all_levels = msgspec.msgpack.Decoder(dict[str, Any]).decode
-_force = msgspec.structs.force_setattr
+_Raw = msgspec.Raw
 
 
 def _closed(key: str) -> Any:
@@ -70,8 +70,8 @@ class Item(msgspec.Struct, eq=False, gc=False):
     _data: msgspec.Raw = _closed("data")
 
     _blob: bytes = _private("blob", b"")
-    _opened: dict[str, Any] | None = _private("opened", None)
-    """Sections that were touched; with the key ``""``, the closed values of the whole map."""
+    _all: dict[str, Any] | None = _private("all", None)
+    """The whole map, values closed (``msgspec.Raw``) where nobody has looked; None until it is needed."""
 
     @classmethod
     def decode(cls, blob: bytes) -> Item:
@@ -81,70 +81,97 @@ class Item(msgspec.Struct, eq=False, gc=False):
             msgspec.DecodeError: it is none.
         """
         item = _decode(blob)
-        _force(item, "_blob", blob)
-        _force(item, "_opened", {})
+        _set_blob(item, blob)
         return item
 
     @property
     def request(self) -> Any:
         """What was asked: a ``Record``; None if it was never seen, and then ``error`` says why."""
-        return self._section("request", self._request)
+        found: Any = self._request
+        if type(found) is _Raw:
+            found = section("request", found)
+            _set_request(self, found)
+        return found
 
     @property
     def response(self) -> Any:
         """What was answered: a ``Record`` or None, as ``request``."""
-        return self._section("response", self._response)
+        found: Any = self._response
+        if type(found) is _Raw:
+            found = section("response", found)
+            _set_response(self, found)
+        return found
 
     @property
     def src(self) -> Any:
         """Who asked: a ``Record`` with ip, port, name, namespace …"""
-        return self._section("src", self._src)
+        found: Any = self._src
+        if type(found) is _Raw:
+            found = section("src", found)
+            _set_src(self, found)
+        return found
 
     @property
     def dst(self) -> Any:
         """Who was asked, as ``src``."""
-        return self._section("dst", self._dst)
+        found: Any = self._dst
+        if type(found) is _Raw:
+            found = section("dst", found)
+            _set_dst(self, found)
+        return found
 
     @property
     def protocol(self) -> Any:
         """A ``Record`` with name, version, abbr, layer4 …"""
-        return self._section("protocol", self._protocol)
+        found: Any = self._protocol
+        if type(found) is _Raw:
+            found = section("protocol", found)
+            _set_protocol(self, found)
+        return found
 
     @property
     def node(self) -> Any:
         """Where it was captured: a ``Record`` with ip and name."""
-        return self._section("node", self._node)
+        found: Any = self._node
+        if type(found) is _Raw:
+            found = section("node", found)
+            _set_node(self, found)
+        return found
 
     @property
     def error(self) -> Any:
         """None, or a ``Record`` with type (dissection, connection, timeout, pair-not-found) and msg."""
-        return self._section("error", self._error)
+        found: Any = self._error
+        if type(found) is _Raw:
+            found = section("error", found)
+            _set_error(self, found)
+        return found
 
     @property
     def data(self) -> Any:
         """A ``Record``: of raw items their payload, of connections their state and sums; None of all others."""
-        return self._section("data", self._data)
+        found: Any = self._data
+        if type(found) is _Raw:
+            found = section("data", found)
+            _set_data(self, found)
+        return found
 
-    def _section(self, key: str, raw: msgspec.Raw) -> Any:
-        opened: Any = self._opened
-        if key in opened:
-            return opened[key]
-        value = opened[key] = open_level(key, raw)
-        return value
-
-    def _closed_values(self) -> dict[str, msgspec.Raw]:
-        opened: Any = self._opened
-        if "" not in opened:
-            opened[""] = _top_level(self._blob)
-        values: dict[str, msgspec.Raw] = opened[""]
-        return values
+    def _values(self) -> dict[str, Any]:
+        if self._all is None:
+            _set_all(self, _top_level(self._blob))
+        values: Any = self._all
+        return values  # type: ignore[no-any-return]  # it was just set, past the checker's back
 
     def __getitem__(self, key: str) -> Any:
         """The value of ``key``; a map is a ``Record``, a list a new list: nothing can be changed through it."""
         value = getattr(self, key) if key in _KNOWN else None
         if value is not None:
             return value
-        return shown("", self._section(key, self._closed_values()[key]))
+        values = self._values()
+        value = values[key]
+        if type(value) is _Raw:
+            value = values[key] = section(key, value)
+        return shown("", value)
 
     def get(self, key: str, default: Any = None) -> Any:
         """``self[key]``, or ``default`` where there is no such key."""
@@ -159,13 +186,13 @@ class Item(msgspec.Struct, eq=False, gc=False):
         return self.get(name)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._closed_values()
+        return key in self._values()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._closed_values())
+        return iter(self._values())
 
     def __len__(self) -> int:
-        return len(self._closed_values())
+        return len(self._values())
 
     def __eq__(self, other: object) -> bool:
         return self.as_dict() == dict(other) if isinstance(other, Mapping) else NotImplemented
@@ -194,6 +221,17 @@ class Item(msgspec.Struct, eq=False, gc=False):
 
 Mapping.register(Item)
 _decode = msgspec.msgpack.Decoder(Item).decode
+_set_blob: Any = Item.__dict__["_blob"].__set__
+_set_all: Any = Item.__dict__["_all"].__set__
+_set_request: Any = Item.__dict__["_request"].__set__
+_set_response: Any = Item.__dict__["_response"].__set__
+_set_src: Any = Item.__dict__["_src"].__set__
+_set_dst: Any = Item.__dict__["_dst"].__set__
+_set_protocol: Any = Item.__dict__["_protocol"].__set__
+_set_node: Any = Item.__dict__["_node"].__set__
+_set_error: Any = Item.__dict__["_error"].__set__
+_set_data: Any = Item.__dict__["_data"].__set__
+"""What sets fields of items past ``__setattr__``."""
 _KNOWN = frozenset(field.encode_name for field in msgspec.structs.fields(Item) if field.encode_name[0] != " ")
 
 

@@ -26,7 +26,7 @@ class Budget:
 
     def __init__(self, scope: dict[str, Any]) -> None:
         self._scope = scope
-        self._ticks = 0
+        self._ticks = self._ticks_of_call = 0
         self._running = False
         self._anywhere = False
         self.cpu_s = 0.0
@@ -39,8 +39,10 @@ class Budget:
 
     def begin(self, cpu_s: float, *, anywhere: bool = False) -> None:
         """A call begins. ``anywhere``: it may be cut short in our code too, because nothing of it will be kept."""
-        self.cpu_s, self._anywhere = cpu_s, anywhere
-        self._ticks = int(cpu_s / TICK_S) + 1
+        if cpu_s != self.cpu_s:
+            self.cpu_s, self._ticks_of_call = cpu_s, int(cpu_s / TICK_S) + 1
+        self._anywhere = anywhere
+        self._ticks = self._ticks_of_call
         self._scope["_stop_"] = False
         self._running = True
 

@@ -10,26 +10,17 @@ import os
 import select
 import socket
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
-
-import msgspec
 
 from engine.errors import ScriptRejected
 from engine.frames.control import SpawnHost
 from engine.frames.endpoint import Endpoint
 from engine.frames.host import (
-    ACKNOWLEDGEMENT,
     BROKER_FD,
-    ENTRY_HEADER,
     EVENTS_FD,
-    FRAME_HEADER,
     KIND_ITEMS,
-    KIND_PACKETS,
     KIND_QUERIED,
-    KIND_STREAMS,
     PROGRESS,
     PROGRESS_FD,
     SOURCE_FD,
@@ -50,38 +41,24 @@ from engine.scripting.budget import Budget, killed_after
 from engine.scripting.calling import Caller
 from engine.scripting.calls import Calls, HelperError
 from engine.scripting.complaints import describe
-from engine.scripting.facades.kfl import Kfl, compiler, take_matched
+from engine.scripting.entries import HOOKS, Entries, EventsLine, LineEnded
+from engine.scripting.facades.kfl import Kfl, compiler, matches_of
 from engine.scripting.facades.scope import Scope, build_scope
-from engine.scripting.fetched import Fetched, Showing
-from engine.scripting.guards import Stop
+from engine.scripting.fetched import Showing
 from engine.scripting.loading import MAX_SOURCE_BYTES, LoadedScript, compile_script, run_top_level
 from engine.scripting.state import State
-from hooks.items import Item, PacketInfo
 
-ACKNOWLEDGE_AFTER_S = 0.05
 HARD_LOAD_FACTOR = 2
 REFUSED_LINGER_S = 5.0
 LOAD_WALL_S = 60.0
-
-_HOOKS = {
-    KIND_ITEMS: "onItemCaptured",
-    KIND_PACKETS: "onPacketCaptured",
-    KIND_STREAMS: "onStreamClosed",
-    KIND_QUERIED: "onItemQueried",
-}
-_DECODERS: dict[int, Callable[[bytes], Any]] = {
-    KIND_ITEMS: Item.decode,
-    KIND_PACKETS: msgspec.msgpack.Decoder(PacketInfo).decode,
-    KIND_STREAMS: msgspec.msgpack.Decoder(str).decode,
-    KIND_QUERIED: Fetched.decode,
-}
 
 
 def main(spawn: SpawnHost, parent: int) -> NoReturn:
     """Be the host of ``spawn``; descriptors 3 to 6 are in place, everything else is closed."""
     calls = Calls(Endpoint(socket.socket(fileno=BROKER_FD), ToHost))
-    events = [EventsLine(socket.socket(fileno=fd), index) for index, fd in enumerate(events_fds(spawn.workers))]
     progress = mmap.mmap(PROGRESS_FD, PROGRESS.size * spawn.workers)
+    fds = enumerate(events_fds(spawn.workers))
+    events = [EventsLine(socket.socket(fileno=fd), index, progress) for index, fd in fds]
     try:
         layers = confine(Jail(spawn.memory_bytes, spawn.user, parent, spawn.sandbox)).layers
     except JailBroken as error:
@@ -93,7 +70,7 @@ def main(spawn: SpawnHost, parent: int) -> NoReturn:
     loaded = load(spawn, scope, budget, calls, layers, state)
     caller = Caller(spawn.script, loaded.hooks, calls, budget, spawn.soft_cpu_s, spawn.job_cpu_s)
     scope.listeners.complain = partial(caller.complain, "onItemCaptured")
-    host = Host(events, calls, progress, scope, budget, caller, state, filtered=bool(loaded.filters))
+    host = Host(events, calls, scope, budget, caller, state, filtered=bool(loaded.filters))
     host.run()
 
 
@@ -150,35 +127,6 @@ def refuse(calls: Calls, reasons: list[str]) -> NoReturn:
 # -- serving -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class Tally:
-    """What the next acknowledgement says."""
-
-    done: int = 0
-    errors: int = 0
-    aborted: int = 0
-    """Of the errors, those whose CPU budget was spent."""
-    matched: int = 0
-    sent_s: float = 0.0
-    filtered: bool = False
-    """All that arrives matched a filter of the script."""
-
-
-@dataclass(slots=True, eq=False)
-class EventsLine:
-    """The events socket of one worker."""
-
-    socket: socket.socket
-    index: int
-    """Of the worker."""
-    started: int = 0
-    """Entries of it that were begun."""
-
-
-class LineEnded(Exception):
-    """A worker has closed its events socket, or died."""
-
-
 class Host:
     """Owns the events sockets. Hooks, jobs and ``onShutdown`` take turns; none interrupts another."""
 
@@ -186,7 +134,6 @@ class Host:
         self,
         events: list[EventsLine],
         calls: Calls,
-        progress: mmap.mmap,
         scope: Scope,
         budget: Budget,
         caller: Caller,
@@ -194,10 +141,11 @@ class Host:
         *,
         filtered: bool,
     ) -> None:
-        self._calls, self._progress = calls, progress
+        self._calls = calls
         self._lines = {line.socket.fileno(): line for line in events}
         self._scope, self._budget, self._caller, self._state = scope, budget, caller, state
         self._filtered, self._showing = filtered, Showing(calls)
+        self._entries = Entries(caller, budget, matches_of(scope.kfl), self._serve_waiting_requests)
         self._state.touch(time.monotonic())
         self._poll = select.poll()
         self._poll.register(
@@ -232,49 +180,20 @@ class Host:
     # -- entries ---------------------------------------------------------------------------------------------------
 
     def _serve_frame(self, line: EventsLine) -> None:
-        size, kind, count, sequence, dropped, waiting = FRAME_HEADER.unpack(_read(line.socket, FRAME_HEADER.size))
-        self._scope.standing.tell(line.index, dropped, waiting)
-        body = memoryview(_read(line.socket, size + 4 - FRAME_HEADER.size))
-        name, decode = _HOOKS[kind], _DECODERS[kind]
-        hook = self._caller.hooks.get(name, _ignore)
-        if kind == KIND_QUERIED:
-            hook = partial(self._showing.ask, hook)
-        tally = Tally(sent_s=time.monotonic(), filtered=self._filtered and kind == KIND_ITEMS)
-        self._state.touch(tally.sent_s)
-        for blob in _entries(body, count):
-            line.started += 1
-            PROGRESS.pack_into(self._progress, PROGRESS.size * line.index, line.started)
-            self._call(name, hook, decode, blob, tally)
-            tally.done += 1
-            if tally.done < count and time.monotonic() - tally.sent_s > ACKNOWLEDGE_AFTER_S:
-                _acknowledge(line.socket, sequence, tally)
-                self._serve_waiting_requests()
-        if kind == KIND_QUERIED:
-            self._show()
-        _acknowledge(line.socket, sequence, tally)
+        frame = line.read()
+        self._scope.standing.tell(line.index, frame.dropped, frame.waiting)
+        hook = self._caller.hooks.get(HOOKS[frame.kind], _ignore)
+        self._state.touch(time.monotonic())
+        if frame.kind == KIND_QUERIED:
+            self._entries.serve(line, frame, partial(self._showing.ask, hook), then=self._show)
+        else:
+            self._entries.serve(line, frame, hook, filtered=self._filtered and frame.kind == KIND_ITEMS)
 
     def _show(self) -> None:
         try:
             self._showing.send()
         except HelperError as error:
-            self._caller.complain(_HOOKS[KIND_QUERIED], error)
-
-    def _call(
-        self, name: str, hook: Callable[[Any], Any], decode: Callable[[bytes], Any], blob: bytes, tally: Tally
-    ) -> None:
-        budget = self._budget
-        try:
-            value = decode(blob)
-            budget.begin(self._caller.soft_cpu_s)
-            hook(value)
-            budget.end()
-        except BaseException as error:
-            budget.end()
-            tally.errors += 1
-            tally.aborted += isinstance(error, Stop)
-            self._caller.complain(name, error)
-        if take_matched(self._scope.kfl) or tally.filtered:
-            tally.matched += 1
+            self._caller.complain(HOOKS[KIND_QUERIED], error)
 
     def _keep_state(self, *, at_once: bool = False) -> None:
         now_s = time.monotonic()
@@ -351,52 +270,6 @@ class Host:
         self._keep_state(at_once=True)
         self._calls.send(ShutdownDone(error))
         os._exit(0)
-
-
-def _acknowledge(events: socket.socket, sequence: int, tally: Tally) -> None:
-    """Say how far we are.
-
-    Raises:
-        LineEnded: nobody reads it any more.
-    """
-    # The clock of our only thread: that of the process moves in steps of 4 ms while a timer runs on it.
-    counts = (tally.done, tally.errors, tally.aborted, tally.matched)
-    record = ACKNOWLEDGEMENT.pack(sequence, *counts, time.thread_time_ns())
-    try:
-        events.sendall(record)
-    except (BrokenPipeError, ConnectionResetError):
-        raise LineEnded from None
-    tally.errors = tally.aborted = tally.matched = 0
-    tally.sent_s = time.monotonic()
-
-
-def _read(events: socket.socket, size: int) -> bytearray:
-    """Exactly ``size`` bytes.
-
-    Raises:
-        LineEnded: they do not come any more.
-    """
-    data = bytearray(size)
-    view, filled = memoryview(data), 0
-    while filled < size:
-        try:
-            received = events.recv_into(view[filled:])
-        except ConnectionResetError:
-            received = 0
-        if received == 0:
-            raise LineEnded
-        filled += received
-    return data
-
-
-def _entries(body: memoryview, count: int) -> Iterator[bytes]:
-    """Each entry, copied, so that a script that keeps one keeps no frame."""
-    position = 0
-    for _ in range(count):
-        (size,) = ENTRY_HEADER.unpack_from(body, position)
-        position += ENTRY_HEADER.size
-        yield bytes(body[position : position + size])
-        position += size
 
 
 def _ignore(_value: Any) -> None:

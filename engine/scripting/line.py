@@ -1,12 +1,15 @@
-"""The worker's end of one script host: at most one frame under way, acknowledged entry by entry."""
+"""The worker's end of one script host: one frame that it works on, perhaps one behind it, acknowledged by entries."""
 
 from __future__ import annotations
 
 import mmap
 import os
 import socket
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
+
+import msgspec
 
 from engine import clock
 from engine.capture.options import MAX_WORKERS
@@ -16,7 +19,7 @@ SOCKET_BYTES = 1 << 20
 """Kernel buffer of the events socket: a frame of 256 ordinary items fits."""
 
 
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """Something that waits for a script."""
 
     kind: int
@@ -39,7 +42,7 @@ class Acknowledged(NamedTuple):
 
 
 class Line:
-    """One host: its events socket, its progress page and the frame it works on."""
+    """One host: its events socket, its progress page, the frame it works on and the one behind it."""
 
     def __init__(self, host: int, pid: int, events_fd: int, progress_fd: int, now_s: float, worker: int = 0) -> None:
         """Takes over both descriptors; ``worker``: which of the workers we are."""
@@ -50,8 +53,11 @@ class Line:
         self._progress = mmap.mmap(progress_fd, mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ)
         os.close(progress_fd)
         self.under_way: list[Entry] = []
+        """Of the frame that the host works on, and of the one behind it."""
+        self._frames: deque[tuple[int, int]] = deque()
+        """``(sequence, entries)`` of both."""
         self._done = 0
-        """Entries of the frame under way that are acknowledged."""
+        """Entries of the first of them that are acknowledged."""
         self._finished = 0
         """Entries of all frames before it."""
         self._sequence = 0
@@ -71,8 +77,13 @@ class Line:
 
     @property
     def idle(self) -> bool:
-        """Ready for a frame."""
+        """Nothing is under way."""
         return not self.under_way
+
+    @property
+    def busy(self) -> bool:
+        """Not ready for a frame, not even for one behind that it works on."""
+        return len(self._frames) > 1 or bool(self._unsent)
 
     @property
     def wants_write(self) -> bool:
@@ -81,14 +92,17 @@ class Line:
 
     def send(self, entries: list[Entry], now_s: float, dropped: int = 0, waiting: int = 0) -> None:
         """Begin a frame; the entries are all of one kind. ``dropped``, ``waiting``: for the script to know."""
-        assert self.idle, "one frame at a time"
+        assert not self.busy, "one frame and one behind it"
         self._sequence += 1
         parts = [b"" for _ in range(2 * len(entries) + 1)]
         parts[1::2] = [ENTRY_HEADER.pack(len(entry.blob)) for entry in entries]
         parts[2::2] = [entry.blob for entry in entries]
         body_bytes = sum(map(len, parts)) + FRAME_HEADER.size - 4
         parts[0] = FRAME_HEADER.pack(body_bytes, entries[0].kind, len(entries), self._sequence, dropped, waiting)
-        self.under_way, self._done, self._acknowledged_s = entries, 0, now_s
+        if self.idle:
+            self._acknowledged_s = now_s
+        self.under_way += entries
+        self._frames.append((self._sequence, len(entries)))
         self._unsent = memoryview(b"".join(parts))
         self.write()
 
@@ -120,10 +134,11 @@ class Line:
         while len(data) - position >= ACKNOWLEDGEMENT.size:
             sequence, done, errors, aborted, matched, _ = ACKNOWLEDGEMENT.unpack_from(data, position)
             position += ACKNOWLEDGEMENT.size
-            if sequence != self._sequence or not self._done < done <= len(self.under_way):
+            expected_sequence, count = self._frames[0] if self._frames else (self._sequence, 0)
+            if sequence != expected_sequence or not self._done < done <= count:
                 # Not one that says nothing new, either: each would renew the patience of ``overdue``.
                 self._broken = True
-                expected = f"frame {self._sequence}, entry {self._done + 1} to {len(self.under_way)}"
+                expected = f"frame {expected_sequence}, entry {self._done + 1} to {count}"
                 violation = f"expected an acknowledgement of {expected}, got frame {sequence}, entry {done}"
                 return Acknowledged(entries, errors_total, aborted_total, matched_total, violation)
             fresh = self.under_way[self._done : done]
@@ -132,14 +147,15 @@ class Line:
             aborted_total += min(aborted, errors, len(fresh))
             matched_total += min(matched, len(fresh))
             self._done, self._acknowledged_s = done, now_s
-            if done == len(self.under_way):
+            if done == count:
                 self._finished += done
-                self.under_way, self._done = [], 0
+                self.under_way, self._done = self.under_way[done:], 0
+                self._frames.popleft()
         self._unread = data[position:]
         return Acknowledged(entries, errors_total, aborted_total, matched_total)
 
     def unfinished(self) -> tuple[Entry | None, list[Entry]]:
-        """``(the entry that was running, those behind it)``; the progress page is believed only within the frame."""
+        """``(the entry that was running, those behind it)``; the progress page is believed only within the frames."""
         started = self._started() - self._finished
         waiting = self.under_way[self._done :]
         running = min(max(started - self._done, 0), len(waiting))

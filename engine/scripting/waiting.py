@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import islice
 
-from engine.frames.host import MAX_FRAME_BYTES, MAX_FRAME_ENTRIES
+from engine.frames.host import ENTRY_HEADER, MAX_FRAME_BYTES, MAX_FRAME_ENTRIES
 from engine.scripting.line import Entry
 from engine.scripting.options import ScriptOptions
 
@@ -37,7 +36,7 @@ class Waiting:
         if not options.lossless:
             entries = entries[: max(options.queue_items - len(self._entries), 0)]
         room = options.queue_bytes - self._bytes
-        if sum(len(entry.blob) for entry in entries) <= room:
+        if _size(entries) <= room:
             return entries
         for count, entry in enumerate(entries):
             room -= len(entry.blob)
@@ -48,23 +47,24 @@ class Waiting:
     def add(self, entries: list[Entry]) -> None:
         """Behind all others."""
         self._entries.extend(entries)
-        self._bytes += sum(len(entry.blob) for entry in entries)
+        self._bytes += _size(entries)
 
     def put_back(self, entries: list[Entry]) -> None:
         """Before all others, in their order: they were under way to a host that died."""
         self._entries.extendleft(reversed(entries))
-        self._bytes += sum(len(entry.blob) for entry in entries)
+        self._bytes += _size(entries)
 
     def take_frame(self) -> list[Entry]:
         """The next entries, all of one kind and as many as fit a frame."""
-        kind, size_bytes, count = self._entries[0].kind, 0, 0
-        for entry in islice(self._entries, MAX_FRAME_ENTRIES):
-            size_bytes += len(entry.blob) + 4
-            if entry.kind != kind or (count and size_bytes > MAX_FRAME_BYTES // 2):
+        waiting, taken, size_bytes = self._entries, list[Entry](), 0
+        kind = waiting[0].kind
+        while waiting and len(taken) < MAX_FRAME_ENTRIES:
+            entry = waiting[0]
+            size_bytes += len(entry.blob) + ENTRY_HEADER.size
+            if entry.kind != kind or (taken and size_bytes > MAX_FRAME_BYTES // 2):
                 break
-            count += 1
-        taken = [self._entries.popleft() for _ in range(count)]
-        self._bytes -= sum(len(entry.blob) for entry in taken)
+            taken.append(waiting.popleft())
+        self._bytes -= _size(taken)
         return taken
 
     def leave_out(self, unwanted: Callable[[Entry], bool]) -> list[Entry]:
@@ -72,9 +72,13 @@ class Waiting:
         gone = [entry for entry in self._entries if unwanted(entry)]
         left = set(map(id, gone))
         self._entries = deque(entry for entry in self._entries if id(entry) not in left)
-        self._bytes -= sum(len(entry.blob) for entry in gone)
+        self._bytes -= _size(gone)
         return gone
 
     def clear(self) -> list[Entry]:
         """Take everything out."""
         return self.leave_out(lambda _: True)
+
+
+def _size(entries: list[Entry]) -> int:
+    return sum([len(entry.blob) for entry in entries])

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 import pytest
 
-from hooks import Headers, Item, PacketInfo, Record
+from hooks import Headers, Item, PacketInfo, Record, records
 
 ITEM: dict[str, Any] = {
     "id": "10.0.0.1:30001/000000000144.pcap-2",
@@ -117,6 +118,67 @@ def test_headers_are_found_in_any_case(item: Item) -> None:
     assert headers.host == "a"
     assert "HOST" in headers
     assert list(headers) == ["Host", "user-agent"]
+
+
+LEVEL: dict[str, Any] = {
+    "status": 200,
+    "null": None,
+    "list": [{"name": "a"}, [1]],
+    "map": {"a": {"b": 1}},
+    "headers": {"Host": "a"},
+    "get": "not a method",
+    "_hidden": 1,
+    "dashed-name": 2,
+    "ünicode": 3,
+}
+NAMES = [*LEVEL, "nothing", "values"]
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_a_level_says_the_same_whatever_was_looked_at_before(seed: int) -> None:
+    """Searched for a name, opened, or made of plain data."""
+    names = random.Random(seed)
+    closed = Item.decode(msgspec.msgpack.encode({"request": LEVEL})).request
+    for _ in range(12):
+        name, how = names.choice(NAMES), names.choice([_as_attribute, _as_item, _got])
+        assert plain(how(closed, name)) == plain(how(Record(LEVEL), name))
+    assert closed.as_dict() == LEVEL
+
+
+def _as_attribute(record: Any, name: str) -> Any:
+    try:
+        return getattr(record, name)
+    except AttributeError as error:
+        return str(error)
+
+
+def _as_item(record: Any, name: str) -> Any:
+    try:
+        return record[name]
+    except KeyError as error:
+        return str(error)
+
+
+def _got(record: Any, name: str) -> Any:
+    return record.get(name, "default")
+
+
+def plain(value: Any) -> Any:
+    """With the types that scripts see."""
+    if isinstance(value, Record):
+        return (type(value), value.as_dict())
+    if callable(value):
+        return value.__name__
+    return [plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def test_names_that_no_field_has_are_remembered_in_bounds() -> None:
+    closed = Item.decode(msgspec.msgpack.encode({"request": LEVEL})).request
+    for number in range(3 * records.MAX_SEARCHES):
+        assert closed.get(f"name{number}") is None
+    assert len(records._searches) <= records.MAX_SEARCHES
+    assert closed.get(5) is None
+    assert closed.get("\ud800") is None
 
 
 def test_what_is_no_text_names_no_header() -> None:

@@ -19,17 +19,17 @@ class KflError(HelperError):
 
 
 class Kfl(Facade):
-    """Remembers the filters it has compiled, and whether one has matched since it was asked."""
+    """Remembers the filters it has compiled, and whether one has matched since it was last asked."""
 
-    __slots__ = ("_dialect", "_filters", "_macros", "_matched")
+    __slots__ = ("_dialect", "_filters", "_macros", "_matches")
 
     _filters: dict[str, kfl.Filter]
-    _matched: bool
+    _matches: list[bool]
     _dialect: Any
     _macros: dict[str, str]
 
     def __init__(self, dialect: str = "auto", macros: dict[str, str] | None = None) -> None:
-        fill(self, _filters={}, _matched=False, _dialect=dialect, _macros=macros or {})
+        fill(self, _filters={}, _matches=[], _dialect=dialect, _macros=macros or {})
 
     def match(self, query: str, data: Any) -> bool:
         """Whether ``data`` (an item, or a dict like one) matches the filter ``query``.
@@ -39,7 +39,8 @@ class Kfl(Facade):
         """
         found = self._filters.get(query) if type(query) is str else None
         if (found or self._compile(query)).matches(data):
-            fill(self, _matched=True)
+            if not self._matches:
+                self._matches.append(True)
             return True
         return False
 
@@ -72,9 +73,6 @@ def compiler(facade: Kfl) -> Callable[[str], kfl.Filter]:
     return partial(kfl.compile, dialect=facade._dialect, macros=facade._macros)
 
 
-def take_matched(facade: Kfl) -> bool:
-    """Whether a filter has matched since the last time; for the host, not for scripts."""
-    matched = facade._matched
-    if matched:
-        fill(facade, _matched=False)
-    return matched
+def matches_of(facade: Kfl) -> list[bool]:
+    """Filled where a filter has matched, for the host to empty; not for scripts."""
+    return facade._matches

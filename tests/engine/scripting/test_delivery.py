@@ -14,8 +14,16 @@ import msgspec
 import pytest
 
 from engine.counters import Counters
-from engine.frames.host import ACKNOWLEDGEMENT, ENTRY_HEADER, FRAME_HEADER, KIND_ITEMS, KIND_PACKETS, PROGRESS
-from engine.scripting.delivery import Delivery
+from engine.frames.host import (
+    ACKNOWLEDGEMENT,
+    ENTRY_HEADER,
+    FRAME_HEADER,
+    KIND_ITEMS,
+    KIND_PACKETS,
+    MAX_FRAME_ENTRIES,
+    PROGRESS,
+)
+from engine.scripting.delivery import AHEAD_ENTRIES, Delivery
 from engine.scripting.line import Line
 from engine.scripting.options import ScriptOptions
 
@@ -165,6 +173,75 @@ def test_an_idle_host_gets_its_items_at_once_and_the_rest_after_its_answer(scene
     scene.delivery.readable(host.line, 0.0)
     scene.delivery.flush(0.0)
     assert host.frame() == (KIND_ITEMS, 2, [b"item 2", b"item 3"])
+
+
+def many(first: int, count: int) -> range:
+    return range(first, first + count)
+
+
+def entries(numbers: range) -> list[bytes]:
+    return [b"item %d" % number for number in numbers]
+
+
+def test_what_is_much_leaves_behind_the_frame_that_the_host_works_on(new_scene: Callable[..., Scene]) -> None:
+    scene = new_scene(queue_items=1000)
+    host = scene.host()
+    scene.put(1)
+    scene.delivery.flush(0.0)
+    scene.put(*many(2, AHEAD_ENTRIES - 1))
+    scene.delivery.flush(0.0)
+    assert [host.frame(), host.frame()] == [(KIND_ITEMS, 1, [b"item 1"]), None]
+    scene.put(*many(AHEAD_ENTRIES + 1, 1))
+    scene.delivery.flush(0.0)
+    assert host.frame() == (KIND_ITEMS, 2, entries(many(2, AHEAD_ENTRIES)))
+    scene.put(*many(1000, 500))
+    scene.delivery.flush(0.0)
+    assert host.frame() is None
+    host.acknowledge(1, 1)
+    scene.delivery.readable(host.line, 0.0)
+    scene.delivery.flush(0.0)
+    assert host.frame() == (KIND_ITEMS, 3, entries(many(1000, MAX_FRAME_ENTRIES)))
+    assert scene.sums_up()
+
+
+def test_of_two_frames_the_second_cannot_be_acknowledged_first(new_scene: Callable[..., Scene]) -> None:
+    scene = new_scene(queue_items=1000)
+    host = scene.host()
+    scene.put(*many(1, MAX_FRAME_ENTRIES + AHEAD_ENTRIES))
+    scene.delivery.flush(0.0)
+    host.acknowledge(2, 1)
+    scene.delivery.readable(host.line, 0.0)
+    assert scene.kills == [
+        (
+            host.line.host,
+            "broke the protocol: expected an acknowledgement of frame 1, entry 1 to 256, got frame 2, entry 1",
+        )
+    ]
+
+
+@pytest.mark.parametrize("started", [300, 256, 100])
+def test_a_host_that_dies_with_two_frames_abandons_the_running_item_of_either(
+    started: int, new_scene: Callable[..., Scene]
+) -> None:
+    scene = new_scene(queue_items=1000)
+    host = scene.host()
+    numbers = many(1, MAX_FRAME_ENTRIES + AHEAD_ENTRIES)
+    scene.put(*numbers)
+    scene.delivery.flush(0.0)
+    host.acknowledge(1, 90)
+    scene.delivery.readable(host.line, 0.0)
+    host.started(started)
+    host.close()
+    scene.delivery.readable(host.line, 0.0)
+    scene.delivery.detach("a.py", host.line.host, successor=True)
+    successor = scene.host()
+    scene.delivery.flush(0.0)
+    again: list[bytes] = []
+    while frame := successor.frame():
+        again += frame[2]
+    assert again == [blob for blob in entries(numbers)[90:] if blob != b"item %d" % started]
+    assert scene.counters.dropped("scripts") == 1
+    assert scene.sums_up()
 
 
 def test_a_lease_lasts_from_enqueue_to_the_acknowledgement_of_its_entry(scene: Scene) -> None:
@@ -472,7 +549,11 @@ def test_a_frame_larger_than_the_socket_goes_out_in_parts(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_whatever_happens_every_entry_is_delivered_dropped_or_here_and_no_lease_leaks(seed: int) -> None:
+@pytest.mark.parametrize("ahead", [1, 3, 64])
+def test_whatever_happens_every_entry_is_delivered_dropped_or_here_and_no_lease_leaks(
+    seed: int, ahead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.scripting.delivery.AHEAD_ENTRIES", ahead)
     randomness = random.Random(seed)
     scene = Scene(lossless=bool(seed % 2), queue_items=20)
     alive: dict[str, RawHost] = {}
@@ -490,8 +571,8 @@ def test_whatever_happens_every_entry_is_delivered_dropped_or_here_and_no_lease_
                 scene.delivery.detach(script, host.line.host, successor=randomness.random() < 0.7)
                 del alive[script]
             case 2 if host is not None and host.line.under_way:
-                done = randomness.randrange(host.line._done, len(host.line.under_way) + 1)
-                host.acknowledge(host.line._sequence, done)
+                sequence, count = host.line._frames[0]
+                host.acknowledge(sequence, randomness.randrange(host.line._done, count + 1))
                 scene.delivery.readable(host.line, 0.0)
             case 3:
                 scene.delivery.flush(0.0)
