@@ -142,17 +142,23 @@ def measure(name: str, text: str, function: str) -> Row:
 
 def as_python(text: str) -> dict[str, Any]:
     """The globals of the text, run as it stands."""
-    scope: dict[str, Any] = dict.fromkeys(helper_names(), Nothing()) | _environment()
+    scope = _helpers() | _environment()
     exec(compile(text, "plain", "exec"), scope)
     return scope
 
 
 def as_script(text: str) -> dict[str, Any]:
     """The globals of the text, compiled and run as a script."""
-    scope: dict[str, Any] = dict.fromkeys(helper_names(), Nothing()) | guards() | _environment()
+    scope = _helpers() | guards() | _environment()
     scope |= {"__name__": "script", "__builtins__": script_builtins({}), "_import_": MODULES.__getitem__}
     exec(compile_script(text.encode(), "script").code, scope)
     return scope
+
+
+def _helpers() -> dict[str, Any]:
+    # Not ``dict.fromkeys``: of a set it makes a table for keys of any kind, which the interpreter specialises not.
+    # The globals of a script are a table for text (``test_a_look_at_the_flag_is_one_specialised_instruction``).
+    return {name: Nothing() for name in helper_names()}
 
 
 def _environment() -> dict[str, Any]:
