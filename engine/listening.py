@@ -17,8 +17,8 @@ from engine.items.encoding import unpack
 from engine.segments.itemtail import ItemTail
 
 if TYPE_CHECKING:
+    from engine.archive.recorded import Recorded
     from engine.kfl import Filter
-    from engine.recording.recorded import Recorded
 
 STEP_MS = 50
 """How often it is looked whether items came."""
@@ -53,7 +53,7 @@ class Listener:
             StorageError: what is known of recordings cannot be read.
         """
         if wanted is not None and wanted.recordings:
-            from engine.recording.recorded import Recorded  # here and not above: it takes the filter language along
+            from engine.archive.recorded import Recorded  # here and not above: it takes the filter language along
 
             self._recorded = Recorded(self._data, wanted.recordings)
             for warning in self._recorded.warnings():

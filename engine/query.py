@@ -37,9 +37,9 @@ from engine.streams.stored import Stored
 from engine.units import ALWAYS, Span
 
 if TYPE_CHECKING:
+    from engine.archive.recorded import Recorded
     from engine.kfl import Filter
     from engine.kfl.needs import Needs
-    from engine.recording.recorded import Recorded
 
 NS_PER_MS = 1_000_000
 Item = Mapping[str, Any]
@@ -133,7 +133,7 @@ class Query:
         """
         if wanted is None or not wanted.recordings or self._data is None:
             return
-        from engine.recording.recorded import Recorded  # here and not above: it takes the filter language along
+        from engine.archive.recorded import Recorded  # here and not above: it takes the filter language along
 
         self._recorded = Recorded(self._data, wanted.recordings, self._destination)
         for warning in self._recorded.warnings():

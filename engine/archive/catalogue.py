@@ -56,14 +56,24 @@ def find(store: Store) -> list[Batch]:
     """
     found: dict[tuple[str, str], Batch] = {}
     for name in store.manifests():
-        root = _root_of(name)
-        manifest = parse(name, store.read(name))
-        own = name[len(root) :].partition("/")[0]
-        for file in manifest.files.values():
-            if file.name.partition("/")[0] != own:
-                raise CaptureError(name, f"names of files below {own}", repr(file.name))
-        found.setdefault((manifest.recording, manifest.batch), Batch(store, root, manifest))
+        batch = batch_of(store, name)
+        found.setdefault((batch.manifest.recording, batch.manifest.batch), batch)
     return sorted(found.values(), key=lambda batch: (batch.manifest.opened_ns, batch.manifest.batch))
+
+
+def batch_of(store: Store, name: str) -> Batch:
+    """The batch whose manifest ``name`` names.
+
+    Raises:
+        CaptureError: it cannot be read, is none, or lies or leads outside of its recording.
+    """
+    root = _root_of(name)
+    manifest = parse(name, store.read(name))
+    own = name[len(root) :].partition("/")[0]
+    for file in manifest.files.values():
+        if file.name.partition("/")[0] != own:
+            raise CaptureError(name, f"names of files below {own}", repr(file.name))
+    return Batch(store, root, manifest)
 
 
 def _root_of(name: str) -> str:

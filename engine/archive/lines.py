@@ -50,7 +50,7 @@ def lines(store: Store, name: str, file: File) -> Iterator[bytes]:
     """
     rest = b""
     try:
-        for piece in _unpacked(_verified(store, name, file)):
+        for piece in _unpacked(verified(store, name, file)):
             *whole, rest = (rest + piece).split(b"\n")
             yield from whole
             if len(rest) > MAX_LINE_BYTES:
@@ -61,7 +61,12 @@ def lines(store: Store, name: str, file: File) -> Iterator[bytes]:
         yield rest
 
 
-def _verified(store: Store, name: str, file: File) -> Iterator[bytes]:
+def verified(store: Store, name: str, file: File) -> Iterator[bytes]:
+    """The content of a file, piece by piece.
+
+    Raises:
+        CaptureError: it cannot be read, or, at its end, is not what its manifest says.
+    """
     digest = hashlib.sha256()
     for data in pieces(store, name, 0, file.bytes):
         digest.update(data)
@@ -96,6 +101,15 @@ def decoded(name: str, line: bytes, kinds: Kinds) -> dict[str, Any]:
         found = _decoder.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise CaptureError(name, "lines of JSON objects", f"something else ({error})") from None
+    return proper(name, found, kinds)
+
+
+def proper(name: str, found: dict[str, Any], kinds: Kinds) -> dict[str, Any]:
+    """``found``, which has what it has to have.
+
+    Raises:
+        CaptureError: it lacks one of ``kinds``.
+    """
     for key, kind in kinds.items():
         value = found.get(key)
         if value != HIDDEN and not (_fits(value) if kind is int else isinstance(value, kind)):

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 _NULLABLE = (dict, type(None))
 ITEM: Kinds = {
     **dict.fromkeys(("stream", "startTime"), str),
-    **dict.fromkeys(("timestamp", "elapsedTime", "requestSize", "responseSize"), int),
+    **dict.fromkeys(("index", "timestamp", "elapsedTime", "requestSize", "responseSize"), int),
     **dict.fromkeys(("protocol", "src", "dst"), dict),
     **dict.fromkeys(("request", "response", "error"), _NULLABLE),
 }
 """Of every item, whatever its protocol."""
 
 
-class Recorded(NamedTuple):
+class RecordedItem(NamedTuple):
     """One recorded item."""
 
     item: dict[str, Any]
@@ -57,7 +57,7 @@ class Archive:
         self._with_items = [batch for batch in self.batches if batch.run in dissected]
         self._raw = [batch for batch in self.batches if batch.run not in dissected]
 
-    def items(self, needs: Needs) -> Iterator[Recorded]:
+    def items(self, needs: Needs) -> Iterator[RecordedItem]:
         """Recorded items, batch by batch: those that are needed, and others of the same batches.
 
         Raises:
@@ -69,7 +69,7 @@ class Archive:
             for line in lines(batch, "items"):
                 item = decoded(name, line, ITEM)
                 item["record"] = recording
-                yield Recorded(item, recording)
+                yield RecordedItem(item, recording)
 
     def packets(self, needs: Needs, folder: Path) -> list[Fetched]:
         """Packets of runs without items, as captures in ``folder``, an empty one.

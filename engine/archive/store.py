@@ -39,7 +39,7 @@ class Store(Protocol):
 
 
 class FolderStore:
-    """A local folder, or one manifest in it. No link leads out of the folder of a recording."""
+    """A local folder, or one manifest in it. No link leads out of the folder of a recording, or of this one."""
 
     def __init__(self, path: Path) -> None:
         self.where = str(path)
@@ -50,12 +50,12 @@ class FolderStore:
         if self._path.is_file():
             yield str(self._path)
             return
-        for folder, _, files in os.walk(self._path, onerror=_unreadable):
+        for folder, _, files in os.walk(self._path, onerror=self._unreadable):
             yield from (os.path.join(folder, name) for name in files if name.endswith(ENDING) and name[0] != ".")
 
     def read(self, name: str, start: int = 0, end: int | None = None) -> bytes:
         """As ``Store.read``."""
-        _check_beneath(name)
+        self._check_beneath(name)
         try:
             with open(os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # no pipe is waited for
                 status = os.fstat(file.fileno())
@@ -70,16 +70,16 @@ class FolderStore:
             hint = "it may have expired meanwhile, ask again" if isinstance(error, FileNotFoundError) else ""
             raise CaptureError(name, "a file of a recording", error.strerror or str(error), hint) from error
 
+    def _unreadable(self, error: OSError) -> None:
+        if isinstance(error, FileNotFoundError) and error.filename != str(self._path):
+            return  # its last batch expired just now
+        raise CaptureError(str(error.filename), "a folder that can be read", error.strerror or str(error)) from error
 
-def _unreadable(error: OSError) -> None:
-    raise CaptureError(str(error.filename), "a folder that can be read", error.strerror or str(error)) from error
-
-
-def _check_beneath(name: str) -> None:
-    at = name.rfind(f"/{TREE}")
-    tree = os.path.realpath(name[: name.find("/", at + 1)])
-    if at >= 0 and not os.path.realpath(name).startswith(f"{tree}/"):
-        raise CaptureError(name, f"a file below {tree}", "a link out of it")
+    def _check_beneath(self, name: str) -> None:
+        at = name.rfind(f"/{TREE}")
+        tree = os.path.realpath(name[: name.find("/", at + 1)] if at >= 0 else self._path)
+        if not os.path.realpath(name).startswith(f"{tree}/"):
+            raise CaptureError(name, f"a file below {tree}", "a link out of it")
 
 
 def is_recording(path: Path) -> bool:

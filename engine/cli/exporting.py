@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from engine import controlsocket
+from engine.archive.recorded import Recorded
 from engine.cli import arguments
 from engine.cli.data import existing
 from engine.cli.recordings import ask
@@ -18,7 +19,7 @@ from engine.cli.terminal import say, tell, warn
 from engine.errors import CaptureError, ConfigError, RemoraError
 from engine.items.encoding import json_line
 from engine.pcapdump import Dumped, Files, dump
-from engine.recording.recorded import Recorded
+from engine.recording.names import component
 from engine.shipping.address import destination_text
 from engine.units import format_bytes
 
@@ -58,7 +59,7 @@ def export(name: str, dest: Path, data: Path, config_file: Path | None, sets: tu
     _seal(folder, recorded, name)
     for warning in recorded.warnings():
         warn(warning)
-    batches = recorded.files(name)
+    batches = recorded.batches(name)
     if left := recorded.open_packets(name):
         warn(f"{left} packets are in an open batch and not in the export")
     if not batches:
@@ -69,9 +70,9 @@ def export(name: str, dest: Path, data: Path, config_file: Path | None, sets: tu
         if done.path is not None:
             say(f"{done.path}: {done.packets} packets, {format_bytes(done.bytes)}")
         items = (json_line(item) for item, _ in recorded.items())
-        _write(dest, f"{name}.items.jsonl", items, "items")
-        rows = (line for files in batches for line in recorded.lines(name, files, "streams"))
-        _write(dest, f"{name}.streams.jsonl", rows, "rows")
+        _write(dest, f"{component(name)}.items.jsonl", items, "items")
+        rows = (json_line(row) for batch in batches for row in recorded.rows(batch))
+        _write(dest, f"{component(name)}.streams.jsonl", rows, "rows")
     except OSError as error:
         raise RemoraError(f"--dest {dest}: expected room for the files, got {error.strerror or error}") from error
 
@@ -89,9 +90,9 @@ def _seal(data: Path, recorded: Recorded, name: str) -> None:
 def _dump(recorded: Recorded, name: str, dest: Path) -> Dumped:
     """All packets; begun again where a batch was shipped while it was to be read."""
     while True:
-        paths = [path for files in recorded.files(name) if (path := recorded.found(name, files, "pcap")) is not None]
+        paths = recorded.packets(name)
         try:
-            return dump([Files(paths)], dest, name)
+            return dump([Files(paths)], dest, component(name))
         except CaptureError:
             if all(path.exists() for path in paths):
                 raise

@@ -11,9 +11,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.recording.names import ENDINGS, component
+from engine.recording.names import ENDINGS, PCAPNG_ENDING, component
 
-KINDS = ("manifest", *(kind for kind in ENDINGS if kind != "manifest"))
+FILES = (("manifest", ENDINGS["manifest"]), ("pcap", PCAPNG_ENDING), *ENDINGS.items())
+"""Kind and ending of all that a batch may consist of, in the order in which they go."""
 
 
 def is_local(destination: str) -> bool:
@@ -50,8 +51,8 @@ def _remove_batch(folder: Path, recording: str, manifest: Path) -> None:
     root = folder / f"recording={component(recording)}"
     batch = manifest.name.removesuffix(f".{ENDINGS['manifest']}")
     place = manifest.parent.relative_to(root / "manifest")
-    for kind in KINDS:
-        path = root / kind / place / f"{batch}.{ENDINGS[kind]}"
+    for kind, ending in FILES:
+        path = root / kind / place / f"{batch}.{ending}"
         path.unlink(missing_ok=True)
         _remove_empty(path.parent, root)
 

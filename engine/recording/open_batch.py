@@ -162,6 +162,7 @@ def read_items(folder: Path, size_bytes: int) -> Iterator[tuple[int, bytes]]:
     if not size_bytes:
         return
     with (folder / "items").open("rb") as file:
+        size_bytes = min(size_bytes, os.fstat(file.fileno()).st_size)
         while file.tell() + ITEM_HEADER.size <= size_bytes:
             stream, length = ITEM_HEADER.unpack(file.read(ITEM_HEADER.size))
             if file.tell() + length > size_bytes:

@@ -85,8 +85,13 @@ class DataFolder:
         index = len(self.items.setdefault(stream, []))
         name = f"{stream:012d}.pcap-{index}"
         self.items[stream].append((time_ns, name))
-        body = {"id": name, "stream": f"{stream:012d}.pcap", "request": {"n": index}, "elapsedTime": 1.5}
-        body |= {"index": index, "startTime": rfc3339(time_ns)}
+        body = {"id": name, "stream": f"{stream:012d}.pcap", "request": {"n": index}, "elapsedTime": 1}
+        body |= {"index": index, "startTime": rfc3339(time_ns), "timestamp": time_ns // 1_000_000}
+        body |= {key: {} for key in ("src", "dst", "protocol")} | {
+            "requestSize": 0,
+            "responseSize": 0,
+            "response": None,
+        }
         self._items.append([(stream, index, time_ns, damaged or msgspec.msgpack.encode(body))], self.now_s)
 
     def end(self, stream: int) -> None:
