@@ -10,6 +10,7 @@ from engine.dissect.http_bodies import STEPS, by_length, chunk_data, chunk_end, 
 from engine.dissect.http_framing import Framing, head_end, request_framing, response_framing
 from engine.dissect.http_half import Half
 from engine.dissect.http_protocol import BLANK, REQUEST_LINE, STATUS_LINE, describe, detect, resumes
+from engine.dissect.http_refused import left_out, may_leave_out
 from engine.dissect.http_sections import HttpPayload
 from engine.dissect.http_switch import Switch, leads, may_switch, successor_of
 from engine.dissect.http_whole import whole_request, whole_response
@@ -146,6 +147,9 @@ class Http1:
         halves = self._halves or ()
         if not self._early and all(half.payload is None for half in halves):
             return self._done  # between two messages
+        for half in halves:
+            if half.step is left_out:
+                self.finish(half, half.asked_ns)
         if reason == "closed":
             for half in halves:
                 if half.step is until_close:
@@ -218,6 +222,8 @@ class Http1:
         method = self._methods.pop(0) if self._methods else b""
         asking = self._is_busy(1 - half.direction)
         half.early = asking and not self._methods and method != b""
+        if half.early and self._halves is not None and may_leave_out(asker := self._halves[1 - half.direction]):
+            asker.step = left_out
         framing = response_framing(raw, method, status)
         if self._switch is not None and self._halves is not None and not self._methods and framing[0] != "tunnel":
             self._go_on(self._switch, self._halves[1 - half.direction])

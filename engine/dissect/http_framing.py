@@ -27,9 +27,9 @@ def request_framing(head: bytes) -> Framing:
     """How long the body of a request is."""
     lowered = head.lower()
     if b"\ntransfer-encoding" in lowered:
-        coding = _field(lowered, b"\ntransfer-encoding")
-        if coding is not None:
-            return _CHUNKED if coding.endswith(b"chunked") else _BAD
+        coding = _last_coding(lowered)
+        if coding:
+            return _CHUNKED if coding == b"chunked" else _BAD
     length = _field(lowered, b"\ncontent-length") if b"\ncontent-length" in lowered else None
     return NO_BODY if length is None else _length(length)
 
@@ -42,11 +42,17 @@ def response_framing(head: bytes, method: bytes, status: bytes) -> Framing:
         return NO_BODY
     lowered = head.lower()
     if b"\ntransfer-encoding" in lowered:
-        coding = _field(lowered, b"\ntransfer-encoding")
-        if coding is not None:
-            return _CHUNKED if coding.endswith(b"chunked") else _UNTIL_CLOSE
+        coding = _last_coding(lowered)
+        if coding:
+            return _CHUNKED if coding == b"chunked" else _UNTIL_CLOSE
     length = _field(lowered, b"\ncontent-length")
     return _UNTIL_CLOSE if length is None else _length(length)
+
+
+def _last_coding(lowered: bytes) -> bytes:
+    """Of the transfer; empty where there is none, which RFC 2616 wrote as ``identity``."""
+    coding = (_field(lowered, b"\ntransfer-encoding") or b"").rpartition(b",")[2].strip()
+    return b"" if coding == b"identity" else coding
 
 
 def _field(lowered: bytes, name: bytes) -> bytes | None:
@@ -80,7 +86,8 @@ def _length(value: bytes) -> Framing:
     """RFC 9112, 6.3: several lengths must agree."""
     if value.isdigit() and len(value) < 19:
         return "length", int(value)
-    lengths = {part.strip() for part in value.split(b",")}
-    if len(lengths) != 1 or not _DIGITS.fullmatch(min(lengths)):
+    parts = [part.strip() for part in value.split(b",")]
+    if not all(map(_DIGITS.fullmatch, parts)):
         return _BAD
-    return "length", int(min(lengths))
+    lengths = set(map(int, parts))
+    return ("length", lengths.pop()) if len(lengths) == 1 else _BAD

@@ -29,6 +29,8 @@ class Half:
         "_last_ns",
         "_tail",
         "after_gap",
+        "asked_ns",
+        "behind_ns",
         "direction",
         "early",
         "idle",
@@ -56,6 +58,10 @@ class Half:
         self.early = False
         """The response that is arriving answers the request that is arriving."""
         self.after_gap = False
+        self.asked_ns = 0
+        """Of a request that was answered before its body: when its head ended."""
+        self.behind_ns = 0
+        """When what is behind that head began; 0: it has not."""
         self._chunk: Chunk | None = None
         self._base = 0
         """Held bytes in front of the chunk's own."""
@@ -88,6 +94,11 @@ class Half:
         self.idle = (
             self.payload is None and self.step is first_step and not (self._held or self.start_ns or self.after_gap)
         )
+
+    @property
+    def holds_nothing(self) -> bool:
+        """All bytes that came so far were taken."""
+        return not self._held
 
     def hold(self, rest: bytes, pos: int) -> None:
         """``rest``, which lies at ``pos``, is the beginning of something."""
@@ -124,7 +135,10 @@ class Half:
 
     def _with_held(self, data: bytes, limit_bytes: int) -> bytes:
         seen = self._tail + data
-        ends = head_end(seen, 0) >= 0 if self.payload is None else b"\n" in data
+        if self.payload is None:
+            ends = head_end(seen, 0) >= 0
+        else:
+            ends = b"\n" in data or not self.payload.body_bytes  # or more of what may be the next request
         if ends or self._held_bytes + len(data) > limit_bytes:
             joined = b"".join([*self._held, data])
             self._held, self._held_bytes = [], 0

@@ -110,6 +110,8 @@ def _request(payload: HttpPayload, fields: Head) -> dict[str, Any]:
     method, _, rest = line.partition(" ")
     target, _, version = rest.rpartition(" ")
     path, _, query = target.partition("?")
+    if path[:1] not in ("/", "*") and "://" in path:  # to a proxy (RFC 9112, 3.2.2)
+        path = _path_behind_host(path)
     mime_type = headers.get(names.content_type, "")
     section = {
         "method": method,
@@ -133,6 +135,12 @@ def _request(payload: HttpPayload, fields: Head) -> dict[str, Any]:
         if operations:
             section["graphql"] = [operation.section() for operation in operations]
     return section
+
+
+def _path_behind_host(target: str) -> str:
+    """Of a target in absolute form; an empty path is the root."""
+    _, _, path = target.partition("://")[2].partition("/")
+    return f"/{path}"
 
 
 def _response(payload: HttpPayload, fields: Head) -> dict[str, Any]:

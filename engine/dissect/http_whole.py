@@ -62,7 +62,7 @@ def whole_response(data: bytes, method: bytes, max_head_bytes: int, limit_bytes:
     if method == b"HEAD" or data[9:12] in (b"204", b"304"):
         return payload if end == len(data) else None
     if names.transfer_encoding in headers:
-        chunked = headers[names.transfer_encoding].lower().endswith("chunked")
+        chunked = headers[names.transfer_encoding].lower() == "chunked"
         return payload if chunked and _keep_chunks(payload, data, end) else None
     length = headers.get(names.content_length, "")
     plain = length.isdecimal() and len(length) < 19

@@ -73,6 +73,18 @@ TALKS: dict[str, list[Said]] = {
         (CLIENT, GET),
         (SERVER, OK),
     ],
+    "refused_before_its_body": [
+        (CLIENT, b"POST /a HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"),
+        (SERVER, OK.replace(b"200 OK", b"417 Expectation Failed")),
+        (CLIENT, b"POST /b HTTP/1.1\r\nContent-Length: 5\r\n\r\n12345"),
+        (SERVER, OK),
+    ],
+    "refused_and_sent_all_the_same": [
+        (CLIENT, b"POST /a HTTP/1.1\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        (SERVER, OK.replace(b"200 OK", b"413 Too Large")),
+        (CLIENT, b"7;why=\"P\"\r\nPOST /b\r\n0\r\n\r\n" + GET),
+        (SERVER, OK),
+    ],
     "server_first": [(SERVER, GET), (CLIENT, OK)],
 }
 
@@ -112,6 +124,8 @@ def test_messages_do_not_depend_on_where_the_data_is_cut(name: str, seed: int) -
         ("bare_line_feeds", ["GET", 200]),
         ("early_answer", ["POST", 413]),
         ("refused_upgrade", ["GET", "GET", "GET", 426, 200, 200, "GET", 200]),
+        ("refused_before_its_body", ["POST", 417, "POST", 200]),
+        ("refused_and_sent_all_the_same", ["POST", 413, "GET", 200]),
         ("server_first", ["GET", 200]),
     ],
 )
@@ -215,10 +229,64 @@ def test_a_request_whose_length_makes_no_sense_is_still_told() -> None:
     assert problem.msg == "request: bad_length"
 
 
-def test_equal_lengths_are_one_length() -> None:
-    parts = sections([(CLIENT, b"POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc" + GET)])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"Content-Length: 3\r\nContent-Length: 3",
+        b"Content-Length: 3, 03 ,3",
+        b"Transfer-Encoding: identity\r\nContent-Length: 3",
+    ],
+)
+def test_lengths_that_agree_are_one_length(fields: bytes) -> None:
+    parts = sections([(CLIENT, b"POST / HTTP/1.1\r\n%b\r\n\r\nabc" % fields + GET)])
     assert [part["method"] for part in parts] == ["POST", "GET"]
     assert parts[0]["postData"]["text"] == "abc"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"Content-Length: 3, 4",
+        b"Content-Length: 3,",
+        b"Content-Length: +3",
+        b"Content-Length: 0x3",
+        b"Transfer-Encoding: xchunked\r\nContent-Length: 3",
+        b"Transfer-Encoding: chunked, gzip",
+    ],
+)
+def test_what_is_no_framing_is_not_guessed(fields: bytes) -> None:
+    (request,) = messages(chunks_of([(CLIENT, b"POST / HTTP/1.1\r\n%b\r\n\r\nabc" % fields + GET)]))
+    assert request.payload.problem() == ("dissection", "request: bad_length")
+
+
+def test_chunks_outrank_a_length() -> None:
+    both = b"POST / HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    parts = sections([(CLIENT, both + GET)])
+    assert [part["bodySize"] for part in parts] == [3, 0]
+
+
+@pytest.mark.parametrize("reason", ["closed", "reset"])
+def test_a_body_that_was_refused_before_it_was_sent_is_not_missed(reason: str) -> None:
+    asked, refused = messages(chunks_of(TALKS["refused_before_its_body"][:2]), reason)
+    assert asked.payload.section()["bodySize"] == 0
+    assert (asked.payload.problem(), refused.payload.problem()) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "segments"),
+    [
+        ("http://shop.test:8080/p/a?x=1", "/p/a", ["p", "a"]),
+        ("HTTPS://shop.test", "/", [""]),
+        ("http://shop.test?x=1", "/", [""]),
+        ("/go?to=http://x/y", "/go", ["go"]),
+        ("/http://x/y", "/http://x/y", ["http:", "", "x", "y"]),
+        ("*", "*", []),
+        ("shop.test:443", "shop.test:443", []),
+    ],
+)
+def test_the_path_of_a_target_in_any_form(target: str, path: str, segments: list[str]) -> None:
+    (request,) = sections([(CLIENT, f"OPTIONS {target} HTTP/1.1\r\n\r\n".encode())])
+    assert (request["url"], request["path"], request["pathSegments"]) == (target, path, segments)
 
 
 def with_gap(talk: list[Said], turn: int, start: int, count: int) -> list[Chunk]:
