@@ -115,6 +115,11 @@ bench-live: $(STAMP) ## live capture on a veth pair, rate by rate; as root, with
 	@$(BIN)/python -m benchmarks.live
 	@$(BIN)/python -m benchmarks.live_script
 
+.PHONY: bench-rpc
+bench-rpc: $(STAMP) ## helper calls of scripts, alone and beside a capture; the latter as root, with tcpreplay
+	@$(BIN)/python -m benchmarks.rpc
+	@$(BIN)/python -m benchmarks.rpc_live
+
 .PHONY: bench-peers
 bench-peers: ## install the peers (Debian; suricata may come from the backports suite of the machine's own mirror)
 	@entry=$$($(PYTHON) -m benchmarks.backports) && if [ -n "$$entry" ]; then \

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def session(path: Path, rate: int, seconds: int) -> dict[str, float]:
     pair()
     limit = str(rate * seconds)
     replay = ["tcpreplay", "-i", "left", "--pps", str(rate), "--loop", "0", "--unique-ip", "--limit", limit, "-K", "-q"]
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder, instance(Path(folder)) as data:
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder, instance(Path(folder), {"look.py": SCRIPT}) as data:
         os.sched_setaffinity(status(data)["processes"]["worker"]["pid"], {RECEIVER})
         done = subprocess.run(
             ["taskset", "-c", str(SENDER), *replay, str(path)],
@@ -93,21 +93,24 @@ def session(path: Path, rate: int, seconds: int) -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def instance(folder: Path) -> Iterator[Path]:
-    """`remora run` on the receiving end; its data folder, once the script is loaded."""
+def instance(folder: Path, scripts: Mapping[str, str], *settings: str) -> Iterator[Path]:
+    """`remora run` on the receiving end; its data folder, once the scripts are loaded."""
     folder.chmod(0o755)
-    scripts, data = folder / "scripts", folder / "data"
-    scripts.mkdir(mode=0o755)
-    (scripts / "look.py").write_text(SCRIPT)
+    texts, data = folder / "scripts", folder / "data"
+    texts.mkdir(mode=0o755)
+    for name, text in scripts.items():
+        (texts / name).write_text(text)
     command = [sys.executable, "-P", "-m", "engine.cli.app", "run", "--interface", "right"]
-    command += ["--scripts", str(scripts), "--data", str(data), "--set", f"tap.storageLimit={STORAGE}"]
+    command += ["--scripts", str(texts), "--data", str(data)]
+    for setting in (f"tap.storageLimit={STORAGE}", *settings):
+        command += ["--set", setting]
     with (folder / "said").open("wb+") as said:
         process = subprocess.Popen(command, stderr=said, stdout=said, env={**os.environ, "PYTHONPATH": os.getcwd()})
         try:
             give_up_s = time.monotonic() + PATIENCE_S
-            while b"loaded" not in (folder / "said").read_bytes():
+            while (folder / "said").read_bytes().count(b" loaded: ") < len(scripts):
                 if process.poll() is not None or time.monotonic() > give_up_s:
-                    raise SystemExit(f"remora run did not load its script: {(folder / 'said').read_text()}")
+                    raise SystemExit(f"remora run did not load its scripts: {(folder / 'said').read_text()}")
                 time.sleep(0.1)
             yield data
         finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+from array import array
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
@@ -21,6 +22,17 @@ MAX_MESSAGE_BYTES = 64 * 1024
 MAX_DESCRIPTORS = 32
 
 In = TypeVar("In")
+
+
+_ANCILLARY_BYTES = socket.CMSG_LEN(MAX_DESCRIPTORS * array("i").itemsize)
+
+
+def _descriptors(beside: list[tuple[int, int, bytes]]) -> list[int]:
+    found = array("i")
+    for level, kind, data in beside:
+        assert (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS), "nothing else is asked of the kernel"
+        found.frombytes(data[: len(data) - len(data) % found.itemsize])
+    return list(found)
 
 
 def message_pair() -> tuple[socket.socket, socket.socket]:
@@ -66,9 +78,11 @@ class Endpoint(Generic[In]):
             ProtocolViolation: oversize, not msgpack, an unknown type or field.
         """
         try:
-            data, descriptors, flags, _ = socket.recv_fds(self._socket, MAX_MESSAGE_BYTES + 1, MAX_DESCRIPTORS)
+            # Not ``socket.recv_fds``: it takes 1.5 us more, also where no descriptor comes.
+            data, beside, flags, _ = self._socket.recvmsg(MAX_MESSAGE_BYTES + 1, _ANCILLARY_BYTES)
         except ConnectionResetError:
             return None
+        descriptors = _descriptors(beside) if beside else []
         if not data:
             return None
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import live
+from benchmarks import live, rpc_live
 
 SUMMARY = """\
 Actual: 200000 packets (58272304 bytes) sent in 4.00 seconds
@@ -40,3 +40,20 @@ def test_all_that_is_sent_is_captured_or_counted_by_the_kernel(
     assert row["sent"] == 2000
     assert row["captured"] + row["lost_by_kernel"] == row["sent"]
     assert row["stored"] == row["captured"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0 or not all(map(shutil.which, live.NEEDED)), reason="needs root and tcpreplay")
+def test_helper_calls_are_timed_beside_a_capture_that_runs(tmp_path: Path) -> None:
+    words = ["500", "--seconds", "5", "--folder", str(tmp_path)]
+    answer = subprocess.run(
+        [sys.executable, "-m", "benchmarks.rpc_live", *words], check=True, capture_output=True, text=True
+    )
+    names, _, values = ([cell.strip() for cell in line.strip("|").split("|")] for line in answer.stdout.splitlines())
+    assert tuple(names) == rpc_live.COLUMNS
+    asked, captured, lost, items, calls, middle, high, *_ = map(float, values)
+    assert (asked, lost) == (500, 0)
+    assert captured >= 500
+    assert items > 0
+    assert calls >= rpc_live.CALLS
+    assert 0 < middle <= high
