@@ -15,6 +15,12 @@ from engine.scripting.options import ScriptOptions
 from engine.scripting.watch import FolderWatch, read_scripts
 
 DEBOUNCE_S = 0.2
+MAX_WAIT_S = 5.0
+"""For a folder in which something changes all the time: what else changed there is not kept waiting for ever."""
+LOOK_S = 1.0
+"""How often the paths are asked whether they still name the folders that are watched."""
+RETRY_S = 10.0
+"""The same after one of them could not be watched, which is told each time."""
 
 
 class ScriptFolders:
@@ -22,8 +28,10 @@ class ScriptFolders:
 
     def __init__(self, options: ScriptOptions, scripts: ScriptSet, selector: selectors.BaseSelector) -> None:
         self._options, self._scripts, self._selector = options, scripts, selector
-        self._watches: list[FolderWatch] = []
+        self._watches: dict[Path, FolderWatch] = {}
+        self._changed_s: float | None = None
         self._reload_s: float | None = None
+        self._look_s = 0.0
 
     def load(self) -> None:
         """Read them, and watch them from now on.
@@ -35,26 +43,46 @@ class ScriptFolders:
         texts, unread = read_folders(folders)
         if not self._watches and self._options.watch:
             for folder in folders:
-                watch = FolderWatch(folder)
-                self._watches.append(watch)
-                self._selector.register(watch, selectors.EVENT_READ, partial(self._changed, watch))
+                self._watch(folder)
         if folders:
             chosen = {name: text for name, text in texts.items() if is_active(name, text, self._options.active)}
             self._scripts.set_texts(chosen, clock.monotonic_s(), unread)
 
-    def _changed(self, watch: FolderWatch) -> None:
+    def _watch(self, folder: Path) -> None:
+        watch = FolderWatch(folder)
+        if folder in self._watches:
+            self._selector.unregister(self._watches[folder])
+            self._watches[folder].close()
+        self._watches[folder] = watch
+        self._selector.register(watch, selectors.EVENT_READ, partial(self._on_change, watch))
+
+    def _on_change(self, watch: FolderWatch) -> None:
         watch.take()
-        self._reload_s = clock.monotonic_s() + DEBOUNCE_S
+        self._expect_reload(clock.monotonic_s())
+
+    def _expect_reload(self, now_s: float) -> None:
+        self._changed_s = self._changed_s or now_s
+        self._reload_s = min(now_s + DEBOUNCE_S, self._changed_s + MAX_WAIT_S)
 
     def take_due(self, now_s: float) -> None:
         """Read them again if one changed and all have been quiet since; raises as ``load``."""
+        if now_s >= self._look_s:
+            self._look_s = now_s + RETRY_S
+            self._follow(now_s)
+            self._look_s = now_s + LOOK_S
         if self._reload_s is not None and self._reload_s <= now_s:
-            self._reload_s = None
+            self._changed_s = self._reload_s = None
             self.load()
+
+    def _follow(self, now_s: float) -> None:
+        """Watch what a path names now, where that is another folder: it was replaced, or a link leads elsewhere."""
+        for folder in [folder for folder, watch in self._watches.items() if watch.is_elsewhere()]:
+            self._watch(folder)
+            self._expect_reload(now_s)
 
     def close(self) -> None:
         """Watch them no more."""
-        for watch in self._watches:
+        for watch in self._watches.values():
             watch.close()
 
 

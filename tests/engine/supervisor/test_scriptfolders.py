@@ -151,3 +151,34 @@ def test_an_editor_that_replaces_the_file_is_a_change_like_any_other(watched: Wa
     while watched.loaded.sets[-1]["a.py"] != b"x = 2\n":
         assert clock.monotonic_s() < deadline_s
         watched.turn()
+
+
+@pytest.mark.slow
+def test_a_folder_that_is_put_in_the_place_of_another_is_watched_from_then_on(tmp_path: Path) -> None:
+    for release in ("one", "two"):
+        (tmp_path / release).mkdir()
+        (tmp_path / release / f"{release}.py").write_text("x = 1\n")
+    current = tmp_path / "current"
+    current.symlink_to("one")
+    watched = Watched(current)
+    watched.until({"one.py"})
+    (tmp_path / "next").symlink_to("two")
+    (tmp_path / "next").replace(current)
+    watched.until({"two.py"})
+    (tmp_path / "two" / "more.py").write_text("x = 1\n")
+    watched.until({"two.py", "more.py"})
+    current.unlink()
+    (tmp_path / "two").rename(current)
+    watched.until({"two.py", "more.py"})
+    watched.folders.close()
+    watched.selector.close()
+
+
+@pytest.mark.slow
+def test_a_folder_in_which_something_changes_all_the_time_is_read_all_the_same(watched: Watched) -> None:
+    (watched.folder / "a.py").write_text("x = 1\n")
+    deadline_s = clock.monotonic_s() + 20
+    while set(watched.loaded.sets[-1]) != {"a.py"}:
+        assert clock.monotonic_s() < deadline_s
+        (watched.folder / "log.txt").write_text("one more line\n")
+        watched.turn()
