@@ -119,11 +119,24 @@ class Query:
         Raises:
             CaptureError, StorageError: a source cannot be read to its end.
         """
-        self.ask_recordings(wanted)
-        items = itertools.chain(self.recorded(wanted), self.items(wanted))
-        for item in itertools.islice(items, None if wanted is None else wanted.limit):
+        for item in self.matching(wanted):
             shown = item if wanted is None else wanted.apply(item, self.recordings_of(item))[1]
             yield item.whole() if isinstance(item, LazyItem) and shown is item else shown
+
+    def matching(self, wanted: Filter | None) -> Iterator[Item]:
+        """Items that the filter matches, recorded ones first, as many as its ``limit()`` says; with all they hold.
+
+        Raises:
+            CaptureError, StorageError: a source cannot be read to its end.
+        """
+        self.ask_recordings(wanted)
+        items = itertools.chain(self.recorded(wanted), self.items(wanted))
+        return itertools.islice(items, None if wanted is None else wanted.limit)
+
+    @property
+    def recordings(self) -> int:
+        """How many recordings are read, each counted in each source that has it: one item may be in several."""
+        return sum(len({batch.manifest.recording for batch in archive.batches}) for archive in self._opened.archives)
 
     def ask_recordings(self, wanted: Filter | None) -> None:
         """Let the filter ask about recordings, where packets are those of a data folder.

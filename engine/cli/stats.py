@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from engine.archive.seen import Seen
 from engine.cli import arguments, terminal
 from engine.cli.offline import compiled
 from engine.cli.tables import Table
@@ -60,9 +61,12 @@ def stats(
         parse_duration_s("--last", last) if last else None,
         span=arguments.span_of(since, until),
     )
-    tally = Tally()
-    for item in found.items(compiled(text, configuration.settings.filters, found.now_ms) if text else None):
-        tally.add(item)
+    tally, seen = Tally(), Seen() if found.recordings > 1 else None
+    for item in found.matching(compiled(text, configuration.settings.filters, found.now_ms) if text else None):
+        if seen is None or seen.is_new(item):
+            tally.add(item)
+    if seen is not None and seen.full:
+        terminal.warn("more items than can be told apart: some that are in several recordings are counted for each")
     for table in by or TABLES:
         rows = tally.rows(table)
         _print_json(table, rows) if as_json else _print_table(table, rows, top or len(rows))

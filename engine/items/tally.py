@@ -1,7 +1,7 @@
 """Counts and latencies of items: by protocol, by status, by endpoint. Pure; bounded, whatever the traffic says.
 
-Latencies are counted by milliseconds, so that percentiles are exact and a million items take no more memory than a
-thousand.
+Latencies are counted by milliseconds up to 127, and above in steps of less than 1.6 %, of which the middle stands for
+all: percentiles are exact there and within 0.8 % here, and no line has more than 1,728 counts, whatever its items say.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ MAX_ROWS = 10_000
 """Of each table; what comes after counts as ``OTHERS``."""
 OTHERS = "(others)"
 MAX_TEXT = 120
+_EXACT_BITS = 7
+"""Of a latency, the leading ones that are kept."""
+MAX_LATENCY_MS = (1 << 32) - 1
+"""Fifty days; what took longer counts as this, though the longest is told as it is."""
 _NOTHING: Mapping[str, Any] = {}
 
 Item = Mapping[str, Any]
@@ -36,14 +40,29 @@ class Row(NamedTuple):
 class _Sums:
     """What is known of one line."""
 
-    __slots__ = ("errors", "items", "latencies", "request_bytes", "response_bytes")
+    __slots__ = ("errors", "items", "latencies", "longest_ms", "request_bytes", "response_bytes")
 
     def __init__(self) -> None:
-        self.items = self.errors = self.request_bytes = self.response_bytes = 0
+        self.items = self.errors = self.request_bytes = self.response_bytes = self.longest_ms = 0
         self.latencies: Counter[int] = Counter()
 
+    def took(self, latency_ms: int) -> None:
+        self.latencies[rounded(latency_ms)] += 1
+        self.longest_ms = max(self.longest_ms, latency_ms)
+
     def row(self, key: tuple[str, ...]) -> Row:
-        return Row(key, self.items, self.errors, self.request_bytes, self.response_bytes, percentiles(self.latencies))
+        found = percentiles(self.latencies)
+        if found is not None:
+            p50, p90, p99 = (min(value, self.longest_ms) for value in found[:3])
+            found = p50, p90, p99, self.longest_ms
+        return Row(key, self.items, self.errors, self.request_bytes, self.response_bytes, found)
+
+
+def rounded(latency_ms: int) -> int:
+    """The latency that stands for this one and its neighbours; itself where it is small."""
+    value = min(max(latency_ms, 0), MAX_LATENCY_MS)
+    dropped = max(value.bit_length() - _EXACT_BITS, 0)
+    return value if not dropped else (value >> dropped << dropped) + (1 << dropped >> 1)
 
 
 def percentiles(counted: Mapping[int, int]) -> tuple[int, int, int, int] | None:
@@ -89,7 +108,7 @@ class Tally:
         sums.request_bytes += _number(item["requestSize"])
         sums.response_bytes += _number(item["responseSize"])
         if answered and isinstance(item["elapsedTime"], int):
-            sums.latencies[item["elapsedTime"]] += 1
+            sums.took(item["elapsedTime"])
 
     def rows(self, table: str) -> list[Row]:
         """``protocol``, ``status`` or ``endpoint``: the most frequent first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tarfile
 from collections import Counter
 from pathlib import Path
@@ -108,6 +109,35 @@ def test_stats_count_what_query_prints(tree: Path) -> None:
     table = remora("stats", str(SHOP), "--by", "endpoint", "--top", "3", "--kfl", "http").stdout
     assert len(table.splitlines()) == 6, table
     assert "more; --top 0 shows all" in table
+
+
+def counted(*arguments: str) -> dict[str, int]:
+    """Items by protocol, as `remora stats` says it."""
+    found = remora("stats", *arguments, "--by", "protocol", "--json")
+    assert found.returncode == 0, found.stderr
+    return {row["protocol"]: row["items"] for row in map(json.loads, found.stdout.splitlines())}
+
+
+def test_an_item_that_is_in_several_recordings_counts_once(tree: Path, tmp_path: Path) -> None:
+    shutil.copytree(tree / "recording=web", tmp_path / "recording=web")
+    web, names = str(tree / "recording=web"), str(tree / "recording=names")
+    once = counted(web, names)
+    assert once["HTTP"] > 1000
+    assert once["DNS"] > 100
+    assert counted(web, names, str(tmp_path), web) == once
+
+
+def test_stats_of_a_data_folder_know_its_recordings(tmp_path: Path) -> None:
+    script = 'def onItemCaptured(data):\n    pcap.record(data.stream, "all")\n'
+    instance = Instance(tmp_path, str(SHOP), scripts={"r.py": script})
+    assert instance.wait() == 0, instance.output()
+    instance.close()
+    shutil.rmtree(instance.data / "segments")  # as after a while
+    (instance.data / "segments").mkdir()
+    asked = ("--data", str(instance.data), "--kfl")
+    assert counted(*asked, 'record("all") and http').keys() == {"HTTP"}
+    assert counted(*asked, 'record("all") and http and limit(7)') == {"HTTP": 7}
+    assert counted(*asked, 'record("none")') == {}
 
 
 def test_a_span_that_is_none_is_said() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.items import tally as module
-from engine.items.tally import OTHERS, Tally, percentiles
+from engine.items.tally import OTHERS, Tally, percentiles, rounded
 
 
 def item(name: str = "http", **fields: Any) -> dict[str, Any]:
@@ -29,6 +29,30 @@ def test_percentiles_are_those_of_the_sorted_values(seed: int) -> None:
     values = sorted(chance.randrange(1000) for _ in range(chance.randrange(1, 300)))
     nearest = [values[-(-len(values) * share // 100) - 1] for share in (50, 90, 99, 100)]
     assert percentiles(Counter(values)) == tuple(nearest)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_percentiles_are_within_0_8_percent_and_the_longest_is_exact(seed: int) -> None:
+    chance = random.Random(seed)
+    values = sorted(int(chance.lognormvariate(4, 4)) for _ in range(chance.randrange(1, 2000)))
+    tally = Tally()
+    for value in values:
+        tally.add(item(request={"a": 1}, response={"a": 1}, elapsedTime=value))
+    found = tally.rows("protocol")[0].latency_ms
+    assert found is not None
+    for share, got in zip((50, 90, 99), found, strict=False):
+        exact = values[-(-len(values) * share // 100) - 1]
+        assert got == exact if exact < 128 else abs(got - exact) <= 0.008 * exact
+    assert found[3] == values[-1]
+    assert list(found) == sorted(found)
+
+
+def test_a_line_holds_a_bounded_number_of_counts_whatever_it_is_told() -> None:
+    chance = random.Random(1)
+    values = {chance.getrandbits(chance.randrange(1, 70)) for _ in range(200_000)}
+    assert 1500 < len({rounded(value) for value in values}) <= 1728
+    assert rounded(-5) == 0
+    assert len({rounded(value) for value in range(128)}) == 128
 
 
 def test_of_nothing_there_are_none() -> None:
