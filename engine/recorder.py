@@ -335,7 +335,9 @@ def profile_of(service: Service, options: RecordingOptions, recording: str) -> P
     if recording not in service.jobs:
         return profile
     job = service.jobs.job(recording)
-    return Profile(job.kfl, job.dialect if job.kfl else "", options.format, options.with_secrets, job.destination)
+    usual = options.with_secrets and job.format != "pcap"  # a pcap holds no keys
+    with_secrets = usual if job.with_secrets is None else job.with_secrets
+    return Profile(job.kfl, job.dialect if job.kfl else "", job.format or options.format, with_secrets, job.destination)
 
 
 def open_service(child: Child) -> Service:

@@ -466,6 +466,7 @@ class _Recordings:
         redact: Sequence[str] = (),
         packets: bool | None = None,
         fromStart: bool = False,
+        format: str = "",
     ) -> None:
         """Record what a filter matches, by a schedule; nothing where this job is there already. Numbers are minutes."""
     def stop(self, name: str) -> None:

@@ -40,6 +40,13 @@ name_argument = click.argument("name")
 @click.option("--destination", default="", metavar="PLACE", help="gs://bucket/prefix or a folder; default: as all.")
 @click.option("--redact", multiple=True, metavar="PATH", help="Hide this in items; may be repeated.")
 @click.option("--packets/--items-only", default=None, help="Record packets.  [default: yes, unless it redacts]")
+@click.option("--format", default="", metavar="pcap|pcapng", help="Of its packets; default: recording.format.")
+@click.option(
+    "--with-secrets/--without-secrets",
+    "withSecrets",
+    default=None,
+    help="Put the TLS keys of its sessions into its pcapng; default: recording.withSecrets.",
+)
 @click.option("--from-start", is_flag=True, help="Keep streams from their first stored packet, not from the match.")
 @arguments.data
 @arguments.config_file
@@ -54,10 +61,9 @@ def create(name: str, data: Path, config_file: Path | None, sets: tuple[str, ...
     \b
     Example: remora recordings create nightly --start 02:30 --iterations 0 --duration 2h --expiration 7d
     """
-    job = {"name": name, **given, "fromStart": "true" if given.pop("from_start") else ""}
-    job.pop("from_start", None)
-    if job["packets"] is not None:
-        job["packets"] = "true" if job["packets"] else "false"
+    job = {"name": name, "fromStart": "true" if given.pop("from_start") else "", **given}
+    for flag in ("packets", "withSecrets"):
+        job[flag] = {True: "true", False: "false", None: ""}[job[flag]]
     if job["destination"] and "://" not in job["destination"]:
         job["destination"] = str(Path(job["destination"]).absolute())
     job["redact"] = list(job["redact"])
@@ -256,7 +262,7 @@ def _shown(row: Mapping[str, Any]) -> list[tuple[str, str]]:
         lines += [
             ("when", _when(row)),
             ("destination", row["destination"]),
-            ("writes", "packets and items" if row["packets"] else "items only"),
+            ("writes", _writes(row)),
             ("redacts", ", ".join(row["redact"]) or "what redact() in its filter names, if anything"),
             ("streams", "from their start" if row["fromStart"] else "from the first match"),
             ("expiration", format_duration(row["expiration_s"]) if row["expiration_s"] else "never"),
@@ -270,6 +276,15 @@ def _shown(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     for gap in row.get("gaps", []) if isinstance(row.get("gaps"), list) else []:
         lines.append(("missing", f"{_clock(gap['from'])} to {_clock(gap['until'])} ({gap['why']})"))
     return lines
+
+
+def _writes(row: Mapping[str, Any]) -> str:
+    """``packets (pcapng, with TLS keys) and items``; what is left to the configuration is not said."""
+    if not row["packets"]:
+        return "items only"
+    keys = {True: "with TLS keys", False: "without TLS keys", None: ""}[row.get("withSecrets")]
+    form = ", ".join(part for part in (row.get("format", ""), keys) if part)
+    return f"packets ({form}) and items" if form else "packets and items"
 
 
 def _clock(timestamp_ns: int) -> str:

@@ -17,8 +17,8 @@ from engine.recording.job import Job, checked_name, read_job
 from engine.recording.plan import NEVER_NS, next_run, over, run_at
 from engine.recording.published import Reading
 
-FORBIDDEN = ("destination", "name", "kfl")
-"""Properties that a script does not set by name: where recordings go is the operator's."""
+FORBIDDEN = ("destination", "withSecrets", "name", "kfl")
+"""Properties that a script does not set by name: where recordings go, and whether keys go along, is the operator's."""
 
 
 class Wishes(Protocol):
@@ -50,7 +50,7 @@ class Recordings:
         """Make a job, or leave it as it is where it is this one; another one of this script is replaced."""
         for key in properties:
             if key in FORBIDDEN:
-                raise CallRefused("recordings.create", f"expected no {key!r}: where recordings go is configuration")
+                raise CallRefused("recordings.create", f"expected no {key!r}: that is configuration")
         given = {"name": name, "kfl": kfl, **{key: value for key, value in properties.items() if value is not None}}
         now_ns = self._wall_ns()
         job, _ = self._read(given, now_ns)

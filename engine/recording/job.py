@@ -6,7 +6,7 @@ import datetime
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import msgspec
 
@@ -22,7 +22,7 @@ NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}", re.ASCII)
 NAME_WORDS = "1 to 64 letters, digits, '.', '_' and '-', the first of them no '.'"
 PROPERTIES = (
     "name", "kfl", "dialect", "start", "iterations", "duration", "expiration", "destination", "redact", "packets",
-    "fromStart",
+    "fromStart", "format", "withSecrets",
 )  # fmt: skip
 """What a job consists of, as configuration, scripts and the command line name it."""
 MAX_KFL_CHARACTERS = 8192
@@ -52,6 +52,10 @@ class Job(msgspec.Struct, frozen=True):
     """False: its batches hold items alone."""
     from_start: bool = False
     """Streams are kept from their first packet that is still there, not from the first that matched."""
+    format: Literal["", "pcap", "pcapng"] = ""
+    """Of its packets; empty: as ``recording.format`` says when a batch is sealed."""
+    with_secrets: bool | None = None
+    """Its packets come with the keys of their TLS sessions; None: as ``recording.withSecrets`` says."""
     by: str = ""
     """Who made it: ``command``, ``configuration``, ``script NAME``."""
     created_ns: int = 0
@@ -118,7 +122,8 @@ def read_job(
         used = dict(compiled.macros)
     redact = _paths(f"{where}redact", values.get("redact"))
     redacts = bool(redact or compiled.redactions)
-    packets = _flag(f"{where}packets", values.get("packets"), not redacts)
+    packets = _flag(f"{where}packets", values.get("packets"), default=not redacts)
+    form, with_secrets = _form(values, where)
     job = Job(
         name,
         _plan(values, now_ns, where),
@@ -129,7 +134,9 @@ def read_job(
         check_destination(f"{where}destination", _text(values, "destination")),
         redact,
         packets,
-        _flag(f"{where}fromStart", values.get("fromStart"), False),
+        _flag(f"{where}fromStart", values.get("fromStart"), default=False),
+        form,
+        with_secrets,
         by,
         now_ns,
         values,
@@ -177,7 +184,18 @@ def _paths(where: str, value: object) -> list[str]:
     return paths
 
 
-def _flag(where: str, value: object, default: bool) -> bool:
+def _form(values: Mapping[str, Any], where: str) -> tuple[Literal["", "pcap", "pcapng"], bool | None]:
+    """``format`` and ``withSecrets``, each of which may be left to the configuration."""
+    form, secrets = _text(values, "format"), values.get("withSecrets")
+    if form not in ("", "pcap", "pcapng"):
+        raise ConfigError(f"{where}format", "pcap or pcapng", form)
+    wanted = None if secrets is None or secrets == "" else _flag(f"{where}withSecrets", secrets, default=False)
+    if wanted and form == "pcap":
+        raise ConfigError(f"{where}format", "pcapng beside withSecrets, pcap holds no keys", form)
+    return cast(Literal["", "pcap", "pcapng"], form), wanted
+
+
+def _flag(where: str, value: object, *, default: bool) -> bool:
     if value is None or value == "":
         return default
     if str(value).lower() not in ("true", "false", "yes", "no", "1", "0"):
@@ -253,6 +271,8 @@ def _notes(job: Job, compiled: kfl.Filter, redacts: bool) -> list[str]:
         notes.append("items only: packets cannot be redacted; packets=true records them as they are")
     elif redacts:
         notes.append("its packets hold what redact() hides: packets cannot be redacted, its items are")
+    if job.with_secrets and not job.packets:
+        notes.append("withSecrets says nothing about items, and it records no packets")
     if compiled.protocols is not None and not compiled.protocols:
         notes.append("its filter can match nothing")
     if job.destination.startswith("gs://") and job.expiration_ns:

@@ -252,6 +252,8 @@ class Service:
             "redact": job.redact,
             "packets": job.packets,
             "fromStart": job.from_start,
+            "format": job.format,
+            "withSecrets": job.with_secrets,
             "by": job.by,
             "created": clock.rfc3339(job.created_ns),
             "run": run.number if run is not None else None,

@@ -103,6 +103,27 @@ def test_an_instance_dissects_it_and_records_the_secrets_of_these_sessions_alone
     assert not any(secret in told for secret in secrets())
 
 
+def test_each_job_says_for_itself_whether_keys_and_names_go_along(tmp_path: Path) -> None:
+    """``first`` is what the configuration says; the others are their own."""
+    jobs = "{name: first}, {name: keys, withSecrets: true}, {name: names, format: pcapng}, {name: plain, format: pcap}"
+    sets = (f"tls.keyLog={KEYS}", f"recordings=[{jobs}]")
+    instance = Instance(tmp_path, str(TRACE), scripts={}, sets=sets)
+    try:
+        assert instance.wait() == 0, instance.output()
+        shown = remora("recordings", "show", "keys", "--data", str(instance.data)).stdout
+    finally:
+        instance.close()
+    assert "packets (with TLS keys) and items" in shown
+    endings, with_keys = {}, []
+    for name in ("first", "keys", "names", "plain"):
+        (packed,) = Recording(tmp_path / "data/recordings", name)._files("pcap")
+        endings[name] = packed.name.partition(".")[2]
+        content = gzip.decompress(packed.read_bytes()).decode("latin-1")
+        with_keys += [name for line in lines() if not line.startswith("EXPORTER") and line.split()[2] in content]
+    assert endings == {"first": "pcap.gz", "keys": "pcapng.gz", "names": "pcapng.gz", "plain": "pcap.gz"}
+    assert set(with_keys) == {"keys"}
+
+
 @NEEDED[0]
 @NEEDED[1]
 def test_live_traffic_is_decrypted_while_clients_write_their_key_log(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ class Recordings(Remote):
         redact: Sequence[str] = (),
         packets: bool | None = None,
         fromStart: bool = False,
+        format: str = "",
     ) -> Any:
         """Record what a filter matches, by a schedule; nothing, where this job is there already.
 
@@ -37,6 +38,7 @@ class Recordings(Remote):
             "redact": list(redact),
             "packets": packets,
             "fromStart": fromStart,
+            "format": format or None,
         }
         return self._calls.call("recordings.create", name, kfl, properties)
 

@@ -101,6 +101,8 @@ def test_a_job_that_is_over_begins_again(place: Place) -> None:
         ("r", "htp", {}, KflError),
         ("r", "http", {"duration": "long"}, ConfigError),
         ("r", "http", {"destination": "gs://elsewhere"}, CallRefused),
+        ("r", "http", {"withSecrets": True}, CallRefused),
+        ("r", "http", {"format": "text"}, ConfigError),
         ("r", "http", {"name": "other"}, CallRefused),
         ("mine", "http", {}, CallRefused),
     ],

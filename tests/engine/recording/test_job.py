@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.clock import NS_PER_S
 from engine.errors import ConfigError, KflError
+from engine.recorder import profile_of
 from engine.recording.job import read_job, read_start_ns
+from engine.recording.options import RecordingOptions
+from engine.recording.service import Service
 
 NOW_NS = 1_795_170_600 * NS_PER_S  # 2026-11-20 10:30 UTC
 MINUTE_NS, HOUR_NS, DAY_NS = 60 * NS_PER_S, 3600 * NS_PER_S, 86_400 * NS_PER_S
@@ -91,6 +95,9 @@ def test_a_bare_number_is_minutes(text: object, duration_ns: int) -> None:
         ({"iterations": "2", "duration": "25h"}, "duration: expected at most 24h with daily iterations"),
         ({"packets": "perhaps"}, "packets: expected true or false"),
         ({"redact": "request..*"}, "redact: expected paths such as request.headers.Authorization"),
+        ({"format": "text"}, "format: expected pcap or pcapng, got 'text'"),
+        ({"withSecrets": "perhaps"}, "withSecrets: expected true or false"),
+        ({"format": "pcap", "withSecrets": True}, "format: expected pcapng beside withSecrets"),
         ({"dialect": "sql"}, "dialect: expected kfl, kfl2 or auto"),
         ({"kfl": "x" * 9000}, "kfl: expected at most 8192 characters"),
         ({"iteration": "2"}, "did you mean 'iterations'?"),
@@ -101,6 +108,31 @@ def test_what_is_wrong_is_said_with_its_name(given: dict[str, Any], words: str) 
     with pytest.raises(ConfigError) as error:
         made(**given)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "usual", "packed"),
+    [
+        ({}, {}, ("pcap", False)),
+        ({}, {"format": "pcapng", "with_secrets": True}, ("pcapng", True)),
+        ({"format": "pcapng"}, {}, ("pcapng", False)),
+        ({"format": "pcap"}, {"format": "pcapng", "with_secrets": True}, ("pcap", False)),
+        ({"withSecrets": "true"}, {}, ("pcap", True)),
+        ({"withSecrets": False}, {"format": "pcapng", "with_secrets": True}, ("pcapng", False)),
+        ({"format": "pcapng", "withSecrets": True}, {}, ("pcapng", True)),
+    ],
+)
+def test_the_form_of_packets_is_the_jobs_or_else_that_of_the_configuration(
+    tmp_path: Path, given: dict[str, Any], usual: dict[str, Any], packed: tuple[str, bool]
+) -> None:
+    """Also for who reads the job again from the store."""
+    service = Service(tmp_path, "run", NOW_NS, lambda *_: None)
+    service.answer("create", {"job": {"name": "r", **given}}, NOW_NS)
+    service.close()
+    service = Service(tmp_path, "run", NOW_NS, lambda *_: None)
+    profile = profile_of(service, RecordingOptions(**usual), "r")
+    service.close()
+    assert (profile.format, profile.with_secrets) == packed
 
 
 def test_a_filter_that_is_wrong_points_at_the_place() -> None:
