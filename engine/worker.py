@@ -144,13 +144,14 @@ class Worker:
             if fd is None and spec.startswith(LIVE):
                 continue  # it has gone while our predecessor ran
             packet_socket = socket.socket(fileno=fd) if fd is not None else None
-            start = offset if index == first else 0
+            start, start_file_ns = (offset, self._resume.file_ns) if index == first else (0, 0)
             source = open_source(
                 spec,
                 index,
                 packet_socket=packet_socket,
                 pace=self._settings.pace,
                 start=start,
+                start_file_ns=start_file_ns,
                 follow=self._settings.follow,
             )
             sources.append(source)

@@ -37,6 +37,8 @@ class Batch(NamedTuple):
     """Index of the source among those of the run."""
     resume: int
     """Offset in the (uncompressed) input behind the last record: where a killed replay goes on. -1 for live."""
+    file_ns: int = 0
+    """Of a folder that is followed: time of the first packet of the file that ``resume`` counts in; else 0."""
 
 
 class Source(Protocol):

@@ -107,13 +107,16 @@ class FollowedFile:
 class FollowedFolder:
     """A ``Source``. The next file begins once it has a packet and nothing is left of the one before.
 
-    ``Batch.resume`` is that of ``CaptureSequence``.
+    Files that were read may be deleted, so ``Batch.resume`` does not count them: ``Batch.file_ns`` says which file it
+    is, ``Batch.resume`` the offset in it, plus 2**40 for each that begins at the same time and was read before.
     """
 
     can_wait = True
 
-    def __init__(self, path: str, index: int, now_s: Callable[[], float], *, start: int = 0) -> None:
-        """``start`` is a ``Batch.resume``. The folder is opened here, while its reader has the right to.
+    def __init__(
+        self, path: str, index: int, now_s: Callable[[], float], *, start: int = 0, start_file_ns: int = 0
+    ) -> None:
+        """``start`` and ``start_file_ns`` are of a ``Batch``. The folder is opened here, while its reader may.
 
         Raises:
             CaptureError: it cannot be opened, or holds something that is named like a capture and is none.
@@ -124,12 +127,17 @@ class FollowedFolder:
             raise CaptureError(path, "a folder that can be read", error.strerror) from None
         self.name, self.due_s, self.ended, self.warning = path, 0.0, False, ""
         self._index, self._now_s = index, now_s
-        self._place, self._offset = divmod(start, PLACE)
+        self._file_ns, (self._place, self._offset) = start_file_ns, divmod(start, PLACE)
         self._known: dict[str, Found] = {}
         self._file: FollowedFile | None = None
         self._key_logs: list[bytes] = []
         self._taken: set[tuple[int, str | int]] = set()
-        self._taken.update(*(file.marks for file in self._waiting()[: self._place]))
+        waiting = self._waiting()
+        same = [file for file in waiting if file.begin_ns == start_file_ns]
+        before = [file for file in waiting if file.begin_ns < start_file_ns] + same[: self._place]
+        self._taken.update(*(file.marks for file in before))
+        if len(same) <= self._place:  # the file that was being read has gone
+            self._offset = 0
 
     def read(self) -> Batch | None:
         """What has been written since to the current file, or the beginning of the next.
@@ -140,7 +148,7 @@ class FollowedFolder:
         while not self.ended:
             batch = self._file.read() if self._file else None
             if batch is not None:
-                return batch._replace(resume=self._place * PLACE + batch.resume)
+                return batch._replace(resume=self._place * PLACE + batch.resume, file_ns=self._file_ns)
             following = self._waiting()
             if not following:
                 break
@@ -176,6 +184,7 @@ class FollowedFolder:
 
     def _begin(self, found: Found) -> None:
         self._taken |= found.marks
+        self._file_ns, self._place = found.begin_ns, self._place if found.begin_ns == self._file_ns else 0
         start, self._offset = self._offset, 0
         self._file = FollowedFile(found.path, self._index, self._now_s, start=start, folder=self._folder)
 

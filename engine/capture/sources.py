@@ -26,6 +26,7 @@ def open_source(
     packet_socket: socket.socket | None = None,
     pace: str = "max",
     start: int = 0,
+    start_file_ns: int = 0,
     follow: bool = False,
 ) -> Source:
     """The source that ``spec`` names.
@@ -36,6 +37,7 @@ def open_source(
         packet_socket: what ``open_packet_socket`` made, for ``iface:``; without it, it is opened here.
         pace: ``max`` or ``realtime``; live capture has only its own.
         start: a ``Batch.resume`` to go on from.
+        start_file_ns: its ``Batch.file_ns``.
         follow: a file grows, a folder gets new files; neither ends by itself.
 
     Raises:
@@ -46,14 +48,16 @@ def open_source(
     if spec.startswith(LIVE):
         interface = spec.removeprefix(LIVE)
         return LiveSource(packet_socket or open_packet_socket(interface), interface, index)
-    source = _open_followed(spec, index, start) if follow else _open_offline(spec, index, start)
+    source = _open_followed(spec, index, start, start_file_ns) if follow else _open_offline(spec, index, start)
     return PacedSource(source, clock.monotonic_s) if pace == "realtime" else source
 
 
-def _open_followed(spec: str, index: int, start: int) -> Source:
+def _open_followed(spec: str, index: int, start: int, start_file_ns: int) -> Source:
     if spec == "-" or spec.startswith(DATA):
         raise CaptureError("--follow", "a file or a folder", spec)
-    return (FollowedFolder if os.path.isdir(spec) else FollowedFile)(spec, index, clock.monotonic_s, start=start)
+    if os.path.isdir(spec):
+        return FollowedFolder(spec, index, clock.monotonic_s, start=start, start_file_ns=start_file_ns)
+    return FollowedFile(spec, index, clock.monotonic_s, start=start)
 
 
 def _open_offline(spec: str, index: int, start: int) -> Source:

@@ -20,7 +20,7 @@ from engine.segments.files import numbered, numbers_in
 from engine.segments.member import range_of
 from engine.segments.records import EXTENT, read_records
 
-NOTE = struct.Struct("<16sQqQQ")
+NOTE = struct.Struct("<16sQqqQQ")
 
 
 class Place(NamedTuple):
@@ -36,24 +36,24 @@ class Resume:
 
     ::
 
-        +---------------+------------+------------+-------------+-----------------+
-        | run id, 16 B  | source u64 | offset i64 | segment u64 | index bytes u64 |
-        +---------------+------------+------------+-------------+-----------------+
+        +---------------+------------+------------+-------------+-------------+-----------------+
+        | run id, 16 B  | source u64 | offset i64 | file_ns i64 | segment u64 | index bytes u64 |
+        +---------------+------------+------------+-------------+-------------+-----------------+
     """
 
     def __init__(self, path: Path, run_id: str) -> None:
         self._path, self._run = path, run_id[-16:].encode()
         self._fd = -1
-        self.source, self.offset, self._place = self._read()
-        """Where to begin, the offset in the source's uncompressed input."""
+        self.source, self.offset, self.file_ns, self._place = self._read()
+        """Where to begin: the offset in the source's uncompressed input is ``Batch.resume``."""
         self._again_bytes = 0
 
-    def _read(self) -> tuple[int, int, Place | None]:
+    def _read(self) -> tuple[int, int, int, Place | None]:
         try:
-            run_id, source, offset, *place = NOTE.unpack(self._path.read_bytes())
+            run_id, source, offset, file_ns, *place = NOTE.unpack(self._path.read_bytes())
         except (OSError, struct.error):
-            return 0, 0, None
-        return (source, offset, Place(*place)) if run_id == self._run else (0, 0, None)
+            return 0, 0, 0, None
+        return (source, offset, file_ns, Place(*place)) if run_id == self._run else (0, 0, 0, None)
 
     def begin(self, folder: Path, place: Place) -> None:
         """Find out what is stored behind the note, or write the first; call when segments are repaired.
@@ -68,7 +68,7 @@ class Resume:
         if self._place is not None:
             self._again_bytes = bytes_behind(folder, self._place)
         else:
-            self._note(0, 0, place)
+            self._note(0, 0, 0, place)
 
     def without_stored(self, batch: Batch, streams: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
         """``streams``, with 0 for packets of the batch that are stored already: its first ones, if any."""
@@ -86,12 +86,12 @@ class Resume:
     def write(self, batch: Batch, place: Place) -> None:
         """This batch is stored, up to ``place``."""
         if batch.resume >= 0:
-            self._note(batch.source, batch.resume, place)
+            self._note(batch.source, batch.resume, batch.file_ns, place)
 
-    def _note(self, source: int, offset: int, place: Place) -> None:
+    def _note(self, source: int, offset: int, file_ns: int, place: Place) -> None:
         if self._fd < 0:
             self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.pwrite(self._fd, NOTE.pack(self._run, source, offset, *place), 0)
+        os.pwrite(self._fd, NOTE.pack(self._run, source, offset, file_ns, *place), 0)
 
 
 def bytes_behind(folder: Path, place: Place) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.capture.batch import Source
+from engine.capture.batch import Batch, Source
 from engine.capture.following import FollowedFile, FollowedFolder
 from engine.capture.pacing import PacedSource
 from engine.errors import CaptureError
@@ -148,8 +148,36 @@ def test_a_folder_goes_on_in_the_right_file(tmp_path: Path) -> None:
         batch = source.read()
         assert batch is not None
         seen += len(batch.offsets)
-        assert there(FollowedFolder(str(tmp_path), 0, clock(), start=batch.resume)) == PACKETS[seen:]
+        assert there(_going_on(tmp_path, batch)) == PACKETS[seen:]
     assert seen == 60
+
+
+def test_a_folder_of_which_files_were_deleted_goes_on_in_the_right_file(tmp_path: Path) -> None:
+    paths = [write_pcap(tmp_path / f"{first}.pcap", PACKETS[first : first + 10]) for first in range(0, 60, 10)]
+    source = FollowedFolder(str(tmp_path), 0, clock())
+    source.read()
+    batch = source.read()
+    assert batch is not None
+    paths[0].unlink()
+    assert there(_going_on(tmp_path, batch)) == PACKETS[20:]
+    paths[1].unlink()
+    assert there(_going_on(tmp_path, batch)) == PACKETS[20:]
+    source.close()
+
+
+def test_files_that_begin_at_the_same_time_are_told_apart(tmp_path: Path) -> None:
+    for number in range(3):
+        write_pcap(tmp_path / f"{number}.pcap", [PACKETS[0], *PACKETS[10 * number + 1 : 10 * number + 9]])
+    source, left = FollowedFolder(str(tmp_path), 0, clock()), 27
+    while (batch := source.read()) is not None:
+        left -= len(batch.offsets)
+        assert len(there(_going_on(tmp_path, batch))) == left
+    assert left == 0
+    source.close()
+
+
+def _going_on(folder: Path, batch: Batch) -> FollowedFolder:
+    return FollowedFolder(str(folder), 0, clock(), start=batch.resume, start_file_ns=batch.file_ns)
 
 
 def test_a_paced_source_waits_as_long_as_the_one_it_paces(tmp_path: Path) -> None:

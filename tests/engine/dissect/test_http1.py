@@ -82,7 +82,7 @@ TALKS: dict[str, list[Said]] = {
     "refused_and_sent_all_the_same": [
         (CLIENT, b"POST /a HTTP/1.1\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"),
         (SERVER, OK.replace(b"200 OK", b"413 Too Large")),
-        (CLIENT, b"7;why=\"P\"\r\nPOST /b\r\n0\r\n\r\n" + GET),
+        (CLIENT, b'7;why="P"\r\nPOST /b\r\n0\r\n\r\n' + GET),
         (SERVER, OK),
     ],
     "server_first": [(SERVER, GET), (CLIENT, OK)],

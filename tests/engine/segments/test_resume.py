@@ -98,7 +98,7 @@ def tear(data: Path, chance: random.Random) -> None:
     """What a kill in the middle of writing extents leaves: some of the last batch's."""
     index = max((data / "segments").glob("*.idx"))
     size = index.stat().st_size
-    noted = NOTE.unpack((data / "resume").read_bytes())[3:]
+    noted = NOTE.unpack((data / "resume").read_bytes())[4:]
     least = noted[1] if f"{noted[0]:08d}" == index.stem else 0
     with index.open("r+b") as file:
         file.truncate(chance.randrange(least, size + 1))
