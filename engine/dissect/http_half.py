@@ -133,13 +133,15 @@ class Half:
             return chunk.times_ns[-1]
         return chunk.time_ns_at(at) if at > 0 else chunk.times_ns[0]
 
+    def _is_whole(self, seen: bytes, data: bytes) -> bool:
+        """Whether it is worth looking at: the head ends, or what may be the next request begins behind a body."""
+        if self.payload is None:
+            return head_end(seen, 0) >= 0
+        return b"\n" in data or not self.payload.body_bytes
+
     def _with_held(self, data: bytes, limit_bytes: int) -> bytes:
         seen = self._tail + data
-        if self.payload is None:
-            ends = head_end(seen, 0) >= 0
-        else:
-            ends = b"\n" in data or not self.payload.body_bytes  # or more of what may be the next request
-        if ends or self._held_bytes + len(data) > limit_bytes:
+        if self._is_whole(seen, data) or self._held_bytes + len(data) > limit_bytes:
             joined = b"".join([*self._held, data])
             self._held, self._held_bytes = [], 0
             return joined
