@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -93,12 +94,15 @@ def run(tool: Tool, capture: Path, output: Path, core: int) -> Cost:
 def launch(command: Sequence[str], output: Path, core: int) -> Cost:
     """What a command costs; it leaves ``stdout`` and ``stderr`` in the folder ``output``.
 
+    Python may keep its bytecode, as it is kept of a package that pip installed: start-up takes 0.15 s more without.
+
     Raises:
         SystemExit: it failed; with its last words.
     """
     stdout, stderr = output / "stdout", output / "stderr"
     launcher = [sys.executable, "-I", str(LAUNCHER), str(core), str(stdout), str(stderr)]
-    answer = subprocess.run([*launcher, *command], check=True, stdout=subprocess.PIPE)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    answer = subprocess.run([*launcher, *command], check=True, stdout=subprocess.PIPE, env=environment)
     cost = json.loads(answer.stdout)
     if code := cost.pop("exit_code"):
         last = stderr.read_text(errors="replace").strip().splitlines()[-1:]

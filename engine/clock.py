@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 
 NS_PER_S = 1_000_000_000
 
@@ -29,4 +30,10 @@ def cpu_ns_of(pid: int) -> int:
 def rfc3339(timestamp_ns: int) -> str:
     """``2023-12-19T20:44:30.360984398Z``, always nine digits."""
     seconds, ns = divmod(timestamp_ns, NS_PER_S)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{ns:09d}Z"
+    return f"{_second(seconds)}{str(ns).zfill(9)}Z"  # a format of its own would take twice as long
+
+
+@lru_cache(maxsize=256)
+def _second(seconds: int) -> str:
+    """``2023-12-19T20:44:30.``; many times share it, and it costs 1 µs."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(seconds))

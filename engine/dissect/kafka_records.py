@@ -17,8 +17,8 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from engine.dissect.http_content import text_of
 from engine.dissect.kafka_compression import NAMES, unpacked
+from engine.dissect.kafka_record import put, read_records
 
 _BATCH = struct.Struct(">qiibIhiqqqhii")
 _MESSAGE = struct.Struct(">qiIbb")
@@ -26,8 +26,6 @@ _MAGIC_AT = 16
 _LENGTH_AT = 8
 _HEAD_BYTES = 12
 """Offset and length; the length counts what follows."""
-MAX_HEADERS = 100
-"""Of one record that are shown."""
 _CONTROLS = {0: "abort", 1: "commit"}
 
 
@@ -108,7 +106,7 @@ def _batch(room: Room, data: bytes, heads: list[dict[str, Any]], records: list[d
     before = len(records)
     since_ms = max_ms if attributes & 8 else first_ms
     try:
-        _records(body, wanted, offset, since_ms, bool(attributes & 8), records)
+        read_records(body, wanted, offset, since_ms, bool(attributes & 8), records)
     except IndexError:
         wrong = wrong or "a record ends early"
     shown = len(records) - before
@@ -116,79 +114,6 @@ def _batch(room: Room, data: bytes, heads: list[dict[str, Any]], records: list[d
     if attributes & 32:
         _name_controls(records[before:])
     return wrong or (f"{shown} of {count} records are shown (dissect.maxRecords)" if shown < count else "")
-
-
-def _records(
-    data: bytes, count: int, base_offset: int, base_ms: int, is_append_time: bool, found: list[dict[str, Any]]
-) -> None:
-    """Raises ``IndexError`` where they end early."""
-    at = 0
-    for _ in range(count):
-        length, at = _zigzag(data, at)
-        end = at + length
-        if length <= 0 or end > len(data):
-            raise IndexError
-        delta_ms, pos = _zigzag(data, at + 1)
-        delta, pos = _zigzag(data, pos)
-        record: dict[str, Any] = {
-            "offset": base_offset + delta,
-            "timestamp": base_ms if is_append_time else base_ms + delta_ms,
-        }
-        length, pos = _zigzag(data, pos)
-        pos = _put(record, "key", data, pos, length)
-        length, pos = _zigzag(data, pos)
-        pos = _put(record, "value", data, pos, length)
-        _headers(data, pos, end, record)
-        found.append(record)
-        at = end
-
-
-def _headers(data: bytes, pos: int, end: int, record: dict[str, Any]) -> None:
-    """Two bytes make a header, so a record may have very many."""
-    headers: list[dict[str, Any]] = []
-    number, pos = _zigzag(data, pos)
-    for _ in range(min(number, MAX_HEADERS)):
-        header: dict[str, Any] = {}
-        length, pos = _zigzag(data, pos)
-        pos = _put(header, "key", data, pos, length)
-        length, pos = _zigzag(data, pos)
-        pos = _put(header, "value", data, pos, length)
-        headers.append(header)
-    if pos > end:
-        raise IndexError
-    record["headers"] = headers
-    if number > MAX_HEADERS:
-        record["headerCount"] = number
-
-
-def _zigzag(data: bytes, pos: int) -> tuple[int, int]:
-    """A number of 7 bits a byte, the sign in its lowest bit."""
-    byte = data[pos]
-    if byte < 0x80:
-        return (byte >> 1) ^ -(byte & 1), pos + 1
-    number, shift = byte & 0x7F, 7
-    for at in range(pos + 1, pos + 10):
-        byte = data[at]
-        number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            number &= 0xFFFFFFFFFFFFFFFF
-            return (number >> 1) ^ -(number & 1), at + 1
-        shift += 7
-    raise IndexError
-
-
-def _put(into: dict[str, Any], name: str, data: bytes, pos: int, length: int) -> int:
-    """Text as it is, other bytes in base64 and marked so; where it ends."""
-    if length < 0:
-        into[name] = None
-        return pos
-    end = pos + length
-    if end > len(data):
-        raise IndexError
-    into[name], encoding = text_of(data[pos:end])
-    if encoding:
-        into[f"{name}Encoding"] = encoding
-    return end
 
 
 def _name_controls(records: list[dict[str, Any]]) -> None:
@@ -249,7 +174,7 @@ def _one(room: Room, data: bytes, records: list[dict[str, Any]]) -> str:
         pos += 8
     for name in ("key", "value"):
         (length,) = struct.unpack_from(">i", data, pos)
-        pos = _put(record, name, data, pos + 4, length)
+        pos = put(record, name, data, pos + 4, length)
     record["headers"] = []
     records.append(record)
     room.records_left -= 1

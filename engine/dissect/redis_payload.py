@@ -60,8 +60,8 @@ def _request(data: bytes) -> dict[str, Any]:
     command = text(words[0]).upper() if words else ""
     args = [text(word) for word in words[1:]]
     keyword, at = keyword_of(command, args), key_of(command, args)
-    start = max(at + 1, 1 if keyword else 0)
-    value, encoding = _joined(words[1 + start :])
+    start = at + 1 if at >= 0 or not keyword else 1
+    value, encoding = text_of(words[-1]) if start == len(args) - 1 else (" ".join(args[start:]), "")
     section = {
         "type": kind,
         "command": command,
@@ -70,7 +70,7 @@ def _request(data: bytes) -> dict[str, Any]:
         "keyword": keyword,
         "args": args,
     }
-    return section | _more(encoding, comment)
+    return _with_more(section, encoding, comment)
 
 
 def _words(data: bytes) -> tuple[list[bytes], str]:
@@ -101,25 +101,20 @@ def _inline(data: bytes) -> list[bytes]:
         return [word.encode("latin-1") for word in line.split()]
 
 
-def _joined(words: list[bytes]) -> tuple[str, str]:
-    """As one text; one word alone that is no text, in base64."""
-    if len(words) == 1:
-        return text_of(words[0])
-    return " ".join(map(text, words)), ""
-
-
 def _response(data: bytes) -> dict[str, Any]:
     reader = Reader(data)
     values: list[Value] = []
     while (found := reader.next()) is not None:
         values.append(found)
+        if reader.ended:
+            break
     if len(values) == 1:
         section, encoding = _reply(values[0])
     else:  # confirmations, or what is left of a reply
         plain = [value.plain for value in values]
         section, encoding = _section("*" if values else "", "", _shown(plain) if values else "", "", plain), ""
         section["keyword"] = _keyword(values[0]) if values else ""
-    return section | _more(encoding, reader.comment)
+    return _with_more(section, encoding, reader.comment)
 
 
 def _reply(value: Value) -> tuple[dict[str, Any], str]:
@@ -142,15 +137,27 @@ def _reply(value: Value) -> tuple[dict[str, Any], str]:
 
 
 def _section(sign: str, key: str, value: str, keyword: str, plain: Any) -> dict[str, Any]:
-    section = {"type": TYPES.get(sign, "N/A"), "command": "", "key": key, "value": value, "keyword": keyword}
-    if isinstance(plain, dict):
-        return section | {"elements": [list(pair) for pair in plain.items()]}
-    return section | {"elements": plain} if isinstance(plain, list) else section
+    section: dict[str, Any] = {
+        "type": TYPES.get(sign, "N/A"),
+        "command": "",
+        "key": key,
+        "value": value,
+        "keyword": keyword,
+    }
+    if isinstance(plain, list):
+        section["elements"] = plain
+    elif isinstance(plain, dict):
+        section["elements"] = [list(pair) for pair in plain.items()]
+    return section
 
 
-def _more(encoding: str, comment: str) -> dict[str, str]:
-    found = {"encoding": encoding, "comment": comment}
-    return {name: value for name, value in found.items() if value}
+def _with_more(section: dict[str, Any], encoding: str, comment: str) -> dict[str, Any]:
+    """``section``, and what few have."""
+    if encoding:
+        section["encoding"] = encoding
+    if comment:
+        section["comment"] = comment
+    return section
 
 
 def _is_told(value: Value) -> bool:

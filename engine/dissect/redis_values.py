@@ -61,6 +61,11 @@ class Reader:
         self.comment = ""
         """Why nothing more is read, else empty."""
 
+    @property
+    def ended(self) -> bool:
+        """Nothing is left to read."""
+        return self._pos >= len(self._data)
+
     def next(self) -> Value | None:
         """The next value; None: there is none."""
         attributes = None
@@ -123,13 +128,14 @@ class Reader:
             return None
         paired = sign in "%|"
         found: list[Any] = []
-        while len(found) < count * (1 + paired) and self._pos < len(self._data) and not self.comment:
+        count *= 1 + paired
+        while len(found) < count and self._pos < len(self._data) and not self.comment:
             inner, plain, _ = self._value(depth + 1)
             if inner == ".":
                 break
             if inner not in ("", "|"):
                 found.append(plain)
-        if len(found) < count * (1 + paired) and line != b"?":
+        if len(found) < count and line != b"?":
             self.comment = self.comment or "it ends early"
         return _pairs(found) if paired else found
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from engine.clock import NS_PER_S, rfc3339
+from engine.clock import rfc3339
 from engine.dissect.message import Message, Payload, Problem
 from engine.dissect.table import ProtocolRow
 from engine.resolve.resolver import NOBODY, Resolver
@@ -19,8 +19,6 @@ WORKER_PORT = 30001
 """The port in ``worker``; Kubeshark's, so that ids look as its users know them."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_second = lru_cache(maxsize=256)(lambda second: rfc3339(second * NS_PER_S)[:20])
-"""``2023-12-19T20:44:30.`` of a second; many items share it, and it costs 1 µs."""
 _address = lru_cache(maxsize=1 << 16)(format_address)
 
 
@@ -157,7 +155,6 @@ class LazyItem(Mapping[str, Any]):
         """Sections and what stands around them; one display, because a dict that grows costs 0.4 us more."""
         stream, index, place = self.stream.name, self.index, self._place
         asked, answered, timestamp_ns = self._request, self._response, self.timestamp_ns
-        second, ns = divmod(timestamp_ns, NS_PER_S)
         elapsed_ns = 0 if asked is None or answered is None else answered.end_ns - asked.start_ns
         return {
             "id": f"{place.worker}/{stream}-{index}",
@@ -167,7 +164,7 @@ class LazyItem(Mapping[str, Any]):
             "node": place.node,
             "tls": self._tls,
             "timestamp": timestamp_ns // 1_000_000,
-            "startTime": f"{_second(second)}{str(ns).zfill(9)}Z",  # a format of its own would take twice as long
+            "startTime": rfc3339(timestamp_ns),
             "requestSize": 0 if asked is None else asked.size_bytes,
             "responseSize": 0 if answered is None else answered.size_bytes,
             "elapsedTime": elapsed_ns // 1_000_000 if elapsed_ns > 0 else 0,  # first byte asked to last byte answered

@@ -34,6 +34,12 @@ def test_a_program_runs_on_one_core(tmp_path: Path) -> None:
     assert (tmp_path / "stdout").read_text() == f"{{{CORE}}}\n"
 
 
+def test_a_program_may_keep_its_bytecode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    run(python("kept", "import sys; print(sys.dont_write_bytecode)"), Path("x"), tmp_path, CORE)
+    assert (tmp_path / "stdout").read_text() == "False\n"
+
+
 def test_a_program_that_fails_ends_the_benchmark_with_its_last_words(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"failed with 3: alas"):
         run(python("broken", "import sys; print('alas', file=sys.stderr); sys.exit(3)"), Path("x"), tmp_path, CORE)

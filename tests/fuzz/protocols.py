@@ -105,7 +105,7 @@ def fuzz(name: str, count: int, seed: int) -> Counter[str]:
     before_bytes = _peak_bytes()
     for number in range(count):
         with _named(f"{name}: seed {seed}, stream {number}"):
-            chunks = list(_mutated(samples, chance, number + 1))
+            chunks = list(mutated(samples, chance, number + 1))
             ways: tuple[Callable[[Samples, list[Chunk], str], Counter[str]], ...] = (_through_all, _directly)
             outcomes += chance.choice(ways)(samples, chunks, chance.choice(STATES))
     grown_bytes = _peak_bytes() - before_bytes
@@ -174,7 +174,7 @@ def _look_at_messages(row: ProtocolRow, messages: list[Message]) -> int:
     return len(messages)
 
 
-def _mutated(samples: Samples, chance: random.Random, number: int) -> Iterator[Chunk]:
+def mutated(samples: Samples, chance: random.Random, number: int) -> Iterator[Chunk]:
     """The chunks of one stream."""
     stream = a_stream(samples.row.transport, samples.port, number)
     stream.shaken = chance.random() < 0.7
