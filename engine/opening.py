@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,8 +67,10 @@ class Opened:
         if captures_in(str(folder)):
             self.captures.append(str(folder))
 
-    def as_captures(self) -> list[str]:
+    def as_captures(self, warn: Callable[[str], None]) -> list[str]:
         """Everything as sources of packets: of each recording, a folder with what lies in it.
+
+        ``warn`` is told what of it is damaged.
 
         Raises:
             CaptureError: a file cannot be read.
@@ -76,7 +78,7 @@ class Opened:
         folders = []
         for archive in self.archives:
             folder = self.new_folder("packets")
-            if archive.all_packets(folder):
+            if archive.all_packets(folder, warn):
                 folders.append(str(folder))
         return [*self.captures, *folders]
 

@@ -195,9 +195,10 @@ class Query:
             self._belongs = (recording,)
             if self._in_span(item) and (wanted is None or wanted.matches(item, self._belongs)):
                 yield item
-        for found in archive.packets(needs, self._opened.new_folder("packets")):
+        for found in archive.packets(needs, self._opened.new_folder("packets"), self._warn):
             number = 1 + max((lane.pipeline for lane in self._lanes), default=0)
-            source = CaptureSequence(archive.where, [str(path) for path in found.paths], len(self._lanes))
+            paths = [str(path) for path in found.paths]
+            source = CaptureSequence(archive.where, paths, len(self._lanes), shown=found.shown)
             self._lanes.append(_Lane(source, number, (found.recording,)))
 
     def _needs(self, wanted: Filter | None) -> Needs:

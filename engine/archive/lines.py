@@ -50,7 +50,7 @@ def lines(store: Store, name: str, file: File) -> Iterator[bytes]:
     """
     rest = b""
     try:
-        for piece in _unpacked(verified(store, name, file)):
+        for piece in unpacked(verified(store, name, file)):
             *whole, rest = (rest + piece).split(b"\n")
             yield from whole
             if len(rest) > MAX_LINE_BYTES:
@@ -75,7 +75,13 @@ def verified(store: Store, name: str, file: File) -> Iterator[bytes]:
         raise CaptureError(name, f"the content with SHA-256 {file.sha256}", digest.hexdigest())
 
 
-def _unpacked(packed: Iterator[bytes]) -> Iterator[bytes]:
+def unpacked(packed: Iterator[bytes]) -> Iterator[bytes]:
+    """What one gzip member or several, one behind the other, hold.
+
+    Raises:
+        EOFError: the last one is not whole.
+        zlib.error: it is something else, or damaged.
+    """
     member = zlib.decompressobj(_GZIP_FORM)
     for data in packed:
         for first in range(0, len(data), _FED_BYTES):

@@ -2,19 +2,29 @@
 
 The members of one recording and node follow each other in one file, since each holds whole packets and all have one
 form: a year of batches needs one descriptor, and a stream that goes on from batch to batch is one stream.
+
+What is damaged is found here, where its batch is known: a whole file by its SHA-256, and where that is wrong, or a part
+is fetched, each member by unpacking it. A damaged one is left out, and its time is told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import hashlib
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from engine.archive.catalogue import NS_PER_MS, Batch
-from engine.archive.lines import pieces
+from engine.archive.lines import pieces, unpacked
 from engine.archive.manifest import File
+from engine.clock import rfc3339
+from engine.recording.names import component
 from engine.units import Span
+
+_LAST_NS = (1 << 63) - 1
 
 
 class Fetched(NamedTuple):
@@ -25,9 +35,14 @@ class Fetched(NamedTuple):
     """Several where their form changed."""
     bytes: int
 
+    @property
+    def shown(self) -> list[str]:
+        """What messages call ``paths``."""
+        return [f"the packets of recording {self.recording!r}"] * len(self.paths)
 
-def fetch(batches: Iterable[Batch], span: Span, folder: Path) -> list[Fetched]:
-    """Write what lies in ``span`` into ``folder``.
+
+def fetch(batches: Iterable[Batch], span: Span, folder: Path, warn: Callable[[str], None]) -> list[Fetched]:
+    """Write what lies in ``span`` into ``folder``; ``warn`` is told what is damaged.
 
     Raises:
         CaptureError: a file cannot be read.
@@ -36,7 +51,8 @@ def fetch(batches: Iterable[Batch], span: Span, folder: Path) -> list[Fetched]:
     found = []
     for number, ((recording, _, _), several) in enumerate(groupby(sorted(batches, key=_line), key=_line)):
         paths: list[Path] = []
-        size = sum(_append(folder / f"{number:06d}", paths, *part) for part in _parts(several, span))
+        stem = folder / f"{number:06d}-{component(recording)[:100]}"
+        size = sum(_append(stem, paths, *part, warn) for part in _parts(several, span))
         for path in paths:
             path.with_suffix(".head").unlink()
         if paths:
@@ -67,11 +83,14 @@ def _wanted(file: File, span: Span) -> tuple[int, int] | None:
     return (wanted[0][0], wanted[-1][1]) if wanted else None
 
 
-def _append(stem: Path, paths: list[Path], batch: Batch, start: int, end: int) -> int:
+def _append(stem: Path, paths: list[Path], batch: Batch, start: int, end: int, warn: Callable[[str], None]) -> int:
     """Add the members to the newest file, or begin another where this batch has another head; how many bytes."""
     file = batch.manifest.files["pcap"]
     name = batch.path("pcap")
     head = b"".join(pieces(batch.store, name, 0, file.members[0].offset))
+    if not _is_whole(head):
+        warn(f"{name}: its head is damaged: none of its packets can be read")
+        return 0
     fits = bool(paths) and paths[-1].with_suffix(".head").read_bytes() == head
     if not fits:
         path = stem.with_name(f"{stem.name}-{len(paths):04d}{'.pcapng.gz' if '.pcapng' in file.name else '.pcap.gz'}")
@@ -79,6 +98,54 @@ def _append(stem: Path, paths: list[Path], batch: Batch, start: int, end: int) -
         path.write_bytes(head)
         path.with_suffix(".head").write_bytes(head)
     with paths[-1].open("ab") as target:
+        begin = target.tell()
+        _copy(batch, head, start, end, target, warn)
+        return target.tell() - begin + (0 if fits else len(head))
+
+
+def _copy(batch: Batch, head: bytes, start: int, end: int, target: IO[bytes], warn: Callable[[str], None]) -> None:
+    file, name, begin = batch.manifest.files["pcap"], batch.path("pcap"), target.tell()
+    if file.sha256 and (start, end) == (len(head), file.bytes):
+        digest = hashlib.sha256(head)
         for piece in pieces(batch.store, name, start, end):
+            digest.update(piece)
             target.write(piece)
-    return end - start + (0 if fits else len(head))
+        if digest.hexdigest() == file.sha256:
+            return
+        target.seek(begin)
+        target.truncate()
+    ends = [*(member.offset for member in file.members[1:]), file.bytes]
+    for member, until in zip(file.members, ends, strict=True):
+        if start <= member.offset < end and not _copy_member(batch, member.offset, until, target):
+            since, last = _clock(member.first_ns), _clock(member.last_ns)
+            warn(f"{name}: the packets from {since} to {last} are damaged and left out (member at {member.offset})")
+
+
+def _clock(timestamp_ns: int) -> str:
+    return rfc3339(min(max(timestamp_ns, 0), _LAST_NS))[:19] + "Z"  # a manifest may say anything
+
+
+def _copy_member(batch: Batch, start: int, end: int, target: IO[bytes]) -> bool:
+    """Whether it is whole; else nothing of it stays."""
+    begin, copied = target.tell(), pieces(batch.store, batch.path("pcap"), start, end)
+    try:
+        deque(unpacked(_also_written(copied, target)), 0)
+    except (EOFError, zlib.error):
+        target.seek(begin)
+        target.truncate()
+        return False
+    return True
+
+
+def _is_whole(packed: bytes) -> bool:
+    try:
+        deque(unpacked(iter([packed])), 0)
+    except (EOFError, zlib.error):
+        return False
+    return True
+
+
+def _also_written(copied: Iterable[bytes], target: IO[bytes]) -> Iterator[bytes]:
+    for piece in copied:
+        target.write(piece)
+        yield piece

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -71,21 +71,21 @@ class Archive:
                 item["record"] = recording
                 yield RecordedItem(item, recording)
 
-    def packets(self, needs: Needs, folder: Path) -> list[Fetched]:
-        """Packets of runs without items, as captures in ``folder``, an empty one.
+    def packets(self, needs: Needs, folder: Path, warn: Callable[[str], None]) -> list[Fetched]:
+        """Packets of runs without items, as captures in ``folder``, an empty one; ``warn`` is told what is damaged.
 
         Raises:
             CaptureError: a file cannot be read.
         """
-        return fetch(with_packets(self._raw, needs), Span(needs.since_ms, needs.until_ms), folder)
+        return fetch(with_packets(self._raw, needs), Span(needs.since_ms, needs.until_ms), folder, warn)
 
-    def all_packets(self, folder: Path) -> list[Fetched]:
-        """Those of all runs.
+    def all_packets(self, folder: Path, warn: Callable[[str], None]) -> list[Fetched]:
+        """Those of all runs, otherwise as ``packets``.
 
         Raises:
             CaptureError: a file cannot be read.
         """
-        return fetch((batch for batch in self.batches if batch.manifest.packets), ALWAYS, folder)
+        return fetch((batch for batch in self.batches if batch.manifest.packets), ALWAYS, folder, warn)
 
     def rows(self) -> list[dict[str, Any]]:
         """A row per stream over all batches, by the time at which they began.

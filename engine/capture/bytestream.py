@@ -19,15 +19,16 @@ _LOOK_BYTES = 1 << 16
 class ByteStream:
     """Reads forward only, never more than asked; owns its descriptor."""
 
-    def __init__(self, path: str, *, growing: bool = False, folder: int | None = None) -> None:
+    def __init__(self, path: str, *, growing: bool = False, folder: int | None = None, name: str = "") -> None:
         """``-`` is standard input; a file that is ``growing`` is not ready where it ends for now.
 
-        ``folder`` is a descriptor of the folder that ``path`` lies in, for who may no longer go the whole way.
+        ``folder`` is a descriptor of the folder that ``path`` lies in, for who may no longer go the whole way;
+        ``name`` is what messages call it, where that is not its path.
 
         Raises:
             CaptureError: it cannot be opened.
         """
-        self.name = path
+        self.name = name or path
         self.damage = ""
         """Why unpacking ended before the end, else empty."""
         try:

@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Sequence
 from fnmatch import fnmatch
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,10 @@ class CaptureSequence:
     can_wait = True
     due_s = 0.0
 
-    def __init__(self, name: str, paths: Sequence[str], index: int, *, start: int = 0) -> None:
-        """``start`` is a ``Batch.resume``.
+    def __init__(
+        self, name: str, paths: Sequence[str], index: int, *, start: int = 0, shown: Sequence[str] = ()
+    ) -> None:
+        """``start`` is a ``Batch.resume``; ``shown``: what messages call the files, where that is not their paths.
 
         Raises:
             CaptureError: a file cannot be opened, or the first is no capture.
@@ -41,7 +44,7 @@ class CaptureSequence:
         self.name, self.warning = name, ""
         self._index = index
         self._place, offset = divmod(start, PLACE)
-        self._waiting = _open_all(paths[self._place :])
+        self._waiting = _open_all(paths[self._place :], shown[self._place :])
         self._file: CaptureFile | None = None
         self._key_logs: list[bytes] = []
         self.ended = False
@@ -98,11 +101,11 @@ class CaptureSequence:
             raise
 
 
-def _open_all(paths: Sequence[str]) -> deque[ByteStream]:
+def _open_all(paths: Sequence[str], shown: Sequence[str]) -> deque[ByteStream]:
     streams: deque[ByteStream] = deque()
     try:
-        for path in paths:
-            streams.append(ByteStream(path))
+        for path, name in zip_longest(paths, shown, fillvalue=""):
+            streams.append(ByteStream(path, name=name))
     except CaptureError:
         for stream in streams:
             stream.close()

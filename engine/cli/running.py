@@ -80,7 +80,7 @@ def run(
     view = TerminalView() if sys.stderr.isatty() else LogView()
     opened = Opened(configuration.settings.sources, configuration.settings.shipping.key_json)
     try:
-        configuration = with_sources(configuration, opened.as_captures())
+        configuration = with_sources(configuration, opened.as_captures(view.tell))
         for name in configuration.without_effect:
             view.tell(f"{name}: a key of Kubeshark, without effect here")
         settings = configuration.settings
