@@ -171,7 +171,7 @@ class Redis:
         """One confirmation more; the last one makes all of them one reply. None: no more will come."""
         if told is not None:
             self._confirmed.append(told)
-            self._owed.pay()
+            self._owed.confirm()
         first = self._owed.first
         if told is not None and first is not None and first.kind == TOLD and first.begun:
             return

@@ -104,13 +104,20 @@ class Owed:
         """Of memory, in debts."""
         return len(self._debts)
 
-    def pay(self) -> int:
-        """One reply came; the kind of what it was for."""
-        if not self._debts:
-            return PLAIN
+    def confirm(self) -> None:
+        """One confirmation of many came."""
         debt = self._debts[0]
         debt.count -= 1
         debt.begun = True
+        if debt.count <= 0:
+            self._debts.popleft()
+
+    def pay(self) -> int:
+        """One reply came; the kind of what it was for. One that is no confirmation (an error, ``QUEUED``) is for all."""
+        if not self._debts:
+            return PLAIN
+        debt = self._debts[0]
+        debt.count -= debt.count if debt.kind == TOLD else 1
         if debt.count <= 0:
             self._debts.popleft()
         self.monitored |= debt.kind == MONITOR

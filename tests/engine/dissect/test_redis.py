@@ -137,6 +137,25 @@ def test_commands_and_replies_are_paired_in_order(talk: list[Said], found: list[
             [("SUBSCRIBE a b", "SUBSCRIBE", "dissection")],
         ),
         ([(CLIENT, command("LRANGE", "l", "0", "-1")), (SERVER, PUBLISHED)], [("LRANGE l 0 -1", "MESSAGE", None)]),
+        (
+            [(CLIENT, command("SUBSCRIBE", "a", "b") * 2 + GET), (SERVER, b"-NOPERM\r\n" + CONFIRMED * 2 + OK)],
+            [("SUBSCRIBE a b", "NOPERM", None), ("SUBSCRIBE a b", "SUBSCRIBE", None), ("GET k", "OK", None)],
+        ),
+        (
+            [
+                (CLIENT, command("MULTI") + command("SUBSCRIBE", "a", "b") + command("DISCARD") + GET),
+                (SERVER, OK + b"+QUEUED\r\n" + OK * 2),
+                (CLIENT, command("SUBSCRIBE", "c")),
+                (SERVER, CONFIRMED),
+            ],
+            [
+                ("MULTI", "OK", None),
+                ("SUBSCRIBE a b", "QUEUED", None),
+                ("DISCARD", "OK", None),
+                ("GET k", "OK", None),
+                ("SUBSCRIBE c", "SUBSCRIBE", None),
+            ],
+        ),
         ([(SERVER, PUBLISHED)], [(None, "MESSAGE", None)]),
         (
             [(CLIENT, GET), (SERVER, b">2\r\n+invalidate\r\n_\r\n" + OK)],
@@ -151,7 +170,19 @@ def test_commands_and_replies_are_paired_in_order(talk: list[Said], found: list[
             [("MONITOR", "OK", None), (None, '1700000000.5 [0 10.0.0.1:7] "GET" "k"', None)],
         ),
     ],
-    ids=["channels", "between", "unsubscribe all", "cut", "a list", "begun before", "push", "resp3", "monitor"],
+    ids=[
+        "channels",
+        "between",
+        "unsubscribe all",
+        "cut",
+        "a list",
+        "refused",
+        "queued",
+        "begun before",
+        "push",
+        "resp3",
+        "monitor",
+    ],
 )
 def test_what_no_command_asked_for_stands_alone(talk: list[Said], found: list[Any]) -> None:
     assert items(talk) == found
