@@ -28,6 +28,10 @@ _HEADER_BYTES = 12
 _RECORD_BYTES = 11
 """The least a resource record takes: the root as its name, no data."""
 _MAPPED = b"\0" * 10 + b"\xff\xff"
+_ONE_QUESTION = b"\0\1\0\0\0\0"
+"""In a header: and no answer, and no authority."""
+_FLAGS_OF_QUERIES = 0x0130
+"""RD, AD, CD."""
 _OPCODES = frozenset((0, 1, 2, 4, 5))
 PORTS = frozenset((53, 5353, 5355))
 _MULTICAST = {5353: MDNS, 5355: LLMNR}
@@ -39,17 +43,24 @@ _MOST_BYTES = 2 + 0xFFFF
 
 
 def detect_udp(data: bytes) -> Verdict:
-    """A header that fits the datagram's length, and a first question that can be read."""
+    """A header that fits the datagram's length, and a first question that can be read; or a query that cannot.
+
+    Who sends damage on purpose begins with it, and a port says that it was meant as a query.
+    """
     if len(data) < _HEADER_BYTES:
         return Verdict.NO
     _, flags, queries, answers, authorities, additionals = _HEADER.unpack_from(data)
     records = answers + authorities + additionals
     whole = _HEADER_BYTES + 5 * queries + _RECORD_BYTES * records <= len(data)
-    if (flags >> 11) & 15 not in _OPCODES or (queries and not question_fits(data, _HEADER_BYTES)):
+    if (flags >> 11) & 15 not in _OPCODES:
         return Verdict.NO
     if not queries:
         return Verdict.PLAUSIBLE if whole else Verdict.NO
-    return Verdict.SURE if whole and queries == 1 and flags & 0x40 == 0 else Verdict.PLAUSIBLE
+    fits = question_fits(data, _HEADER_BYTES)
+    if fits is None:
+        is_query = data[4:10] == _ONE_QUESTION and not flags & ~_FLAGS_OF_QUERIES
+        return Verdict.PLAUSIBLE if is_query else Verdict.NO
+    return fits if whole and queries == 1 and flags & 0x40 == 0 else min(fits, Verdict.PLAUSIBLE)
 
 
 def detect_tcp(data: bytes) -> Verdict:

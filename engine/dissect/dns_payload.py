@@ -12,6 +12,7 @@ from engine.dissect.dns_edns import Edns, only_edns
 from engine.dissect.dns_names import Damaged, Names, plain_name
 from engine.dissect.dns_records import read_record
 from engine.dissect.message import Problem
+from engine.dissect.table import Verdict
 
 _HEADER_BYTES = 12
 _COUNTS = struct.Struct(">4x4H")
@@ -72,23 +73,31 @@ class Question(NamedTuple):
     """It looks like DNS, not like something that shares its format."""
 
 
-def question_fits(data: bytes, pos: int) -> bool:
-    """Whether a question with a usual name, type and class begins at ``pos``."""
+def question_fits(data: bytes, pos: int) -> Verdict | None:
+    """Whether a question begins at ``pos``: sure with a usual name, type and class, plausible with odd ones.
+
+    Odd are names of bytes that no host has, as tunnels ask for them, and types of nobody (RFC 6895, 3.1). None: damage.
+    """
     plain = _plain_question(data[pos : data.find(b"\0", pos) + 5])
-    if plain is not None:
-        return plain.usual
+    if plain is not None and plain.usual:
+        return Verdict.SURE
     try:
         name, pos = Names(data).read(pos)
         kind, group = _QUESTION.unpack_from(data, pos)
     except (Damaged, struct.error):
-        return False
-    return _is_usual(name, kind, group)
+        return None
+    if _is_usual(name, kind, group):
+        return Verdict.SURE
+    return Verdict.PLAUSIBLE if kind and group & 0x7FFF in CLASSES and not _is_netbios(name) else Verdict.NO
 
 
 def _is_usual(name: str, kind: int, group: int) -> bool:
-    if len(name) == 32 and set(name) <= _NETBIOS:
-        return False  # NetBIOS shares the format and little else (RFC 1002, 4.2)
-    return group & 0x7FFF in CLASSES and 0 < kind < 300 and "\\" not in name
+    return group & 0x7FFF in CLASSES and 0 < kind < 300 and "\\" not in name and not _is_netbios(name)
+
+
+def _is_netbios(name: str) -> bool:
+    """It shares the format and little else (RFC 1002, 4.2)."""
+    return len(name) == 32 and set(name) <= _NETBIOS
 
 
 @lru_cache(maxsize=4096)

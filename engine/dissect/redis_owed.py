@@ -113,7 +113,7 @@ class Owed:
             self._debts.popleft()
 
     def pay(self) -> int:
-        """One reply came; the kind of what it was for. One that is no confirmation (an error, ``QUEUED``) is for all."""
+        """One reply came; the kind of what it was for. Where many are owed it is for all: an error, ``QUEUED``."""
         if not self._debts:
             return PLAIN
         debt = self._debts[0]

@@ -13,6 +13,7 @@ from engine.dissect.options import DissectOptions
 from engine.dissect.table import Verdict
 from engine.streams.chunk import Chunk
 from engine.streams.stream import CLIENT, SERVER, UDP
+from tests.support.dissecting import dissection, feed
 from tests.support.streams import BYTE_NS, START_NS, Said, a_stream, chunks_of, damage, datagram, split_anywhere
 
 OPTIONS = DissectOptions()
@@ -224,7 +225,14 @@ def test_over_tcp_messages_go_on_behind_a_gap() -> None:
     [
         (QUERY, Verdict.SURE),
         (ANSWER, Verdict.SURE),
-        (QUERY[:-1], Verdict.NO),
+        (QUERY[:-1], Verdict.PLAUSIBLE),
+        (ANSWER[:-1], Verdict.SURE),
+        (message(0x0100, kind=65399), Verdict.PLAUSIBLE),
+        (message(0x0100, question=b"\4\xff\0\x01z\4test\0", kind=10), Verdict.PLAUSIBLE),
+        (message(0x0100, question=b"\xc0\x0c"), Verdict.PLAUSIBLE),
+        (message(0x8180, question=b"\xc0\x0c"), Verdict.NO),
+        (message(0x0240, question=b"\xc0\x0c"), Verdict.NO),
+        (message(0x0100, question=b"\xc0\x0c", records=([], [record(1, b"")], [])), Verdict.NO),
         (QUERY[:11], Verdict.NO),
         (bytes(12), Verdict.PLAUSIBLE),
         (b"\0" * 4 + b"\0\1" + bytes(20), Verdict.NO),
@@ -237,6 +245,18 @@ def test_over_tcp_messages_go_on_behind_a_gap() -> None:
 )
 def test_the_first_datagram_tells_dns(data: bytes, verdict: Verdict) -> None:
     assert detect_udp(data) is verdict
+
+
+def test_who_begins_with_damage_hides_nothing_behind_it() -> None:
+    stream = a_stream(UDP, 53)
+    said = [(CLIENT, message(0x0100, question=b"\1a\xc0\x0c")), (CLIENT, QUERY), (SERVER, ANSWER)]
+    into = dissection()
+    items = feed(into, [datagram(stream, way, data) for way, data in said]) + into.finish()
+    assert [(item["response"] is None, item["error"] and item["error"]["type"]) for item in items] == [
+        (False, None),
+        (True, "pair-not-found"),
+    ]
+    assert "does not end" in items[1]["error"]["msg"]
 
 
 @pytest.mark.parametrize(
