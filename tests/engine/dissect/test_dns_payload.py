@@ -10,6 +10,7 @@ import pytest
 from engine.dissect import dns_payload, dns_records
 from engine.dissect.dns_payload import DnsPayload, question_fits
 from engine.dissect.message import Problem
+from engine.dissect.table import Verdict
 
 NAMES = [
     b"\3www\7example\3com\0", b"\1a\0", b"\0", b"\3w.w\1b\0", b"\2\0a\0", b"\xc0\x0c", b"\xc0\x20", b"\4mail\xc0\x10",
@@ -45,7 +46,7 @@ def a_message(seed: int) -> bytes:
     return bytes(message[: chance.randrange(12, len(message) + 1)] if seed % 5 == 0 else message)
 
 
-def told(data: bytes) -> tuple[dict[str, Any], Problem | None, bool]:
+def told(data: bytes) -> tuple[dict[str, Any], Problem | None, Verdict | None]:
     payload = DnsPayload(data, data[2] < 0x80, None)
     return payload.section(), payload.problem(), question_fits(data, 12)
 
