@@ -109,5 +109,6 @@ def _short(count: int) -> str:
 
 
 def _dropped(totals: Mapping[str, int]) -> int:
-    """What is lost to somebody: not the frames that belong to no stream."""
-    return sum(count for name, count in totals.items() if "_dropped_total{" in name and not name.startswith("decode_"))
+    """What is lost to somebody: not the frames that belong to no stream, and what scripts lost once for all of them."""
+    beside = ("decode_", "script_dropped_total{")
+    return sum(count for name, count in totals.items() if "_dropped_total{" in name and not name.startswith(beside))

@@ -52,7 +52,7 @@ def _losses(totals: Mapping[str, int]) -> dict[str, int]:
     return {
         name.removesuffix("}").replace("_dropped_total{reason=", ": "): count
         for name, count in sorted(totals.items())
-        if "_dropped_total{" in name and count
+        if "_dropped_total{" in name and not name.startswith("script_dropped_total{") and count
     } | ({"capture: the kernel's ring was full": lost} if (lost := totals.get("capture_lost_total", 0)) else {})
 
 
