@@ -25,6 +25,9 @@ AHEAD_ENTRIES = 64
 """Worth a frame of their own, however busy the host is: about a batch of packets."""
 
 
+_FULL = Drop.SCRIPT_QUEUE_FULL.name.lower()
+
+
 class Leases(Protocol):
     """Who keeps a stream's packets from expiring."""
 
@@ -98,6 +101,7 @@ class Delivery:
         if script not in self._queues:
             options = self._options.of(script)
             self._queues[script] = _Queue(script, options, Waiting(options))
+            self._show_all_counters(script)
         queue = self._queues[script]
         try:
             self._filter_by(queue, tuple(map(self._compile, filters)))
@@ -108,6 +112,12 @@ class Delivery:
         elif queue.line is not None:
             queue.draining.append(queue.line)
         queue.line, queue.hooks = line, frozenset(hooks)
+
+    def _show_all_counters(self, script: str) -> None:
+        """From zero on: who watches a counter learns of the first by its growth."""
+        for name in ("entries", "sent", "delivered", "errors", "soft_aborts", "matched"):
+            self._counters.add(f"script_{name}_total{{script={script}}}", 0)
+        self._counters.add(f"script_dropped_total{{reason={_FULL},script={script}}}", 0)
 
     def _filter_by(self, queue: _Queue, filters: tuple[kfl.Filter, ...]) -> None:
         """From now on; what waits was chosen by those before."""

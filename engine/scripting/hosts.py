@@ -149,6 +149,7 @@ class ScriptSet:
             script = self.scripts.get(name)
             if script is None or script.text != text:
                 script = self.scripts.setdefault(name, Script(name, text))
+                self.counters.add(f"script_kills_total{{script={name}}}", 0)
                 script.text, script.digest, script.restart_s = text, hashlib.sha256(text).hexdigest()[:12], None
                 script.crashes_s.clear()
                 script.refused, script.reasons = None, []

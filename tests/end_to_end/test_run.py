@@ -230,6 +230,14 @@ def test_scripts_of_several_folders_run_where_they_are_active(tmp_path: Path, st
     assert "titled.py] counted" in output
 
 
+def test_what_scripts_write_can_be_kept_from_the_terminal(tmp_path: Path, started: list[Instance]) -> None:
+    instance = Instance(tmp_path, str(SHOP), scripts={"c.py": COUNTER}, sets=("scripting.console=false",))
+    started.append(instance)
+    assert "counted" not in run_to_end(instance)
+    assert "c.py] " in (instance.data / "console.log").read_text()
+    assert "counted" in (instance.data / "console.log").read_text()
+
+
 def test_jobs_run_once_more_at_the_end_of_a_replay(tmp_path: Path, started: list[Instance]) -> None:
     script = COUNTER + '\njobs.schedule("report", "0 0 0 1 1 *", lambda: console.log("job saw", count))\n'
     started.append(Instance(tmp_path, str(SHOP), scripts={"c.py": script}))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.cli import doctor
 from engine.jail.layers import LAYERS
 from tests.support.instance import SHOP, clean, command, remora
 
@@ -35,6 +36,19 @@ def test_no_sandbox_is_shown_as_what_it_is() -> None:
     assert told.returncode == 0
     assert "tried from inside: start a process: done" in told.stdout
     assert "seccomp" not in told.stdout
+
+
+@pytest.mark.parametrize(
+    ("machine", "said"),
+    [
+        ("x86_64", "x86_64, "),
+        ("aarch64", "aarch64 (its table of system calls is unverified), "),
+        ("riscv64", "riscv64 (without a table of system calls, so without seccomp), "),
+    ],
+)
+def test_a_table_that_was_never_run_is_marked(machine: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    assert f" {said}" in doctor._machine(-1)
 
 
 @without_setuid

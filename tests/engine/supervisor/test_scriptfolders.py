@@ -80,9 +80,9 @@ class Loaded:
 class Watched:
     """A folder that is watched, and a loop around it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, watch: bool = True) -> None:
         self.folder, self.loaded, self.selector = folder, Loaded(), selectors.DefaultSelector()
-        options = ScriptOptions(source=str(folder))
+        options = ScriptOptions(source=str(folder), watch=watch)
         self.folders = ScriptFolders(options, self.loaded, self.selector)  # type: ignore[arg-type]  # as much as is used
         self.folders.load()
 
@@ -104,6 +104,16 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
     yield scene
     scene.folders.close()
     scene.selector.close()
+
+
+def test_without_watching_a_folder_is_read_once(tmp_path: Path) -> None:
+    (tmp_path / "first.py").write_text("x = 1\n")
+    unwatched = Watched(tmp_path, watch=False)
+    (tmp_path / "second.py").write_text("x = 1\n")
+    assert not unwatched.selector.get_map()
+    unwatched.folders.take_due(clock.monotonic_s() + 100)
+    assert [set(texts) for texts in unwatched.loaded.sets] == [{"first.py"}]
+    unwatched.selector.close()
 
 
 @pytest.mark.slow
