@@ -16,9 +16,7 @@ from engine.cli import arguments, terminal
 from engine.config import FilterOptions
 from engine.configure import Configuration
 from engine.cycles import Cycles
-from engine.fetching import Onlookers
 from engine.items.encoding import json_lines
-from engine.listening import Listener
 from engine.query import Query
 from engine.units import parse_duration_s
 
@@ -98,6 +96,8 @@ def query(
         cycles = Cycles(found.counters)
         rows: Iterable[Mapping[str, Any]] = found.rows(wanted)
         if data is not None and not as_stored:
+            from engine.fetching import Onlookers  # here and not above: with what it takes along it loads for 10 ms
+
             rows = Onlookers(data, terminal.warn).past(rows)
         rows = invited.past(rows) if invited is not None else rows
         _print(rows, lambda: cycles.tick(clock.monotonic_s()))
@@ -133,6 +133,9 @@ def _invited(scripts: Path | None, configuration: Configuration) -> AbstractCont
 
 
 def _follow(data: Path, wanted: Filter | None, as_stored: bool) -> None:
+    from engine.fetching import Onlookers  # here and not above, as in query
+    from engine.listening import Listener
+
     left = wanted.limit if wanted is not None and wanted.limit is not None else sys.maxsize
     listener, onlookers = Listener(data, terminal.warn), Onlookers(data, terminal.warn)
     try:

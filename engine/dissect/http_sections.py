@@ -94,7 +94,7 @@ class HttpPayload(Body):
 
     def asks_graphql(self) -> bool:
         """Whether this request is one of GraphQL; those that have neither a body nor a ``query`` need not be asked."""
-        line, headers, names, _ = self.fields or head_of(self.head)
+        line, headers, names, _ = self.fields = self.fields or head_of(self.head)  # a section asks for them next
         query = line.rpartition(" ")[0].partition("?")[2]
         return bool(operations_of(self, headers.get(names.content_type, ""), _codings(headers, names), query))
 

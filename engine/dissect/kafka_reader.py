@@ -33,6 +33,7 @@ NUMBERS = {"bool": "?", "int8": "b", "int16": "h", "int32": "i", "int64": "q"}
 _LINE = re.compile(r"( *)(\w+) +(\S+)(?: +(\d+)(?:(\+)|-(\d+))?)?(?: +tag (\d+))?")
 _EVER = 1 << 15
 _MAX_VARINT_BYTES = 5
+_INT32 = struct.Struct(">i").unpack_from
 
 
 class Damaged(Exception):
@@ -133,9 +134,19 @@ def _numbers(run: Sequence[Field]) -> Step:
     names = tuple(field.name for field in run)
     packed = struct.Struct(">" + "".join(NUMBERS[field.kind] for field in run))
     unpack, size = packed.unpack_from, packed.size
+    if len(names) == 1:
+        return _number(names[0], unpack, size)
 
     def read(data: bytes, pos: int, into: Section, _: Records) -> int:
         into.update(zip(names, unpack(data, pos), strict=True))
+        return pos + size
+
+    return read
+
+
+def _number(name: str, unpack: Callable[[bytes, int], tuple[Any, ...]], size: int) -> Step:
+    def read(data: bytes, pos: int, into: Section, _: Records) -> int:
+        (into[name],) = unpack(data, pos)
         return pos + size
 
     return read
@@ -160,6 +171,8 @@ def _step(field: Field, version: int, flexible: bool) -> Step:
 
 Length = Callable[[bytes, int], tuple[int, int]]
 """``(a length, where what has it begins)``; -1 is null."""
+Rest = Callable[[bytes, int, int, Section, Records], int]
+"""Reads what stands behind a length, which it is given; else as a step."""
 
 
 def _length_of(size: int, flexible: bool) -> Length:
@@ -178,9 +191,9 @@ def short_length(data: bytes, pos: int) -> tuple[int, int]:
 
 
 def _long_length(data: bytes, pos: int) -> tuple[int, int]:
-    length = int.from_bytes(data[pos : pos + 4], "big", signed=True)
-    if length < -1 or pos + 4 > len(data):
-        raise Damaged(f"a length of {length}" if pos + 4 <= len(data) else "it ends early")
+    (length,) = _INT32(data, pos)
+    if length < -1:
+        raise Damaged(f"a length of {length}")
     return length, pos + 4
 
 
@@ -217,27 +230,32 @@ def skip_tags(data: bytes, pos: int) -> int:
     return pos
 
 
-def _text(name: str, length_of: Length) -> Step:
-    def read(data: bytes, pos: int, into: Section, _: Records) -> int:
+def _nullable(name: str, length_of: Length, rest: Rest) -> Step:
+    """What begins with its length, or is null."""
+
+    def read(data: bytes, pos: int, into: Section, records: Records) -> int:
         length, pos = length_of(data, pos)
         if length < 0:
             into[name] = None
             return pos
+        return rest(data, pos, length, into, records)
+
+    return read
+
+
+def _text(name: str, length_of: Length) -> Step:
+    def read(data: bytes, pos: int, length: int, into: Section, _: Records) -> int:
         end = pos + length
         if end > len(data):
             raise Damaged("it ends early")
         into[name] = data[pos:end].decode("utf-8", "replace")
         return end
 
-    return read
+    return _nullable(name, length_of, read)
 
 
 def _blob(name: str, kind: str, length_of: Length) -> Step:
-    def read(data: bytes, pos: int, into: Section, records: Records) -> int:
-        length, pos = length_of(data, pos)
-        if length < 0:
-            into[name] = None
-            return pos
+    def read(data: bytes, pos: int, length: int, into: Section, records: Records) -> int:
         end = pos + length
         part = data[pos:end]
         into[name] = records(part) if kind == "records" else base64.b64encode(part).decode("ascii")
@@ -245,7 +263,7 @@ def _blob(name: str, kind: str, length_of: Length) -> Step:
             raise Damaged("it ends early")
         return end
 
-    return read
+    return _nullable(name, length_of, read)
 
 
 def _uuid(name: str) -> Step:
@@ -269,11 +287,7 @@ def _structure(name: str, inner: Step) -> Step:
 
 
 def _array(name: str, inner: Step, length_of: Length) -> Step:
-    def read(data: bytes, pos: int, into: Section, records: Records) -> int:
-        count, pos = length_of(data, pos)
-        if count < 0:
-            into[name] = None
-            return pos
+    def read(data: bytes, pos: int, count: int, into: Section, records: Records) -> int:
         elements: list[Section] = []
         into[name] = elements
         for _ in range(count):  # an element has a byte at least: a count that is a lie ends with the data
@@ -282,33 +296,25 @@ def _array(name: str, inner: Step, length_of: Length) -> Step:
             pos = inner(data, pos, element, records)
         return pos
 
-    return read
+    return _nullable(name, length_of, read)
 
 
 def _number_array(name: str, code: str, length_of: Length) -> Step:
     size = struct.calcsize(">" + code)
 
-    def read(data: bytes, pos: int, into: Section, _: Records) -> int:
-        count, pos = length_of(data, pos)
-        if count < 0:
-            into[name] = None
-            return pos
+    def read(data: bytes, pos: int, count: int, into: Section, _: Records) -> int:
         if pos + count * size > len(data):
             raise Damaged("it ends early")
         into[name] = list(struct.unpack_from(f">{count}{code}", data, pos))
         return pos + count * size
 
-    return read
+    return _nullable(name, length_of, read)
 
 
 def _string_array(name: str, flexible: bool) -> Step:
-    length_of, each_of = _length_of(4, flexible), _text("", _length_of(2, flexible))
+    each_of = _text("", _length_of(2, flexible))
 
-    def read(data: bytes, pos: int, into: Section, records: Records) -> int:
-        count, pos = length_of(data, pos)
-        if count < 0:
-            into[name] = None
-            return pos
+    def read(data: bytes, pos: int, count: int, into: Section, records: Records) -> int:
         texts: list[str | None] = []
         into[name] = texts
         holder: Section = {}
@@ -317,7 +323,7 @@ def _string_array(name: str, flexible: bool) -> Step:
             texts.append(holder[""])
         return pos
 
-    return read
+    return _nullable(name, _length_of(4, flexible), read)
 
 
 def _tagged(field: Field, version: int) -> Step:

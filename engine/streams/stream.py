@@ -20,14 +20,17 @@ OPEN, HALF_OPEN, ENDED_CLOSED, ENDED_RESET, ENDED_IDLE = range(5)
 CLIENT, SERVER = 0, 1
 """Directions: ``CLIENT`` is what the client sends."""
 
+_IPV4_MAPPED = bytes(10) + b"\xff\xff"
+
 UNHEEDED = 255
 """In ``Stream.dissector``: nobody wants its payload any more."""
 
 
 def format_address(address: bytes) -> str:
     """An address as people write it; the 16 bytes are IPv6, or IPv4 mapped into it."""
-    parsed = ipaddress.IPv6Address(address)
-    return str(parsed.ipv4_mapped or parsed)
+    if address.startswith(_IPV4_MAPPED):
+        return ".".join(map(str, address[12:]))  # 0.5 us; ipaddress takes 4, and many streams have one item alone
+    return str(ipaddress.IPv6Address(address))
 
 
 @dataclass(slots=True, eq=False)
