@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import struct
+import zlib
 
 from hpack import Encoder
 
@@ -165,6 +166,42 @@ def cached(chance: random.Random, number: int) -> tuple[bytes, bytes]:
     if kind < 8:
         return _command("HGETALL", key), b"*6\r\n" + b"$4\r\nname\r\n$5\r\ncount\r\n" * 3
     return (_command("INCR", key), b":%d\r\n" % number) if kind == 8 else (_command("EXPIRE", key, "60"), b":1\r\n")
+
+
+def echo(chance: random.Random, number: int) -> tuple[bytes, bytes]:
+    """A ping of Linux, 56 bytes, and its reply; the identifier is that of the stream."""
+    rest = struct.pack(">HH", 7, number & 0xFFFF) + chance.randbytes(16) + bytes(range(0x10, 0x38))
+    return b"\x08\0\0\0" + rest, b"\0\0\0\0" + rest
+
+
+class Socket:
+    """One WebSocket connection: events of an application as JSON, from the server three times out of four."""
+
+    ask = (
+        b"GET /live HTTP/1.1\r\nHost: shop.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+
+    def __init__(self, *, deflate: bool = False) -> None:
+        self._deflators = [zlib.compressobj(wbits=-15) for _ in range(2)] if deflate else []
+        self.agree = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        self.agree += b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n" if deflate else b"\r\n"
+
+    def message(self, chance: random.Random, number: int) -> tuple[int, bytes]:
+        """Who says it (0: the client), and the frame."""
+        side, start, size = int(number % 4 != 0), chance.randrange(9000), chance.randrange(40, 700)
+        text, first = b'{"event":%d,"data":"%b"}' % (number, TEXT[start : start + size]), 0x81
+        if self._deflators:
+            packer, first = self._deflators[side], 0xC1
+            text = (packer.compress(text) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
+        mark = 0 if side else 0x80
+        head = (
+            bytes([first, mark | len(text)]) if len(text) < 126 else struct.pack(">BBH", first, mark | 126, len(text))
+        )
+        if side:
+            return side, head + text
+        key = chance.randbytes(4)
+        return side, head + key + bytes(byte ^ key[at & 3] for at, byte in enumerate(text))
 
 
 def kafka(chance: random.Random, number: int) -> tuple[bytes, bytes]:

@@ -39,7 +39,7 @@ from engine.segments.folder import open_folder
 from engine.segments.items import ItemShelf
 from engine.segments.options import StorageOptions
 from engine.streams.chunk import Chunk
-from engine.streams.stream import CLIENT, SERVER, TCP, UDP, Stream
+from engine.streams.stream import CLIENT, ICMP, SERVER, TCP, UDP, Stream
 from tests.support import traces_tls
 
 EXCHANGES = 4096
@@ -93,7 +93,10 @@ def kinds() -> dict[str, Callable[[], list[Chunk]]]:
         "HTTP, one each": lambda: http(EXCHANGES, 1),
         "HTTP/2": lambda: http2(EXCHANGES // PER_CONNECTION, PER_CONNECTION),
         "gRPC": lambda: http2(EXCHANGES // PER_CONNECTION, PER_CONNECTION, grpc=True),
+        "WebSocket": lambda: websocket(EXCHANGES // PER_CONNECTION, PER_CONNECTION),
+        "WebSocket, deflated": lambda: websocket(EXCHANGES // PER_CONNECTION, PER_CONNECTION, deflate=True),
         "DNS": dns,
+        "ICMP": lambda: icmp(EXCHANGES // PER_CONNECTION, PER_CONNECTION),
         "TLS handshakes": tls,
         "Redis": lambda: redis(EXCHANGES // PER_CONNECTION, PER_CONNECTION),
         "Kafka": lambda: queued(exchanges.kafka, 9092, EXCHANGES // PER_CONNECTION, PER_CONNECTION),
@@ -131,11 +134,13 @@ def parse(chunks: Sequence[Chunk], costs: Costs) -> None:
             row = recognise(rows, chunk.data, (chunk.stream.server_port, chunk.stream.client_port))
             assert isinstance(row, ProtocolRow)
             dissectors[chunk.stream.id] = row.open(DissectOptions())
-    work = [(dissectors[chunk.stream.id], chunk) for chunk in chunks]
-    for first in range(0, len(work), GROUP):
+    for first in range(0, len(chunks), GROUP):
         begin = time.process_time_ns()
-        for dissector, chunk in work[first : first + GROUP]:
+        for chunk in chunks[first : first + GROUP]:
+            dissector = dissectors[chunk.stream.id]
             dissector.feed(chunk)
+            if dissector.lost and (successor := dissector.successor) is not None and successor.open is not None:
+                dissectors[chunk.stream.id] = successor.open(DissectOptions())
         costs["parse"] += time.process_time_ns() - begin
         costs["steps"] += calibrate()
 
@@ -186,6 +191,29 @@ def http2(connections: int, each: int, *, grpc: bool = False) -> list[Chunk]:
         for connection in [exchanges.Http2(grpc=grpc)]
         for turn in range(stream.id, stream.id + each)
         for chunk in exchange(stream, connection.request(chance, turn), connection.response(chance, turn))
+    ]
+
+
+def websocket(connections: int, each: int, *, deflate: bool = False) -> list[Chunk]:
+    """Messages behind a handshake, which is the first item of each connection."""
+    chance = random.Random(7)
+    chunks: list[Chunk] = []
+    for stream in (a_stream(number, TCP, 80) for number in range(connections)):
+        talk = exchanges.Socket(deflate=deflate)
+        chunks += exchange(stream, talk.ask, talk.agree)
+        said = [talk.message(chance, turn) for turn in range(each - 1)]
+        chunks += [Chunk(stream, side, data, [0], [stream.start_ns], 0) for side, data in said]
+    return chunks
+
+
+def icmp(connections: int, each: int) -> list[Chunk]:
+    """Pings and their replies."""
+    chance = random.Random(7)
+    return [
+        chunk
+        for stream in (a_stream(number, ICMP, 0) for number in range(connections))
+        for turn in range(each)
+        for chunk in exchange(stream, *exchanges.echo(chance, turn))
     ]
 
 

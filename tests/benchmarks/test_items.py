@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import exchanges
-from benchmarks.items import ROWS, STAGES, dns, http, measured, middle, queued, redis, tls
+from benchmarks.items import ROWS, STAGES, dns, http, icmp, measured, middle, parse, queued, redis, tls, websocket
 from benchmarks.table import PAGE, splice
 from engine.counters import Counters
 from engine.dissect.options import DissectOptions
@@ -40,8 +40,9 @@ def test_the_median_counts_in_steps_of_the_loop_of_each_round() -> None:
         lambda: queued(exchanges.amqp, 5672, 2, 3),
         lambda: dns()[:12],
         lambda: tls()[:12],
+        lambda: icmp(2, 3),
     ],
-    ids=("http", "http, one each", "redis", "kafka", "amqp", "dns", "tls"),
+    ids=("http", "http, one each", "redis", "kafka", "amqp", "dns", "tls", "icmp"),
 )
 def test_every_chunk_is_a_whole_message(make: Callable[[], list[Chunk]]) -> None:
     chunks = make()
@@ -49,6 +50,23 @@ def test_every_chunk_is_a_whole_message(make: Callable[[], list[Chunk]]) -> None
     items = [item for chunk in chunks for item in dissection.feed(chunk)]
     assert (len(chunks), len(items)) == (12, 6)
     assert all(item["error"] is None for item in items)
+
+
+@pytest.mark.parametrize("deflate", [False, True])
+def test_messages_of_websocket_follow_their_handshake(deflate: bool) -> None:
+    chunks = websocket(2, 5, deflate=deflate)
+    dissection = Dissection(ROWS, DissectOptions(), NoNames(), "n", "127.0.0.1", Counters())
+    items = [item for chunk in chunks for item in dissection.feed(chunk)]
+    assert [item["protocol"]["name"] for item in items] == (["http"] + ["ws"] * 4) * 2
+    assert all(item["error"] is None for item in items)
+    messages = [item["request"] for item in items if item["protocol"]["name"] == "ws"]
+    assert {(message["sender"], message["compressed"]) for message in messages} == {
+        ("client", deflate), ("server", deflate),
+    }  # fmt: skip
+    assert all(message["text"].startswith('{"event":') for message in messages)
+    costs = dict.fromkeys((*STAGES, "steps"), 0.0)
+    parse(chunks, costs)
+    assert costs["parse"] > 0
 
 
 def test_the_page_has_a_place_for_the_figures() -> None:

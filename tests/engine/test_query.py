@@ -18,7 +18,7 @@ from engine.segments.member import Member
 from engine.segments.reader import SegmentReader
 from tests.support.packets import Packet, in_time_order, write_pcap
 from tests.support.stored import store
-from tests.support.traces import TRACES
+from tests.support.traces import ON_REQUEST, TRACES
 from tests.support.traces_http import answer, get, talk
 
 S = 1_000_000_000
@@ -41,7 +41,7 @@ def in_batches(packets: list[Packet], size: int) -> list[list[Packet]]:
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
-@pytest.mark.parametrize("trace", sorted(TRACES))
+@pytest.mark.parametrize("trace", sorted(TRACES.keys() - ON_REQUEST.keys()))
 def test_a_data_folder_gives_the_items_of_its_capture(trace: str, size: int, tmp_path: Path) -> None:
     packets = TRACES[trace]()
     store(tmp_path / "data", [in_batches(packets, size)])
@@ -130,7 +130,7 @@ def test_what_is_no_data_folder_is_refused(tmp_path: Path) -> None:
 FILTERS = ("http", "dns", "http or dns", "redis", "http && status_code >= 200", "!http", "udp or http")
 
 
-@pytest.mark.parametrize("trace", sorted(TRACES))
+@pytest.mark.parametrize("trace", sorted(TRACES.keys() - ON_REQUEST.keys()))
 def test_a_filter_gives_what_it_matches_of_everything(trace: str, tmp_path: Path) -> None:
     capture = str(write_pcap(tmp_path / "plain.pcap", TRACES[trace]()))
     everything = items(capture)

@@ -28,10 +28,14 @@ from tests.support.packets import Packet, write_pcap
 
 FOLDER = Path(__file__).parent.parent / "traces"
 Trace = Callable[[], list[Packet]]
-_MODULES = sorted(file.stem for file in Path(__file__).parent.glob("traces_*.py"))
-TRACES: dict[str, Trace] = {
-    trace.__name__: trace for module in _MODULES for trace in importlib.import_module(f"tests.support.{module}").TRACES
+_modules = [
+    importlib.import_module(f"tests.support.{file.stem}") for file in sorted(Path(__file__).parent.glob("traces_*.py"))
+]
+TRACES: dict[str, Trace] = {trace.__name__: trace for module in _modules for trace in module.TRACES}
+ON_REQUEST: dict[str, list[str]] = {
+    name: enabled for module in _modules for name, enabled in getattr(module, "DISSECTORS", {}).items()
 }
+"""Of traces whose items come on request: what is enabled for them."""
 
 
 def items_of(path: Path, options: DissectOptions | None = None) -> list[LazyItem]:
@@ -41,7 +45,7 @@ def items_of(path: Path, options: DissectOptions | None = None) -> list[LazyItem
         keys.add(log.read_bytes())
     pipeline = Pipeline(
         StreamOptions(),
-        options or DissectOptions(),
+        options or _options_of(path.stem),
         load_rows(installed=False, keys=keys),
         NoNames(),
         Node("n1", "10.0.0.9"),
@@ -59,6 +63,10 @@ def items_of(path: Path, options: DissectOptions | None = None) -> list[LazyItem
             items += pipeline.expire()[1]
     source.close()
     return items + pipeline.finish()[1]
+
+
+def _options_of(name: str) -> DissectOptions:
+    return DissectOptions(dissectors=ON_REQUEST[name]) if name in ON_REQUEST else DissectOptions()
 
 
 def expected(name: str) -> list[dict[str, Any]]:
