@@ -245,7 +245,7 @@ class Http1:
         how, half.remaining = framing
         half.payload = payload
         if how == "bad":
-            self.lost = "bad_length"  # which also sends out what there is
+            self.break_off(half, "request: bad length" if payload.is_request else "response: bad length")
         elif how == "tunnel" or (how == "length" and not half.remaining):
             self.finish(half, half.time_ns(end - 1))
             if how == "tunnel":
