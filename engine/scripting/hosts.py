@@ -6,99 +6,27 @@ Owned by the supervisor. Nothing here waits: each method answers one event, and 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import signal
-import socket
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
-
-import msgspec
 
 from engine.counters import Counters
-from engine.frames.control import AttachHost, DetachHost, HostReady, SpawnHost
-from engine.frames.endpoint import message_pair
+from engine.frames.control import AttachHost, DetachHost, HostReady
 from engine.jail.layers import wanted
 from engine.jail.memory import resident_bytes
+from engine.scripting.deaths import how_it_ended, label
 from engine.scripting.environment import ScriptEnvironment
+from engine.scripting.hosted import Host, Outbox, Script
 from engine.scripting.options import ScriptOptions
+from engine.scripting.spawning import Spawner
 from engine.units import format_bytes
 
 FIRST_BACKOFF_S, LAST_BACKOFF_S = 1.0, 300.0
 CRASH_WINDOW_S = 600.0
-PAGE_BYTES = 4096
 WATCH_INTERVAL_S = 0.5
 LOAD_WALL_S = 30.0
 """A host that is not ready by then is ended; its CPU is bounded by ``scripting.loadCpu``."""
-
-
-class Outbox(Protocol):
-    """Where messages to one child go; the child may be dead, then they go nowhere."""
-
-    def send(self, message: msgspec.Struct, descriptors: tuple[int, ...] = ()) -> None:
-        """Send or drop."""
-
-
-@dataclass(slots=True)
-class Host:
-    """One forked child, from its birth to its exit."""
-
-    number: int
-    script: Script
-    events: list[socket.socket]
-    """The end of each worker, until the workers have them."""
-    broker: socket.socket
-    """The broker's end; a copy stays here for a successor of the broker."""
-    progress_fd: int
-    text: bytes
-    born_s: float
-    pid: int = 0
-    memory_bytes: int = 0
-    """Of RAM, when it was looked at last."""
-    hooks: list[str] = field(default_factory=list)
-    layers: list[str] = field(default_factory=list)
-    """Of the jail, as the host says: known only once it is ready."""
-    ready: bool = False
-    retired: bool = False
-    """Its exit is expected: replaced, removed, refused."""
-    introduced: bool = False
-    """A broker was told of it, perhaps one that died since."""
-    known: bool = False
-    """The broker that lives now was told of it."""
-    killed: bool = False
-    """It was sent SIGKILL; its exit follows."""
-
-
-@dataclass(slots=True)
-class Script:
-    """One script: a name, its text, and the hosts it has had."""
-
-    name: str
-    text: bytes
-    """What the folder holds."""
-    loaded: bytes | None = None
-    """What was loaded last, and has not been put out since."""
-    refused: bytes | None = None
-    """What was refused last; it is not tried again."""
-    state: str = "loading"
-    """``loading``, ``running``, ``refused``, ``restarting``, ``quarantined``."""
-    digest: str = ""
-    title: str = ""
-    """What the script that was loaded last says of itself."""
-    host: Host | None = None
-    candidate: Host | None = None
-    reasons: list[str] = field(default_factory=list)
-    crashes_s: deque[float] = field(default_factory=deque)
-    restart_s: float | None = None
-    lost: bool = False
-    """Its host went with the worker or the zygote; it gets a new one when that is back."""
-
-    def next_text(self) -> bytes:
-        """What a new host is to run: what the folder holds, unless that was refused."""
-        return self.loaded if self.loaded is not None and self.text == self.refused else self.text
 
 
 class ScriptSet:
@@ -120,9 +48,9 @@ class ScriptSet:
 
         ``dialect`` and ``macros`` are those of the filters in scripts.
         """
-        self._dialect, self._macros = dialect, dict(macros or {})
-        self._options, self._environment, self._node, self._user = options, environment, node, user
-        self._outboxes, self._workers, self._tell = outboxes, workers, tell
+        self._options, self._outboxes, self._workers, self._tell = options, outboxes, workers, tell
+        zygote, macros = outboxes["zygote"], macros or {}
+        self._spawner = Spawner(options, environment, node, user, zygote, len(workers), dialect, macros)
         self.scripts: dict[str, Script] = {}
         self.ending = False
         """Hosts are told to end, so their exits are no crashes."""
@@ -182,37 +110,8 @@ class ScriptSet:
         if script.candidate is not None:
             self._retire(script.candidate, successor=True)
         self._numbers += 1
-        pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM) for _ in self._workers]
-        events_ours, events_theirs = [ours for ours, _ in pairs], [theirs for _, theirs in pairs]
-        broker_ours, broker_theirs = message_pair()
-        progress_fd, source_fd = progress_page(), os.memfd_create("source")
-        text = script.next_text()
-        os.write(source_fd, text)
-        os.lseek(source_fd, 0, os.SEEK_SET)
-        host = Host(self._numbers, script, events_ours, broker_ours, progress_fd, text, now_s)
+        host = self._spawner.spawn(self._numbers, script, now_s)
         script.candidate = self._hosts[host.number] = host
-        options = self._options.of(script.name)
-        spawn = SpawnHost(
-            host.number,
-            script.name,
-            self._environment.of(script.name),
-            self._node,
-            options.memory_bytes,
-            options.load_cpu_s,
-            options.soft_cpu_s,
-            options.soft_job_cpu_s,
-            self._user,
-            len(self._workers),
-            options.sandbox,
-            self._dialect,
-            self._macros,
-        )
-        first, *more = (end.fileno() for end in events_theirs)
-        descriptors = (first, broker_theirs.fileno(), progress_fd, source_fd, *more)
-        self._outboxes["zygote"].send(spawn, descriptors)
-        for end in (*events_theirs, broker_theirs):
-            end.close()
-        os.close(source_fd)
 
     def started(self, number: int, pid: int) -> None:
         """The zygote forked this host."""
@@ -327,7 +226,7 @@ class ScriptSet:
             script.host = None if script.host is host else script.host
             script.candidate = None if script.candidate is host else script.candidate
         elif script.candidate is host and (script.state == "loading" or script.host is not None):
-            self.counters.add(f"hosts_deaths_total{{how={_label(status)}}}")
+            self.counters.add(f"hosts_deaths_total{{how={label(status)}}}")
             self._refuse(host, [f"it died while it was loaded ({how_it_ended(status)})"])
         else:
             self._crashed(host, status, now_s)
@@ -340,8 +239,8 @@ class ScriptSet:
         script.candidate = None if script.candidate is host else script.candidate
         script.host = None if script.host is host else script.host
         how, count = how_it_ended(status), len(script.crashes_s)
-        self.counters.add(f"hosts_deaths_total{{how={_label(status)}}}")
-        self.counters.add(f"script_deaths_total{{how={_label(status)},script={script.name}}}")
+        self.counters.add(f"hosts_deaths_total{{how={label(status)}}}")
+        self.counters.add(f"script_deaths_total{{how={label(status)},script={script.name}}}")
         if status == -signal.SIGSYS or count >= self._options.of(script.name).quarantine_after:
             script.state, script.restart_s, script.loaded = "quarantined", None, None
             times = "once" if count == 1 else f"{count} times"
@@ -430,32 +329,3 @@ class ScriptSet:
         for host in self._hosts.values():
             host.retired = True
             self.kill(host.number, "")
-
-
-def progress_page() -> int:
-    """A page of memory to share with a host, which it cannot cut short under its reader (that would be our SIGBUS)."""
-    page = os.memfd_create("progress", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    os.ftruncate(page, PAGE_BYTES)
-    fcntl.fcntl(page, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
-    return page
-
-
-_SIGNALS = {
-    signal.SIGSYS: "the sandbox ended it: it asked the kernel for what no script may do, so it left its language",
-    signal.SIGSEGV: "it crashed the interpreter",
-    signal.SIGABRT: "it crashed the interpreter",
-    signal.SIGVTALRM: "loading it took more CPU than scripting.loadCpu allows",
-    signal.SIGALRM: "loading it took too long",
-}
-
-
-def how_it_ended(status: int) -> str:
-    """``SIGSEGV: it crashed the interpreter``; ``status`` as ``os.waitstatus_to_exitcode`` gives it."""
-    if status >= 0:
-        return f"exit status {status}"
-    number = signal.Signals(-status)
-    return number.name + (f": {_SIGNALS[number]}" if number in _SIGNALS else "")
-
-
-def _label(status: int) -> str:
-    return signal.Signals(-status).name.lower() if status < 0 else f"status_{status}"

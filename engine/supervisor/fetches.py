@@ -18,7 +18,8 @@ from engine.clock import monotonic_s
 from engine.controlsocket import Later
 from engine.errors import RemoraError
 from engine.frames.control import Queried, Shown
-from engine.scripting.hosts import Outbox, ScriptSet
+from engine.scripting.hosted import Outbox
+from engine.scripting.hosts import ScriptSet
 from engine.supervisor.merging import merged
 
 HOOK = "onItemQueried"

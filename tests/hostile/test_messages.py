@@ -17,9 +17,9 @@ import pytest
 from engine.counters import Counters
 from engine.frames.host import ACKNOWLEDGEMENT, KIND_ITEMS, PROGRESS
 from engine.scripting.delivery import Delivery
-from engine.scripting.hosts import progress_page
 from engine.scripting.line import Line
 from engine.scripting.options import ScriptOptions
+from engine.scripting.spawning import progress_page
 from tests.hostile.messages import ENTRIES, TO_THE_WORKER, acknowledge
 
 HOOK = "onItemCaptured"

@@ -34,7 +34,7 @@ from engine.frames.host import (
     Shutdown,
     ShutdownDone,
 )
-from engine.scripting.hosts import progress_page
+from engine.scripting.spawning import progress_page
 
 PATIENCE_S = 20.0
 """When a test gives up on a process; no test waits for this."""

@@ -19,7 +19,7 @@ from engine.frames.endpoint import Endpoint
 from engine.frames.host import FromHost, Ready, Refused
 from engine.jail.layers import wanted
 from engine.scripting.environment import ScriptEnvironment
-from engine.scripting.hosts import ScriptSet, how_it_ended
+from engine.scripting.hosts import ScriptSet
 from engine.scripting.options import ScriptOptions
 
 pytestmark = pytest.mark.slow
@@ -336,17 +336,3 @@ def test_no_sandbox_is_told_once(scene: Scene) -> None:
     scene.until(lambda: scene.scripts.settled)
     warning = "scripting.sandbox is off: a script that breaks out of its language is held by nothing"
     assert scene.told.count(warning) == 1
-
-
-@pytest.mark.parametrize(
-    ("status", "words"),
-    [
-        (0, "exit status 0"),
-        (70, "exit status 70"),
-        (-signal.SIGKILL, "SIGKILL"),
-        (-signal.SIGSEGV, "SIGSEGV: it crashed the interpreter"),
-        (-signal.SIGVTALRM, "SIGVTALRM: loading it took more CPU than scripting.loadCpu allows"),
-    ],
-)
-def test_an_end_is_told_in_words(status: int, words: str) -> None:
-    assert how_it_ended(status) == words

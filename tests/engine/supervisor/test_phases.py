@@ -42,9 +42,9 @@ class Scene:
         self.family = Family(settings, workers, {}, bytes(32), "run", self.selector, self.told.append)
         for child in self.family:
             child.mailbox, child.restart_s = Inbox(), 0.0  # waits for its start
-        scripts = ScriptSet(
-            settings.scripts, ScriptEnvironment({}, (), settings.scripts, bytes(32)), "n1", -1, {}, [], self.told.append
-        )
+        environment = ScriptEnvironment({}, (), settings.scripts, bytes(32))
+        outboxes = {name: self.family.mailbox(name) for name in ("zygote", "broker")}
+        scripts = ScriptSet(settings.scripts, environment, "n1", -1, outboxes, [], self.told.append)
         self.phases = Phases(settings, self.family, scripts, self.outcome, self.told.append)
 
     def of(self, name: str) -> list[Any]:
