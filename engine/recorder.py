@@ -25,6 +25,7 @@ from engine.frames.control import AskRecordings, Finished, Notice, Quit, Report,
 from engine.process import Child, run
 from engine.recording.batch_state import BatchState
 from engine.recording.collector import Collector
+from engine.recording.journal import NO_WORKER, Gap
 from engine.recording.options import RecordingOptions
 from engine.recording.policy import DEFAULT, Policy, policy_of
 from engine.recording.profile import Facts, Profile
@@ -305,7 +306,13 @@ def main(child: Child) -> None:
         settings.recording,
         child.counters,
         2 * max(settings.streams.tcp_timeout_s, settings.streams.udp_timeout_s),
-        Facts(VERSION, partial(profile_of, service, settings.recording), resolver.history, keys.lines_of),
+        Facts(
+            VERSION,
+            partial(profile_of, service, settings.recording),
+            resolver.history,
+            keys.lines_of,
+            partial(missed_of, service),
+        ),
         service,
     )
     selector = selectors.DefaultSelector()
@@ -338,6 +345,14 @@ def profile_of(service: Service, options: RecordingOptions, recording: str) -> P
     usual = options.with_secrets and job.format != "pcap"  # a pcap holds no keys
     with_secrets = usual if job.with_secrets is None else job.with_secrets
     return Profile(job.kfl, job.dialect if job.kfl else "", job.format or options.format, with_secrets, job.destination)
+
+
+def missed_of(service: Service, recording: str) -> list[Gap]:
+    """When a job was on and nothing ran, as manifests tell it."""
+    if recording not in service.jobs:
+        return []
+    gaps = sorted(service.jobs.store.gaps(recording), key=lambda gap: gap.until_ns)
+    return [Gap(NO_WORKER, gap.why.replace(" ", "_"), gap.from_ns, gap.until_ns) for gap in gaps]
 
 
 def open_service(child: Child) -> Service:

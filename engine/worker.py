@@ -98,7 +98,7 @@ class Worker:
         if self._lossless:
             self._resume.begin(child.data / "segments", self._shelf.place)
         last_ns = last_stored_ns(child.data / "segments", member.index)
-        self._gaps = None if self._lossless else GapLog(child.data / "keep", member.index, last_ns)
+        self._gaps = GapLog(child.data / "keep", member.index, last_ns, live=not self._lossless)
         self._items = ItemShelf(child.data, storage, self._counters, member)
         node = Node(child.start.node, self._settings.node.ip)
         self._pipeline = Pipeline(
@@ -256,12 +256,14 @@ class Worker:
         seen = seen_by_id(assigned.records)
         timestamp_ns = step.columns.timestamp_ns
         streams = self._resume.without_stored(batch, assigned.stream_ids)
-        self._shelf.append(batch, streams, timestamp_ns, seen, now_s)
+        if refused := self._shelf.append(batch, streams, timestamp_ns, seen, now_s):
+            first_ns, last_ns = int(timestamp_ns.min()), int(timestamp_ns.max())
+            self._gaps.refused("packets_not_stored", first_ns, last_ns, packets=refused)
         if self._matching.wants.streams:
             times_ns, ids = timestamp_ns[assigned.order], assigned.records["id"]
             self._matching.keep_streams(ids, times_ns, assigned.starts, assigned.begun, clock.wall_ns())
         self._resume.write(batch, self._shelf.place)
-        if self._gaps is not None and len(timestamp_ns):
+        if len(timestamp_ns):
             self._gaps.saw(int(timestamp_ns[0]), int(timestamp_ns[-1]))
         if self._delivery.wanted("onPacketCaptured"):
             self._deliver_packets(step)
@@ -291,7 +293,9 @@ class Worker:
         if items:
             self._matching.keep_items(items, clock.wall_ns())
             entries = [(item.stream.id, item.index, item.timestamp_ns, item.encode()) for item in items]
-            self._items.append(entries, now_s)
+            if refused := self._items.append(entries, now_s):
+                times_ns = [entry[2] for entry in entries]
+                self._gaps.refused("items_not_stored", min(times_ns), max(times_ns), items=refused)
             self._delivery.put_items([(item.stream.id, item.encode(), item) for item in items])
 
     def _deliver_packets(self, step: Step) -> None:
@@ -338,12 +342,12 @@ class Worker:
             for source in list(self._sources):
                 self._close(source)
             self._count_lost()
-        if self._gaps is not None:
-            self._gaps.close(clock.wall_ns())
         left, items = self._pipeline.finish()
         self._deliver(items, clock.monotonic_s())
         self._shelf.log(ends_of(left))
         self._tell_ends(left)
+        self._tell_refused()
+        self._gaps.close(clock.wall_ns())
 
     # -- time ----------------------------------------------------------------------------------------------------------
 
@@ -377,12 +381,18 @@ class Worker:
         self._items.expire(now_s, copied, journals, wall_ns=wall_ns, extra_bytes=packets_bytes)
         if not self._lossless:
             self._count_lost()
+        self._tell_refused()
 
     def _count_lost(self) -> None:
         lost = self._lost + sum(source.lost() for source in self._sources)
         self._counters.set("capture_lost_total", lost)
-        if self._gaps is not None and not self._stopped:
-            self._gaps.lost(lost)
+        self._gaps.lost(lost)
+
+    def _tell_refused(self) -> None:
+        for recording, at_ns in self._matching.dropped:
+            self._gaps.refused("streams_not_kept", at_ns, at_ns, streams=1, of=recording)
+        self._matching.dropped.clear()
+        self._gaps.tell_refused()
 
     # -- the supervisor ------------------------------------------------------------------------------------------------
 

@@ -61,6 +61,8 @@ class BatchState(msgspec.Struct):
     """Bytes of ``packets``, record headers included."""
     items: int = 0
     item_bytes: int = 0
+    items_damaged: int = 0
+    """Left out, since a job that redacts lets nothing out that cannot be read."""
     stream_records: int = 0
     asked: bool = False
     """Somebody asked for it to be sealed now."""
@@ -113,5 +115,7 @@ class Pass(msgspec.Struct, omit_defaults=True):
     """The last ones that were told; whole."""
     gaps_before: int = 0
     """How many came before those."""
+    missed: dict[str, int] = {}
+    """Up to when what jobs missed stands in the manifests of a recording; whole."""
     told: dict[str, int] = {}
     """How many of all gaps stand in the manifests of a recording, or were before it; whole."""

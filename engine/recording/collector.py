@@ -32,6 +32,9 @@ from engine.segments.records import END, EXTENT, ITEM, SEEN, STREAM_RECORD, Reco
 
 _log = logging.getLogger(__name__)
 
+COUNTED = {"packets_not_stored": "packets", "items_not_stored": "items", "streams_not_kept": "streams"}
+"""Gaps that manifests sum up, and what of."""
+
 
 class Collector:
     """Everything between the segments and the open batches; one per data folder.
@@ -120,11 +123,17 @@ class Collector:
             profile = facts.profile(state.recording)
             if profile.with_secrets:
                 self._store_keys(batch, facts)
-            gaps = self._ledger.gaps.take(state)
+            gaps = [
+                *self._ledger.gaps.take(state),
+                *self._ledger.gaps.take_missed(state, facts.missed(state.recording)),
+            ]
             lost: dict[str, int | None] = {
-                "ring_full": sum(gap.packets for gap in gaps),
+                "ring_full": sum(gap.packets for gap in gaps if gap.reason == "ring_full"),
                 "storage_full": self._ledger.refused.pop(state.recording, 0),
             }
+            for reason, unit in COUNTED.items():
+                if count := sum(getattr(gap, unit) for gap in gaps if gap.reason == reason):
+                    lost[reason] = count
             if dropped := self._ledger.dropped.pop(state.recording, 0):
                 lost["batches_deleted"] = dropped
             here = names_of(names, self.batches.get(batch).endpoints())
@@ -317,8 +326,11 @@ class Collector:
             return
         for recording, mask in windows.masks(wanted):
             totals, policy = self._ledger.total(recording), self._policy(recording)
-            written = policy.items([items[at] for at in np.flatnonzero(mask).tolist()])
-            self.batches.current(recording, now_ns).add_items(written)
+            chosen = [items[at] for at in np.flatnonzero(mask).tolist()]
+            written = policy.items(chosen)
+            batch = self.batches.current(recording, now_ns)
+            batch.add_items(written)
+            batch.state.items_damaged += len(chosen) - len(written)
             self._counters.add("recorder_items_total", len(written))
             totals.items, totals.last_ns = totals.items + len(written), now_ns
         touched.update(stream for stream, _ in items)

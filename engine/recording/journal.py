@@ -57,16 +57,26 @@ class SealNow(msgspec.Struct, tag_field="op", tag="seal", frozen=True):
     at_ns: int
 
 
+NO_WORKER = -1
+
+
 class Gap(msgspec.Struct, tag_field="op", tag="gap", frozen=True):
-    """A worker missed what was on the wire from ``from_ns`` to ``to_ns``, by the capture's clock."""
+    """Something was missed of what was on the wire from ``from_ns`` to ``to_ns``, by the capture's clock."""
 
     worker: int
+    """Whose; ``NO_WORKER``: nothing ran."""
     reason: str
-    """``ring_full``: the kernel had no room for packets; ``worker_died``: nobody read until its successor did."""
+    """Of all that a worker sees: ``ring_full`` (the kernel had no room for packets), ``worker_died`` (nobody read until
+    its successor did), ``packets_not_stored``, ``items_not_stored`` (the disk or ``tap.storageLimit`` had no room).
+    Of one recording: ``streams_not_kept`` (the disk did not take who is to be kept), and what its job missed."""
     from_ns: int
     to_ns: int
     packets: int = 0
-    """How many the kernel counted; 0 where nobody did."""
+    """How many were counted; 0 where nobody did."""
+    items: int = 0
+    streams: int = 0
+    recording: str = ""
+    """Which one it concerns; empty: all."""
 
 
 class Change(msgspec.Struct, tag_field="op", tag="change", frozen=True):

@@ -48,7 +48,7 @@ class Standing:
         for batch in entry.removed:
             self.batches.pop(batch, None)
         self.refused, self.dropped = entry.refused, entry.dropped
-        self.gaps = Gaps(entry.gaps, entry.gaps_before, entry.told)
+        self.gaps = Gaps(entry.gaps, entry.gaps_before, entry.told, entry.missed)
         for recording in entry.deleted:
             self.totals.pop(recording, None)
         self.totals.update(entry.totals)
@@ -153,6 +153,7 @@ class Ledger(Standing):
             gaps=self.gaps.known,
             gaps_before=self.gaps.before,
             told=self.gaps.told,
+            missed=self.gaps.missed,
         )
 
     def close(self) -> None:

@@ -73,6 +73,8 @@ class Matching:
         self._now_ns = 0
         self._kept: dict[int, dict[str, int]] = {}
         self._unwritten: list[Keep] = []
+        self.dropped: list[tuple[str, int]] = []
+        """Recording and moment of wishes that found no room; for who tells of them, and empties it."""
         self._complained = False
 
     @property
@@ -226,6 +228,7 @@ class Matching:
         self._unwritten += wishes[:room]
         if len(wishes) > room:
             self._counters.drop("recordings", Drop.STORAGE_FULL, len(wishes) - room)
+            self.dropped += [(wish.recording, wish.at_ns) for wish in wishes[room:]]
         if not self._complained:
             _log.error("keep_journal_unwritten error=%r; free space in the data folder", str(error))
             self._complained = True

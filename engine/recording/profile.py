@@ -8,6 +8,8 @@ from typing import Literal
 
 import msgspec
 
+from engine.recording.journal import Gap
+
 Names = Mapping[str, Mapping[str, Mapping[str, str]]]
 """As ``Resolver.history``: second since the epoch -> ``ip`` or ``ip:port`` -> FullAddress and Namespace."""
 
@@ -30,6 +32,10 @@ def _no_names() -> Names:
     return {}
 
 
+def _nothing(recording: str) -> list[Gap]:  # noqa: ARG001 - no recording missed anything
+    return []
+
+
 def _no_keys(randoms: Iterable[bytes]) -> bytes:  # noqa: ARG001 - there are none to choose from
     return b""
 
@@ -46,6 +52,8 @@ class Facts:
     """Every name that an address had."""
     key_log: Callable[[Iterable[bytes]], bytes] = _no_keys
     """Lines of an NSS key log that belong to TLS sessions, by the random bytes of their clients."""
+    missed: Callable[[str], list[Gap]] = _nothing
+    """What a recording's job missed as a whole, all that is known, oldest first."""
 
 
 def names_of(names: Names, endpoints: Iterable[tuple[str, int]]) -> dict[str, dict[str, dict[str, str]]]:

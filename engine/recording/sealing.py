@@ -18,6 +18,7 @@ import numpy as np
 from engine.clock import NS_PER_S
 from engine.recording.batch_state import BatchState, Sealing
 from engine.recording.gzip_members import Digest, HashedFile, SealedFile, write_lines
+from engine.recording.journal import NO_WORKER, Gap
 from engine.recording.names import ENDINGS, hour_of, object_name
 from engine.recording.open_batch import read_index, read_items, read_stream_records
 from engine.recording.options import RecordingOptions
@@ -144,6 +145,7 @@ def _manifest(
     names: dict[str, str],
     members: list[Member],
 ) -> dict[str, object]:
+    damaged = items.damaged + state.items_damaged
     sealing: Sealing = state.sealing or Sealing("", {})
     files: dict[str, dict[str, object]] = {kind: {"name": names[kind], **f._asdict()} for kind, f in sealed.items()}
     files["pcap"]["members"] = members
@@ -166,8 +168,15 @@ def _manifest(
         "protocols": dict(sorted(items.protocols.items())),
         "link_type": (state.link_types or [ETHERNET])[0] if len(state.link_types) < 2 else None,
         "link_types": state.link_types,
-        "gaps": [msgspec.structs.asdict(gap) for gap in sealing.gaps],
-        "lost": {**sealing.lost, "items_damaged": items.damaged} if items.damaged else sealing.lost,
+        "gaps": [_told(gap) for gap in sealing.gaps],
+        "lost": {**sealing.lost, "items_damaged": damaged} if damaged else sealing.lost,
         "names": sealing.names,
         "files": files,
     }
+
+
+def _told(gap: Gap) -> dict[str, object]:
+    worker = None if gap.worker == NO_WORKER else gap.worker
+    counts = {name: count for name in ("items", "streams") if (count := getattr(gap, name))}
+    told = {"worker": worker, "reason": gap.reason, "from_ns": gap.from_ns, "to_ns": gap.to_ns, "packets": gap.packets}
+    return {**told, **counts}

@@ -128,16 +128,17 @@ class ItemShelf:
         segments = [*self._closed, self._writer] if self._writer else self._closed
         return sum(segment.size_bytes for segment in segments) + self._expired.size_bytes
 
-    def append(self, entries: Sequence[Entry], now_s: float) -> None:
-        """Store items. Never raises for want of space: what is not stored is counted as ``Drop.STORAGE_FULL``."""
+    def append(self, entries: Sequence[Entry], now_s: float) -> int:
+        """Store items; returns how many found no room, which are counted as ``Drop.STORAGE_FULL`` and never raise."""
         if not entries:
-            return
+            return 0
         self._counters.add("item_segments_offered_total", len(entries))
         stored = self._append(entries, now_s)
         self._counters.add("item_segments_stored_total", stored)
         if stored < len(entries):
             self._counters.drop("item_segments", Drop.STORAGE_FULL, len(entries) - stored)
             self._complain(len(entries) - stored, now_s)
+        return len(entries) - stored
 
     def _append(self, entries: Sequence[Entry], now_s: float) -> int:
         wanted = sum(len(entry[3]) for entry in entries) + ITEM.itemsize * len(entries)

@@ -142,8 +142,8 @@ class Shelf:
         timestamp_ns: npt.NDArray[np.int64],
         describe: Callable[[npt.NDArray[np.uint64]], Records],
         now_s: float,
-    ) -> None:
-        """Store the packets of a batch before anybody is told of them.
+    ) -> int:
+        """Store the packets of a batch before anybody is told of them; returns how many found no room.
 
         Never raises for want of space: what is not stored is counted as ``Drop.STORAGE_FULL``.
 
@@ -156,18 +156,21 @@ class Shelf:
         """
         self._now_s, self._link_type = now_s, batch.link_type
         packets = packets_of(batch, stream_ids, timestamp_ns)
-        self._counters.add("segments_offered_total", len(packets.stream))
+        offered = len(packets.stream)
+        self._counters.add("segments_offered_total", offered)
         if self._room_bytes() < self._reserve_bytes:
             packets = self._without_new(packets, now_s)
-        count, first = len(packets.stream), 0
+        count, first, stored_all = len(packets.stream), 0, 0
         while first < count:
             last = self._last_that_fits(packets, first, now_s)
             part = packets.part(first, last)
             stored = self._store(batch.buffer, part, describe, now_s)
             self._counters.add("segments_stored_total", stored)
+            stored_all += stored
             if stored < last - first:
                 self._refuse(last - first - stored, now_s)
             first = last
+        return offered - stored_all
 
     def _without_new(self, packets: Packets, now_s: float) -> Packets:
         """The last room belongs to streams of which packets are stored: one whole is worth more than two halves."""

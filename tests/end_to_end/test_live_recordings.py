@@ -13,6 +13,7 @@ from tests.support.netspaces import INSIDE, NEEDED, netspaces
 pytestmark = [pytest.mark.slow, *NEEDED]
 
 REQUESTS = 40
+REFUSED = "segments_dropped_total{reason=storage_full}"
 SETS = ("capture.workers=2", "recordings=[{name: everything}]")
 
 
@@ -45,6 +46,27 @@ def test_two_workers_record_each_its_streams_and_every_job_its_own(tmp_path: Pat
     assert len(everything.lines("streams")) >= 3 * REQUESTS
     assert len(set(everything.frames())) == len(everything.frames())
     assert set(pages.frames()) <= set(everything.frames())
+
+
+def test_packets_that_found_no_room_are_told_in_the_manifest(tmp_path: Path) -> None:
+    """Live traffic waits for no disk; whoever has the recording alone knows how much of it is missing, and when."""
+    sets = ("recordings=[{name: everything}]", "tap.storageLimit=120KB", "tap.misc.pcapTTL=60s")
+    with netspaces(1, tmp_path) as spaces:
+        inside = (*INSIDE, spaces.server)
+        instance = Instance(tmp_path, "--interface", "ve0", scripts={}, sets=sets, wrapper=inside, grace="60s")
+        try:
+            instance.until(lambda status: status["counters"].get("recordings_due") == 1)
+            spaces.request(0, 0, 5 * REQUESTS)
+            instance.until(lambda status: status["counters"].get(REFUSED, 0) > 0)
+            refused = instance.status()["counters"][REFUSED]
+            assert instance.stop() == 0, instance.output()
+        finally:
+            instance.close()
+    manifests = Recording(tmp_path / "data/recordings", "everything").manifests
+    gaps = [gap for manifest in manifests for gap in manifest["gaps"] if gap["reason"] == "packets_not_stored"]
+    lost = sum(manifest["lost"].get("packets_not_stored", 0) for manifest in manifests)
+    assert lost == sum(gap["packets"] for gap in gaps) >= refused
+    assert all(manifests[0]["first_packet_ns"] <= gap["from_ns"] <= gap["to_ns"] for gap in gaps)
 
 
 def tell(instance: Instance, *arguments: str) -> list[str]:

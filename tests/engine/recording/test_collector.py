@@ -12,7 +12,7 @@ from engine.kfl.redaction import redaction
 from engine.recorder import seal
 from engine.recording import collector as module
 from engine.recording.collector import Collector
-from engine.recording.journal import Gap, Keep
+from engine.recording.journal import NO_WORKER, Gap, Keep
 from engine.recording.options import RecordingOptions
 from engine.recording.policy import Policy
 from engine.recording.profile import Facts
@@ -223,6 +223,50 @@ def test_packets_lost_again_and_again_are_one_gap_that_grows(data: DataFolder) -
     (manifest,) = run_once(data)["r"].manifests
     assert [(each["from_ns"], each["to_ns"]) for each in manifest["gaps"]] == [(START_NS, START_NS + 600)]
     assert manifest["lost"]["ring_full"] == 1200
+
+
+def test_what_found_no_room_is_told_with_its_time_and_summed_up(data: DataFolder) -> None:
+    """What concerns one recording in its manifest alone; kinds that take turns are a gap each, not one per step."""
+    for recording in "ab":
+        data.worker.keep(1, recording, 0, 0)
+    data.capture([(1, START_NS, 60)])
+    for step in range(300):
+        ends = START_NS + step, START_NS + step + 1
+        data.worker.gap(Gap(0, "packets_not_stored", *ends, packets=3))
+        data.worker.gap(Gap(0, "items_not_stored", *ends, items=2))
+        data.worker.gap(Gap(0, "streams_not_kept", *ends, streams=1, recording="a"))
+    found = run_once(data)
+    (first,), (second,) = found["a"].manifests, found["b"].manifests
+    told = {"from_ns": START_NS, "to_ns": START_NS + 300}
+    packets = {"worker": 0, "reason": "packets_not_stored", **told, "packets": 900}
+    items = {"worker": 0, "reason": "items_not_stored", **told, "packets": 0, "items": 600}
+    streams = {"worker": 0, "reason": "streams_not_kept", **told, "packets": 0, "streams": 300}
+    assert first["gaps"] == [packets, items, streams]
+    assert second["gaps"] == [packets, items]
+    lost = {"ring_full": 0, "storage_full": 0, "packets_not_stored": 900, "items_not_stored": 600}
+    assert (first["lost"], second["lost"]) == ({**lost, "streams_not_kept": 300}, lost)
+
+
+def test_what_a_job_missed_stands_in_its_next_manifest_once(data: DataFolder) -> None:
+    missed = [Gap(NO_WORKER, "missed_start", 5, 10)]
+    data.worker.keep(1, "r", 0, 0)
+    told = []
+    for batch in range(3):
+        collector = open_collector(data)
+        data.capture([(1, START_NS + batch, 60)])
+        collector.collect(NOW_NS)
+        collector.freeze([state.id for state in collector.batches.filled()], Facts("1.0", missed=lambda _: missed))
+        for state in collector.batches.frozen():
+            assert state.sealing is not None
+            told.append([(gap.reason, gap.from_ns, gap.to_ns) for gap in state.sealing.gaps])
+            seal(data.root, state, Origin("local", "n1"), "recordings")
+            collector.remove(state.id)
+        collector.close()
+        if batch == 1:
+            missed.append(Gap(NO_WORKER, "no_instance", 20, 30))
+    assert told == [[("missed_start", 5, 10)], [], [("no_instance", 20, 30)]]
+    workers = [each["worker"] for manifest in recorded(data)["r"].manifests for each in manifest["gaps"]]
+    assert workers == [None, None]
 
 
 def test_packets_out_of_order_are_sealed_in_time_order_and_equal_times_as_captured(data: DataFolder) -> None:

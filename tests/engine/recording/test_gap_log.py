@@ -67,3 +67,27 @@ def test_a_full_disk_delays_what_is_told(tmp_path: Path) -> None:
     log.lost(4)
     log.close(400)
     assert told(tmp_path) == [Gap(0, "ring_full", 100, 200, 3), Gap(0, "ring_full", 200, 300, 1)]
+
+
+def test_what_finds_no_room_is_one_gap_as_long_as_it_goes_on(tmp_path: Path) -> None:
+    log = GapLog(tmp_path, 3, 0, live=False)
+    log.refused("packets_not_stored", 100, 200, packets=5)
+    log.refused("items_not_stored", 120, 150, items=2)
+    log.refused("packets_not_stored", 210, 300, packets=1)
+    log.tell_refused()
+    log.refused("packets_not_stored", 310, 400, packets=4)
+    log.refused("streams_not_kept", 320, 330, of="a", streams=7)
+    log.tell_refused()
+    log.tell_refused()
+    log.refused("packets_not_stored", 900, 950, packets=1)
+    log.close(1000)
+    log.refused("packets_not_stored", 2000, 2000, packets=1)
+    log.tell_refused()
+    assert told(tmp_path) == [
+        Gap(3, "packets_not_stored", 100, 300, packets=6),
+        Gap(3, "items_not_stored", 120, 150, items=2),
+        Gap(3, "packets_not_stored", 300, 400, packets=4),
+        Gap(3, "streams_not_kept", 320, 330, streams=7, recording="a"),
+        Gap(3, "packets_not_stored", 900, 950, packets=1),
+    ]
+    assert not list(tmp_path.glob("*.alive")), "a replay misses nothing while nobody reads"
