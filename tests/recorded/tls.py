@@ -54,21 +54,31 @@ STEP_S = 0.15
 
 def record(scene: Scene) -> None:
     """Certificates first; then a trace for each subject."""
+    prepare(scene)
+    nginx(scene)
+    openssl(scene)
+
+
+def prepare(scene: Scene) -> None:
+    """Certificates, and what nginx shows."""
     _certificate(scene.scratch, "server", "/C=IS/O=Fishmonger/CN=shop.test", "DNS:shop.test,DNS:*.shop.test")
     _certificate(scene.scratch, "client", "/CN=cook", "email:cook@shop.test")
     www = scene.scratch / "www"
     www.mkdir()
     (www / "index.txt").write_text("herring and eel\n" * 40)
     (www / "long.txt").write_text("".join(f"line {number}\n" for number in range(1500)))
-    nginx(scene)
-    openssl(scene)
+
+
+def serve_nginx(scene: Scene) -> None:
+    """At port 443."""
+    configuration = scene.scratch / "nginx.conf"
+    configuration.write_text(NGINX.format(scratch=scene.scratch))
+    scene.start("nginx", "-c", str(configuration), port=443)
 
 
 def nginx(scene: Scene) -> None:
     """HTTP/1.1 and HTTP/2 over TLS 1.3 and 1.2, asked by curl, and early data."""
-    configuration = scene.scratch / "nginx.conf"
-    configuration.write_text(NGINX.format(scratch=scene.scratch))
-    scene.start("nginx", "-c", str(configuration), port=443)
+    serve_nginx(scene)
     for name, options in (
         ("recorded_tls_nginx", ("--http1.1", "--tlsv1.3")),
         ("recorded_tls_nginx_12", ("--http1.1", "--tls-max", "1.2")),
