@@ -8,7 +8,12 @@ from itertools import chain, islice
 from engine.dissect.message import Message
 from engine.dissect.table import Dissector, ProtocolRow
 from engine.streams.chunk import Chunk
+from engine.streams.stream import Stream
 
+MAX_HELD_BYTES = 16 << 10
+"""Bytes that may be held before they must tell the protocol."""
+HELD_CHUNK_BYTES = 64
+"""How much a held chunk counts besides its bytes, so that they are few even where each has one byte."""
 MAX_EARLY = 8
 MAX_FITTED = 128
 """Requests that a response with none of their keys is held against: 0.1 us each, for each packet of a flood."""
@@ -95,6 +100,18 @@ class Conversation:
         """Nothing waits, and nothing that was seen bears on what comes."""
         waits = self.in_order or self.by_key or self.early
         return not (waits or self.skipped or self.gapped or self.hopeful) and self.told_ns < 0
+
+    def hold(self, chunk: Chunk) -> bool:
+        """Keep ``chunk``, which is too short to tell the protocol; or nothing, and False, where that is too much."""
+        held_bytes = self.held_bytes + len(chunk.data) + HELD_CHUNK_BYTES
+        if held_bytes > MAX_HELD_BYTES:
+            return False
+        self.held_bytes = held_bytes
+        if self.held:
+            self.held.append(chunk)
+        else:
+            self.held = [chunk]
+        return True
 
     def tell_nothing(self, chunk: Chunk) -> int:
         """Turns that told nothing, with that of ``chunk``, which does not tell either.
@@ -266,3 +283,11 @@ class Conversation:
     def pending(self) -> int:
         """Messages that wait for their other half."""
         return len(self.in_order or ()) + len(self.by_key or ()) + len(self.early or ())
+
+
+def layers_of(stream: Stream) -> Iterator[Conversation]:
+    """What is dissected of ``stream``: its protocol, then what that carries."""
+    conversation: Conversation | None = stream.conversation
+    while conversation is not None and not conversation.over:
+        yield conversation
+        conversation = conversation.inner

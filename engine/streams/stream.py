@@ -29,7 +29,7 @@ UNHEEDED = 255
 def format_address(address: bytes) -> str:
     """An address as people write it; the 16 bytes are IPv6, or IPv4 mapped into it."""
     if address.startswith(_IPV4_MAPPED):
-        return ".".join(map(str, address[12:]))  # 0.5 us; ipaddress takes 4, and many streams have one item alone
+        return ".".join(map(str, address[12:]))  # 1.0 us; ipaddress takes 2.4, and many streams have one item alone
     return str(ipaddress.IPv6Address(address))
 
 

@@ -10,13 +10,13 @@ import pytest
 
 from engine.counters import Counters
 from engine.dissect import http1, kafka_record, redis_scan
-from engine.items.dissection import Dissection
+from engine.items.pairing import Pairing
 from tests.fuzz.protocols import OPTIONS, Samples, mutated, names, samples_of
 from tests.support.dissecting import dissection
 
 STREAMS = 150
 SHORTCUTS: dict[str, tuple[list[str], list[tuple[object, str, object]]]] = {
-    "pairing one at a time": (names(), [(Dissection, "_pair_alone", lambda *_: None)]),
+    "pairing one at a time": (names(), [(Pairing, "alone", lambda *_: None)]),
     "plain values of Redis": (["redis"], [(redis_scan, "is_plain", lambda *_: False)]),
     "plain records of Kafka": (["kafka"], [(kafka_record, "_plain", lambda *_: None)]),
     "whole messages of HTTP": (

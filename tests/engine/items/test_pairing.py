@@ -13,6 +13,7 @@ from engine.dissect.message import Message, Problem
 from engine.dissect.options import DissectOptions
 from engine.dissect.table import ProtocolRow, Verdict
 from engine.items.dissection import Dissection
+from engine.items.pairing import Pairing
 from engine.resolve.static import NoNames
 from engine.streams.chunk import Chunk
 from engine.streams.stream import TCP
@@ -93,6 +94,6 @@ def told(seed: int) -> tuple[list[Any], Any]:
 @pytest.mark.parametrize("seed", range(300))
 def test_the_short_way_pairs_as_the_long_one(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     short = told(seed)
-    monkeypatch.setattr(Dissection, "_pair_alone", lambda *_: None)
+    monkeypatch.setattr(Pairing, "alone", lambda *_: None)
     assert short == told(seed)
     assert short[0]
