@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import errno
+import gzip
 import lzma
 import os
 import shutil
@@ -10,7 +12,7 @@ import tarfile
 import zlib
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self, cast
 
 from engine.archive.manifest import ENDING
 from engine.capture.folder import PATTERNS
@@ -39,7 +41,7 @@ def unpack(path: Path, folder: Path) -> int:
     """
     written = 0
     try:
-        with tarfile.open(path, "r|*", tarinfo=_Member) as tar:
+        with _decompressed(path) as content, tarfile.open(fileobj=content, mode="r|", tarinfo=_Member) as tar:
             for member in tar:
                 tar.members = []  # type: ignore[attr-defined] # it remembers each, and there may be millions
                 name = os.path.basename(member.name)
@@ -56,6 +58,19 @@ def unpack(path: Path, folder: Path) -> int:
     if not written:
         raise CaptureError(str(path), f"a tar with captures ({', '.join(PATTERNS)}) or a recording", "neither in it")
     return written
+
+
+def _decompressed(path: Path) -> BinaryIO:
+    """Its bytes, piece by piece: tarfile's own streams make 70 MB of 10 KiB of a bomb, and copy them with each read."""
+    with path.open("rb") as file:
+        begin = file.read(6)
+    if begin.startswith(b"\x1f\x8b"):
+        return cast(BinaryIO, gzip.open(path))
+    if begin.startswith(b"BZh"):
+        return cast(BinaryIO, bz2.open(path))
+    if begin.startswith((b"\xfd7zXZ\0", b"\x5d\0\0")):
+        return cast(BinaryIO, lzma.open(path))
+    return path.open("rb")
 
 
 class _Member(tarfile.TarInfo):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,22 @@ def test_what_does_not_fit_is_refused_before_it_is_written(tmp_path: Path, monke
     with pytest.raises(CaptureError, match="expected 3 bytes of room"):
         unpack(tar_of(tmp_path / "t.tar", {"a.pcap": b"xyz"}), tmp_path / "in")
     assert list((tmp_path / "in").iterdir()) == []
+
+
+@pytest.mark.parametrize("packing", ["gz", "bz2", "xz"])
+def test_a_tar_that_unpacks_to_a_thousandfold_costs_memory_of_bounded_size(tmp_path: Path, packing: str) -> None:
+    (tmp_path / "in").mkdir()
+    info = tarfile.TarInfo("a.pcap")
+    info.size = 64 << 20
+    with tarfile.open(tmp_path / "t.tar", f"w:{packing}") as tar:  # type: ignore[call-overload] # the mode is computed
+        tar.addfile(info, io.BytesIO(bytes(info.size)))
+    tracemalloc.start()
+    try:
+        assert unpack(tmp_path / "t.tar", tmp_path / "in") == 1
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20  # 8 of them are the dictionary of xz
+    finally:
+        tracemalloc.stop()
+    assert [path.stat().st_size for path in (tmp_path / "in").iterdir()] == [info.size]
 
 
 def test_headers_of_a_tar_are_of_bounded_size(tmp_path: Path) -> None:
