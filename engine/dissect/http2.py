@@ -22,6 +22,7 @@ from engine.dissect.http2_frames import (
     HEADERS,
     PADDED,
     PREFACE,
+    PRIORITISED,
     PUSH_PROMISE,
     RST_STREAM,
     SETTINGS,
@@ -31,7 +32,7 @@ from engine.dissect.http2_frames import (
     is_likely,
 )
 from engine.dissect.http2_half import Block, Half
-from engine.dissect.http2_headers import HeaderTable
+from engine.dissect.http2_headers import Field, HeaderTable
 from engine.dissect.http2_protocol import describe, detect
 from engine.dissect.message import Message
 from engine.dissect.options import DissectOptions
@@ -43,6 +44,8 @@ MAX_BREAKS = 16
 """Times that frames may turn out to be none, behind gaps or in the middle, until it is not believed any more."""
 NEAR_STREAMS = 1 << 16
 """How far ahead of all others the number of a stream may be, where frames are looked for."""
+_WHOLE = END_HEADERS | PADDED | PRIORITISED
+"""Flags of a HEADERS frame: with the first alone, its payload is a whole header block."""
 _TOO_LARGE = "the header block is larger than {} bytes (dissect.maxHeader)"
 
 
@@ -151,7 +154,8 @@ class Http2:
         length, kind = word >> 8, word & 0xFF
         stream &= STREAM
         start = pos + HEADER_BYTES
-        if is_broken(kind, length, stream) or (half.block is not None and kind != CONTINUATION):
+        usual = kind <= HEADERS and stream and length  # as most are; asking costs 0.2 us
+        if (not usual and is_broken(kind, length, stream)) or (half.block is not None and kind != CONTINUATION):
             self._break(half)
             return pos
         if self._exchanges.lingering:
@@ -214,6 +218,10 @@ class Http2:
 
     def _headers(self, half: Half, frame: tuple[int, int, bytes], pos: int, end: int) -> None:
         flags, stream, payload = frame
+        if flags & _WHOLE == END_HEADERS:  # as most are, and 0.8 us less
+            fields, note = half.table.decode(payload, self._max_header_bytes)
+            self._told_fields(half, frame, fields, note, pos, end)
+            return
         piece = block_of(payload, flags)
         if piece is None:
             self._break(half)
@@ -270,6 +278,19 @@ class Http2:
             payload.end_ns = end_ns
             if block.ends:
                 exchanges.end(block.stream, payload)
+
+    def _told_fields(
+        self, half: Half, frame: tuple[int, int, bytes], fields: list[Field], note: str, pos: int, end: int
+    ) -> None:
+        """As ``_fields``, of a block that is one frame."""
+        flags, stream, payload = frame
+        exchanges = self._exchanges
+        told = exchanges.fields(stream, half.direction, fields, note, size_bytes=end - pos, start_ns=half.time_ns(pos))
+        if told is not None:
+            told.block_bytes += len(payload)
+            told.end_ns = half.time_ns(end - 1)
+            if flags & END_STREAM:
+                exchanges.end(stream, told)
 
     def _pass_over(self, half: Half, pos: int, header: tuple[int, int, int, int]) -> int:
         """A frame that is larger than anything kept of it: its fields are not known."""

@@ -33,7 +33,8 @@ class Http2Payload(Body):
     )
 
     def __init__(self, is_request: bool, limit_bytes: int, fields: list[Field]) -> None:
-        super().__init__(is_request, limit_bytes)
+        self.is_request, self.limit_bytes = is_request, limit_bytes  # as Body does, whose call would take 0.13 us
+        self.parts, self.kept_bytes, self.body_bytes, self.gap, self.fault = [], 0, 0, False, None
         self.fields = fields
         """As sent, pseudo header fields first."""
         self.trailers: list[Field] = []

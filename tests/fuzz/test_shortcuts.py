@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.counters import Counters
-from engine.dissect import http1, kafka_record, redis_scan
+from engine.dissect import http1, http2, kafka_record, redis_scan
 from engine.items.pairing import Pairing
 from tests.fuzz.protocols import OPTIONS, Samples, mutated, names, samples_of
 from tests.support.dissecting import dissection
@@ -19,6 +19,7 @@ SHORTCUTS: dict[str, tuple[list[str], list[tuple[object, str, object]]]] = {
     "pairing one at a time": (names(), [(Pairing, "alone", lambda *_: None)]),
     "plain values of Redis": (["redis"], [(redis_scan, "is_plain", lambda *_: False)]),
     "plain records of Kafka": (["kafka"], [(kafka_record, "_plain", lambda *_: None)]),
+    "header blocks of one frame": (["http2"], [(http2, "_WHOLE", 0)]),
     "whole messages of HTTP": (
         ["http"],
         [(http1, "whole_request", lambda *_: None), (http1, "whole_response", lambda *_: None)],
