@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from engine.capture.options import CaptureOptions
 from engine.dissect.options import DissectOptions, TlsOptions
@@ -33,7 +33,7 @@ class NodeOptions:
 class MetricsOptions:
     """Where metrics are served."""
 
-    port: int = option(0, "tap.metrics.port", "Port for Prometheus (Kubeshark's is 49100); 0: none.")
+    port: int = option(0, "tap.metrics.port", "Port for Prometheus (Kubeshark's is 49100); 0: none.", most=65535)
     host: str = option("127.0.0.1", "tap.metrics.host", "Address to serve metrics on; 0.0.0.0: every one.")
 
 
@@ -42,7 +42,10 @@ class FilterOptions:
     """How texts of the filter language are read; here and not in its room, which takes 60 ms to load."""
 
     dialect: Dialect = option(
-        "auto", "kfl.dialect", "Language of filters: `kfl`, `kfl2` (CEL), or `auto`, which finds out by their form."
+        "auto",
+        "kfl.dialect",
+        "Language of filters: `kfl`, `kfl2` (CEL), or `auto`, which finds out by their form.",
+        choices=get_args(Dialect),
     )
     macros: dict[str, str] = option(
         {},

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from engine.clock import wall_ns
-from engine.config import Dialect, Settings, all_keys
+from engine.config import Settings, all_keys
 from engine.cron import zone_of
 from engine.dissect.enabling import PORTS_KEY, check_dissectors
 from engine.dissect.table import ProtocolRow
@@ -20,7 +21,8 @@ from engine.kubeshark import known_to_kubeshark
 from engine.options import Key
 from engine.resolve.targets import check_targets
 from engine.scripting.options import PER_SCRIPT
-from engine.units import parse_duration_s, parse_size_bytes
+from engine.shipping.address import destination_text
+from engine.units import format_bytes, parse_duration_s, parse_size_bytes
 
 MAX_PATH_CHARACTERS = 4096
 SECRET_ENDINGS = ("KEY", "KEY_JSON", "TOKEN", "SECRET", "PASSWORD")
@@ -41,6 +43,8 @@ class Configuration:
     """Key -> ``default``, ``--set``, ``environment GCS_BUCKET``, ``file remora.yaml``."""
     without_effect: tuple[str, ...]
     """Keys that Kubeshark knows and that mean nothing here."""
+    doubts: tuple[str, ...]
+    """What may not be meant so, as sentences."""
     secrets: Mapping[str, str]
     """Values that only the shipper may know, by variable name."""
     script_env: Mapping[str, str]
@@ -96,13 +100,15 @@ def configure(file: Path | None, sets: Sequence[str], environment: Mapping[str, 
         settings, **{stage: replace(getattr(settings, stage), **chosen) for stage, chosen in values.items()}
     )
     zone_of(settings.scripts.timezone)
+    destination_text(settings.shipping)
+    if settings.shipping.egress:
+        from engine.shipping.request import check_hosts  # here and not above: it takes 10 ms to load, and few need it
+
+        check_hosts(settings.shipping.egress)
     if macros:
         settings = replace(settings, filters=replace(settings.filters, macros={**settings.filters.macros, **macros}))
     if (size := len(str(settings.filters.macros))) > MAX_MACRO_BYTES:
         raise ConfigError("tap.customMacros", f"at most {MAX_MACRO_BYTES} bytes in all", size)
-    if settings.filters.dialect not in get_args(Dialect):
-        origin = f"kfl.dialect ({origins['kfl.dialect']})"
-        raise ConfigError(origin, " or ".join(get_args(Dialect)), settings.filters.dialect)
     settings = replace(settings, dissect=replace(settings.dissect, ports={**settings.dissect.ports, **ports}))
     without_effect += check_dissectors(settings.dissect, _load_rows)
     check_targets(settings.targets, settings.resolve)
@@ -116,7 +122,9 @@ def configure(file: Path | None, sets: Sequence[str], environment: Mapping[str, 
     if settings.shipping.key_json:
         secrets["GCS_SA_KEY_JSON"] = settings.shipping.key_json
         visible.setdefault("GCS_SA_KEY_JSON", "secret:GCS_SA_KEY_JSON")
-    return Configuration(settings, origins, tuple(dict.fromkeys(without_effect)), secrets, visible)
+    return Configuration(
+        settings, origins, tuple(dict.fromkeys(without_effect)), _doubts(environment), secrets, visible
+    )
 
 
 def _load_rows() -> Sequence[ProtocolRow]:
@@ -156,16 +164,39 @@ def _from_file(file: Path | None) -> Iterator[_Given]:
     import yaml  # here and not above: it takes 10 ms to load, and most offline commands have no file
 
     try:
-        content = yaml.safe_load(file.read_text())
+        text = file.read_text()
+        content = yaml.safe_load(text)
+        twice = _key_named_twice(yaml.compose(text, yaml.SafeLoader))
     except OSError as error:
         raise ConfigError(str(file), "a readable YAML file", error.strerror) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(str(file), "YAML", " ".join(str(error).split())) from None
+    if twice is not None:
+        line = twice.start_mark.line + 1
+        raise ConfigError(f"{file}, line {line}", "each key once", twice.value, "write what belongs below it together")
     if content is None:
         return
     if not isinstance(content, dict):
         raise ConfigError(str(file), "a mapping of keys", content)
     yield from _flatten(content, "", file)
+
+
+def _key_named_twice(root: Any) -> Any:
+    """The first key of a YAML document that its mapping has already: of two the last would count, without a word."""
+    pending, looked_at = [root] if root is not None else [], set()
+    while pending:
+        node = pending.pop()
+        if id(node) in looked_at or isinstance(node.value, str):
+            continue
+        looked_at.add(id(node))
+        pairs = node.value if node.id == "mapping" else []
+        names: set[str] = set()
+        for key, _ in pairs:
+            if key.value in names and key.tag != "tag:yaml.org,2002:merge":
+                return key
+            names.add(key.value)
+        pending += [value for _, value in pairs] if pairs else node.value
+    return None
 
 
 def _flatten(content: Mapping[Any, Any], prefix: str, file: Path) -> Iterator[_Given]:
@@ -181,10 +212,24 @@ def _flatten(content: Mapping[Any, Any], prefix: str, file: Path) -> Iterator[_G
 
 def _from_environment(environment: Mapping[str, str]) -> Iterator[_Given]:
     for _, _, key, _ in all_keys():
-        own = "REMORA_" + key.name.upper().replace(".", "_")
-        for variable in (*key.environment, own):
+        for variable in (*key.environment, _variable(key)):
             if environment.get(variable, "") != "":
                 yield _Given(key.name, environment[variable], f"environment {variable}")
+
+
+def _doubts(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Variables that look as if they were meant for a key, and are for none."""
+    known = {_variable(key) for _, _, key, _ in all_keys()}
+    sections = tuple({"_".join(name.split("_")[:2]) + "_" for name in known if name.count("_") > 1})
+    found = []
+    for name in sorted(name for name in environment if name.startswith(sections) and name not in known):
+        near = difflib.get_close_matches(name, known, 1, 0.8)
+        found.append(f"environment {name}: for no key" + (f"; did you mean {near[0]!r}?" if near else ""))
+    return tuple(found)
+
+
+def _variable(key: Key) -> str:
+    return "REMORA_" + key.name.upper().replace(".", "_")
 
 
 def _from_sets(sets: Sequence[str]) -> Iterator[_Given]:
@@ -233,6 +278,25 @@ def _own_values(item: _Given) -> Iterator[tuple[str, str, Any]]:
 
 
 def _convert(item: _Given, key: Key) -> Any:
+    """The value that ``item`` gives ``key``.
+
+    Raises:
+        ConfigError: it is of the wrong form, none of those there are, too little or too much.
+    """
+    value = _parsed(item, key)
+    where = f"{key.name} ({item.origin})"
+    if key.choices and value not in key.choices:
+        near = difflib.get_close_matches(value, key.choices, 1)
+        hint = f"did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(where, f"one of {', '.join(key.choices)}", value, hint)
+    if isinstance(value, int | float) and not key.least <= value <= key.most:
+        shown = format_bytes if key.kind == "size" else str
+        bounds = f"at least {shown(int(key.least))}" if key.most == math.inf else f"{key.least} to {key.most}"
+        raise ConfigError(where, bounds, item.value)
+    return value
+
+
+def _parsed(item: _Given, key: Key) -> Any:
     where, value = f"{key.name} ({item.origin})", item.value
     if key.kind == "duration":
         return parse_duration_s(where, value)
@@ -258,7 +322,7 @@ def _convert(item: _Given, key: Key) -> Any:
     text = "" if value is None else _as_text(value)
     if key.kind == "regex":
         _check_regex(where, text)
-    if key.kind == "path" and text and not text.startswith("gs://"):
+    if key.kind == "path" and text and "://" not in text:
         return str((item.base / text).absolute())
     if key.kind == "key" and text and "{" not in text and len(text) < MAX_PATH_CHARACTERS:
         path = (item.base / text).absolute()

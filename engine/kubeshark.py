@@ -7,12 +7,18 @@ _TAP = """
     persistentStorageStatic persistentStoragePvcVolumeMode efsFileSytemIdAndPath secrets storageClass dryRun dns
     resources probes serviceMesh tls disableTlsLog packetCapture labels annotations nodeSelectorTerms tolerations
     auth ingress priorityClass routing ipv6 debug dashboard telemetry resourceGuard watchdog gitops sentry
-    defaultFilter globalFilter liveConfigMapChangesDisabled metrics
-    pprof securityContext mountBpf hostNetwork capture snapshots delayedDissection kernelModule ignoreTainted mcp
+    defaultFilter globalFilter liveConfigMapChangesDisabled
+    pprof securityContext mountBpf hostNetwork snapshots delayedDissection kernelModule ignoreTainted mcp
 """
 _TAP_MISC = """
     trafficSampleRate tcpStreamChannelTimeoutMs tcpStreamChannelTimeoutShow resolutionStrategy duplicateTimeframe
     detectDuplicates disableIpv6 disableCgroupV2
+"""
+_TAP_CAPTURE = """
+    captureSelf dbMaxSize raw stopped stopAfter
+"""
+_PCAPDUMP = """
+    timeInterval time debug dest
 """
 _TOP = """
     logs kube dumpLogs headless license cloudApiUrl cloudLicenseEnabled demoModeEnabled supportChatEnabled
@@ -27,9 +33,10 @@ PREFIXES = frozenset(
     for name in [
         *(f"tap.{name}" for name in _TAP.split()),
         *(f"tap.misc.{name}" for name in _TAP_MISC.split()),
+        *(f"tap.capture.{name}" for name in _TAP_CAPTURE.split()),
+        *(f"pcapdump.{name}" for name in _PCAPDUMP.split()),
         *_TOP.split(),
         *(f"scripting.{name}" for name in _SCRIPTING.split()),
-        "pcapdump",
     ]
 )
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +27,11 @@ class Key:
     environment: tuple[str, ...]
     """Environment variables that set it, besides ``REMORA_<KEY>``."""
     secret: bool
+    choices: tuple[str, ...] = ()
+    """The texts it may be; empty: any."""
+    least: float = 0
+    """Of a number, a size (bytes) or a duration (seconds)."""
+    most: float = math.inf
 
 
 def option(
@@ -36,12 +42,15 @@ def option(
     kind: str | None = None,
     environment: tuple[str, ...] = (),
     secret: bool = False,
+    choices: tuple[str, ...] = (),
+    least: float = 0,
+    most: float = math.inf,
 ) -> Any:
     """A field of an options dataclass; ``kind`` is guessed from the default where it can be."""
     guessed = {bool: "flag", int: "number", str: "text", list: "list", tuple: "list", dict: "map"}.get(
         type(default), "text"
     )
-    metadata = {"key": Key(key, help, kind or guessed, environment, secret)}
+    metadata = {"key": Key(key, help, kind or guessed, environment, secret, choices, least, most)}
     if isinstance(default, list | dict):
         kept = default
         return dataclasses.field(default_factory=lambda: type(kept)(kept), metadata=metadata)

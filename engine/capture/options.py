@@ -21,6 +21,10 @@ class CaptureOptions:
         environment=("BPF_OVERRIDE",),
     )
     workers: int = option(
-        1, "capture.workers", "Processes that share the packets of live capture, each on a core of its own; 1 to 16."
+        1,
+        "capture.workers",
+        "Processes that share the packets of live capture, each on a core of its own; 1 to 16.",
+        least=1,
+        most=MAX_WORKERS,
     )
     promiscuous: bool = option(True, "capture.promiscuous", "Capture what is addressed to other machines too.")

@@ -57,7 +57,7 @@ def main() -> int:
 
 def _run(invitation: Invitation, folder: Path) -> int:
     settings = _settings(invitation, folder)
-    configuration = Configuration(settings, {}, (), invitation.secrets, invitation.script_env)
+    configuration = Configuration(settings, {}, (), (), invitation.secrets, invitation.script_env)
     outcome = Supervisor(configuration, new_run_id(), _View(Path(settings.data)), sys.stdin.fileno()).run()
     for line in [*outcome.errors, *([outcome.note] if outcome.note else [])]:
         tell(f"remora: {line}")

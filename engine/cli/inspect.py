@@ -35,6 +35,8 @@ def config(config_file: Path | None, sets: tuple[str, ...]) -> None:
             value = dict(configuration.script_env)
         table.add(key.name, _shown(key, value), configuration.origins[key.name])
     table.show(fold=False)
+    for doubt in configuration.doubts:
+        paint(doubt, "yellow")
     for name in configuration.without_effect:
         paint(f"{name}: a key of Kubeshark, without effect here", "yellow")
 

@@ -81,6 +81,8 @@ def run(
     opened = Opened(configuration.settings.sources, configuration.settings.shipping.key_json)
     try:
         configuration = with_sources(configuration, opened.as_captures(view.tell))
+        for doubt in configuration.doubts:
+            view.tell(doubt)
         for name in configuration.without_effect:
             view.tell(f"{name}: a key of Kubeshark, without effect here")
         settings = configuration.settings

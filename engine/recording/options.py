@@ -31,6 +31,7 @@ class RecordingOptions:
         "pcap",
         "recording.format",
         "`pcapng` has names of addresses and comments; several link types make it one anyway.",
+        choices=("pcap", "pcapng"),
     )
     with_secrets: bool = option(
         False,
@@ -41,6 +42,7 @@ class RecordingOptions:
         "refuse",
         "recording.whenFull",
         "At the limit: `refuse` new streams, or delete the `oldest` batches that wait for their upload.",
+        choices=("refuse", "oldest"),
     )
     kfl: str = option(
         "", "recording.kfl", "Record what this filter matches, as the recording `recording.name`; removed: it stops."

@@ -30,8 +30,9 @@ class ScriptOptions:
         "standard",
         "scripting.sandbox",
         "standard: scripts run with all the protection of this machine; strict: not without all; off: for development.",
+        choices=("standard", "strict", "off"),
     )
-    queue_items: int = option(4096, "scripting.queue", "Items that may wait for one script.")
+    queue_items: int = option(4096, "scripting.queue", "Items that may wait for one script.", least=1)
     queue_bytes: int = option(64 << 20, "scripting.queueMemory", "Bytes of items that may wait for it.", kind="size")
     lossless: bool = option(
         False,
@@ -39,7 +40,9 @@ class ScriptOptions:
         "Live items wait for a slow script as long as scripting.queueMemory allows, however many they are.",
     )
     secrets: list[str] = option(["*"], "scripting.secrets", "Secrets of env that scripts may use; *: every one.")
-    memory_bytes: int = option(512 << 20, "scripting.memory", "Address space of one script's process.", kind="size")
+    memory_bytes: int = option(
+        512 << 20, "scripting.memory", "Address space of one script's process.", kind="size", least=32 << 20
+    )
     soft_cpu_s: float = option(
         0.2, "scripting.softCpu", "CPU after which a hook call is abandoned, the script's state kept.", kind="duration"
     )
@@ -68,7 +71,9 @@ class ScriptOptions:
         200, "scripting.calls", "Helper calls a second that are served, per script; more wait. 0: any number."
     )
     log_lines_per_s: int = option(50, "scripting.logLines", "Console lines a second, per script.")
-    quarantine_after: int = option(5, "scripting.quarantineAfter", "Crashes within ten minutes that take a script out.")
+    quarantine_after: int = option(
+        5, "scripting.quarantineAfter", "Crashes within ten minutes that take a script out.", least=1
+    )
     timezone: str = option("UTC", "tap.timezone", "Whose clock the cron specs of jobs mean, such as Europe/Berlin.")
     console: bool = option(
         True, "scripting.console", "Show on the terminal what scripts write; it is in <data>/console.log all the same."

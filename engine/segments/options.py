@@ -34,6 +34,7 @@ class StorageOptions:
         "Budget for segments, items and work folders; recordings have their own.",
         kind="size",
         environment=("STORAGE_LIMIT",),
+        least=64 << 10,
     )
     window: bool = option(
         True,

@@ -28,7 +28,7 @@ class ShippingOptions:
         environment=("GCS_SA_KEY_JSON", "SNAPSHOT_GCS_CREDENTIALS_JSON"),
         secret=True,
     )
-    parallel: int = option(4, "shipping.parallel", "Uploads at the same time.")
+    parallel: int = option(4, "shipping.parallel", "Uploads at the same time.", least=1, most=64)
     dead_limit_bytes: int = option(
         1 << 30,
         "shipping.deadMaxSize",

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from engine.errors import StorageError, UploadRefused
+from engine.errors import ConfigError, StorageError, UploadRefused
 from engine.shipping.outbox import BODY_FILE, Request, Upload, make_building_folder, publish
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
@@ -93,9 +93,31 @@ def check_origin(origin: str, hosts: Sequence[str]) -> None:
         raise UploadRefused(f"{shown} is no host that scripts may send to; the operator can add it to scripting.egress")
 
 
+def check_hosts(patterns: Sequence[str]) -> None:
+    """See that each pattern of ``scripting.egress`` can match something.
+
+    Raises:
+        ConfigError: one cannot.
+    """
+    for pattern in patterns:
+        place = pattern.rpartition("://")[2].strip()
+        try:
+            _allowed(pattern.strip().lower())
+            wrong = "*" in place.removeprefix("*.")
+        except UploadRefused:
+            wrong = True
+        if wrong:
+            raise ConfigError("scripting.egress", "host, host:port, *.domain or http://host", pattern)
+
+
+def _allowed(pattern: str) -> str:
+    """The origin that a pattern names, with ``any`` in the place of its ``*``; raises ``UploadRefused`` if none."""
+    return origin_of((pattern if "://" in pattern else f"https://{pattern}").replace("*.", "any.", 1))
+
+
 def _matches(origin: str, pattern: str) -> bool:
     try:
-        allowed = origin_of((pattern if "://" in pattern else f"https://{pattern}").replace("*.", "any.", 1))
+        allowed = _allowed(pattern)
     except UploadRefused:
         return False
     if "://*." not in pattern and not pattern.startswith("*."):

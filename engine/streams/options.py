@@ -21,6 +21,7 @@ class StreamOptions:
         500_000,
         "streams.max",
         "Streams that are remembered at a time; beyond it those that were silent for longest end early.",
+        least=1,
     )
     gap_wait_s: float = option(
         2.0, "streams.gapWait", "How long out-of-order data waits for what is missing before it.", kind="duration"

@@ -154,7 +154,7 @@ def test_a_number_of_workers_that_cannot_be_is_refused(tmp_path: Path, workers: 
     data = str(tmp_path / "data")
     result = remora("run", "iface:lo", "--set", f"capture.workers={workers}", "--data", data)
     assert result.returncode == 2
-    assert f"capture.workers: expected 1 to 16, got {workers}" in result.stderr
+    assert f"capture.workers (--set): expected 1 to 16, got '{workers}'" in result.stderr
 
 
 def test_a_worker_that_dies_or_hangs_is_replaced_while_the_other_goes_on(

@@ -75,7 +75,7 @@ def test_a_script_sees_handles_instead_of_secrets(tmp_path: Path) -> None:
     file = write(
         tmp_path, "scripting: {env: {GCS_SA_KEY_JSON: '{}', SLACK_TOKEN: s, db_password: p, LEVEL: 5, LOUD: true}}"
     )
-    environment = {"RECORDING_KFL": "http", "GCS_BUCKET": "b", "UNRELATED": "x"}
+    environment = {"RECORDING_KFL": "http", "GCS_BUCKET": "bucket", "UNRELATED": "x"}
     configuration = configure(file, [], environment)
     assert configuration.secrets == {"GCS_SA_KEY_JSON": "{}", "SLACK_TOKEN": "s", "db_password": "p"}
     assert configuration.script_env == {
@@ -85,9 +85,9 @@ def test_a_script_sees_handles_instead_of_secrets(tmp_path: Path) -> None:
         "LEVEL": "5",
         "LOUD": "true",
         "RECORDING_KFL": "http",
-        "GCS_BUCKET": "b",
+        "GCS_BUCKET": "bucket",
     }
-    assert configuration.settings.shipping.bucket == "b"
+    assert configuration.settings.shipping.bucket == "bucket"
 
 
 def test_no_secret_is_left_in_what_children_get() -> None:
@@ -97,10 +97,10 @@ def test_no_secret_is_left_in_what_children_get() -> None:
 
 
 def test_a_path_in_a_file_is_relative_to_the_file(tmp_path: Path) -> None:
-    file = write(tmp_path, "scripting: {source: mine}\nrecording: {destination: 'gs://b/p'}")
+    file = write(tmp_path, "scripting: {source: mine}\nrecording: {destination: 'gs://bucket/p'}")
     settings = configure(file, [], {}).settings
     assert settings.scripts.source == str(tmp_path / "mine")
-    assert settings.shipping.destination == "gs://b/p"
+    assert settings.shipping.destination == "gs://bucket/p"
     assert configure(None, ["scripting.source=mine"], {}).settings.scripts.source == str(Path("mine").absolute())
 
 
@@ -112,9 +112,89 @@ def test_every_option_has_help_and_no_two_share_a_key() -> None:
 
 def test_the_groups_of_kubeshark_are_known_as_groups() -> None:
     assert known_to_kubeshark("tap.resources.hub.limits.cpu")
-    assert known_to_kubeshark("pcapdump.maxTime")
+    assert known_to_kubeshark("pcapdump.timeInterval")
+    assert known_to_kubeshark("tap.capture.raw.storageSize")
     assert not known_to_kubeshark("tap.misc.nonsense")
     assert not known_to_kubeshark("tapp.regex")
+
+
+@pytest.mark.parametrize(
+    ("given", "nearest"),
+    [
+        ("tap.capture.dissection.enabld", "tap.capture.dissection.enabled"),
+        ("tap.metrics.prot", "tap.metrics.port"),
+        ("pcapdump.maxTme", "pcapdump.maxTime"),
+    ],
+)
+def test_a_key_of_ours_that_is_misspelt_in_a_group_of_kubeshark_is_an_error(given: str, nearest: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"got {given!r}; did you mean {nearest!r}?")):
+        configure(None, [f"{given}=1"], {})
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            "recording.whenFull=odlest",
+            "recording.whenFull (--set): expected one of refuse, oldest, got 'odlest'; did you",
+        ),
+        ("recording.format=pacp", "recording.format (--set): expected one of pcap, pcapng, got 'pacp'"),
+        (
+            "scripting.sandbox=standart",
+            "expected one of standard, strict, off, got 'standart'; did you mean 'standard'?",
+        ),
+        ("kfl.dialect=kfl3", "kfl.dialect (--set): expected one of kfl, kfl2, auto, got 'kfl3'"),
+        ("capture.workers=17", "capture.workers (--set): expected 1 to 16, got '17'"),
+        ("tap.metrics.port=70000", "tap.metrics.port (--set): expected 0 to 65535, got '70000'"),
+        ("tap.storageLimit=0", "tap.storageLimit (--set): expected at least 64.0 KiB, got '0'"),
+        ("shipping.parallel=0", "shipping.parallel (--set): expected 1 to 64, got '0'"),
+        ("scripting.queue=0", "scripting.queue (--set): expected at least 1, got '0'"),
+        ("scripting.memory=1Mi", "scripting.memory (--set): expected at least 32.0 MiB, got '1Mi'"),
+        ("scripting.scripts.a.py.memory=1Mi", "scripting.scripts.a.py.memory (--set): expected at least 32.0 MiB"),
+        (
+            "recording.destination=s3://b/p",
+            "recording.destination: expected gs://bucket, gs://bucket/prefix or a folder",
+        ),
+        ("scripting.env.GCS_BUCKET=A b", "GCS_BUCKET: expected gs://bucket"),
+        (
+            "scripting.egress=a.example,ftp://b",
+            "scripting.egress: expected host, host:port, *.domain or http://host, got",
+        ),
+        ("scripting.egress=*", "scripting.egress: expected host, host:port, *.domain or http://host, got '*'"),
+        ("scripting.egress=a.*.example", "scripting.egress: expected host, host:port, *.domain or http://host, got"),
+    ],
+)
+def test_a_value_that_nothing_could_be_done_with_is_refused_before_anything_starts(given: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        configure(None, [given], {})
+    assert str(caught.value).startswith(message) or message in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["a.example", "a.example:8443", "*.corp.example:8443", "http://10.0.0.1:9000"])
+def test_hosts_as_the_documentation_names_them_are_taken(host: str) -> None:
+    assert configure(None, [f"scripting.egress={host}"], {}).settings.shipping.egress == [host]
+
+
+def test_a_key_that_stands_twice_in_a_file_is_an_error_with_its_line(tmp_path: Path) -> None:
+    file = write(tmp_path, "tap: {misc: {pcapTTL: 10s}}\nheadless: true\ntap:\n  storageLimit: 1Gi\n")
+    with pytest.raises(ConfigError, match=r"remora\.yaml, line 3: expected each key once, got 'tap'"):
+        configure(file, [], {})
+    inner = write(tmp_path, "tap:\n  misc:\n    pcapTTL: 10s\n    jsonTTL: 1m\n    pcapTTL: 20s\n")
+    with pytest.raises(ConfigError, match=r"line 5: expected each key once, got 'pcapTTL'"):
+        configure(inner, [], {})
+
+
+def test_anchors_and_keys_of_one_name_in_two_places_are_no_doubles(tmp_path: Path) -> None:
+    file = write(tmp_path, "recordings:\n- &a {name: x, kfl: http}\n- {<<: *a, name: y}\ntap: {clusterName: name}\n")
+    assert len(configure(file, [], {}).settings.recording.jobs) == 2
+
+
+def test_a_variable_that_looks_as_if_it_were_for_a_key_is_named() -> None:
+    environment = {"REMORA_TAP_MISC_PCAPTLL": "5s", "REMORA_NODE_SERVICE_HOST": "10.0.0.1", "REMORA_TAP_REGEX": ".*"}
+    assert configure(None, [], {**environment, "REMORA_CORPUS": "/c", "REMORA_PORT": "1"}).doubts == (
+        "environment REMORA_NODE_SERVICE_HOST: for no key",
+        "environment REMORA_TAP_MISC_PCAPTLL: for no key; did you mean 'REMORA_TAP_MISC_PCAPTTL'?",
+    )
 
 
 def test_settings_survive_the_way_to_a_child() -> None:

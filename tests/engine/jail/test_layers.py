@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from engine.config import all_keys
 from engine.jail import confine as confining
 from engine.jail.confine import JailBroken, confine
 from engine.jail.layers import LAYERS, MODES, Jail, Layer, insisted, wanted
@@ -45,6 +46,7 @@ def test_strict_insists_on_everything_and_off_on_what_costs_nothing() -> None:
     assert wanted("off") == [layer.name for layer in LAYERS if insisted("off", layer)]
     assert {"limits", "seccomp", "no_new_privs"} <= {layer.name for layer in LAYERS if insisted("standard", layer)}
     assert set(MODES) == {"standard", "strict", "off"}
+    assert next(key.choices for _, _, key, _ in all_keys() if key.name == "scripting.sandbox") == MODES
 
 
 @pytest.mark.parametrize(
