@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.archive.reading import Archive
-from engine.archive.store import FolderStore, is_recording
+from engine.archive.store import FolderStore, Store, is_recording
 from engine.capture.folder import captures_in
 from engine.shipping.address import BUCKET_SCHEME
 
 if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
+
+    from engine.archive.reading import Archive
 
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
@@ -45,15 +46,20 @@ class Opened:
         if spec.startswith(BUCKET_SCHEME):
             from engine.shipping.bucket import BucketStore  # here and not above: Google's client takes 0.2 s to load
 
-            self.archives.append(Archive(BucketStore(spec, self._key), dissect=self._dissect))
+            self._add_recording(BucketStore(spec, self._key))
         elif spec == "-" or spec.startswith(("iface:", "data:")):
             self.captures.append(spec)
         elif path.name.lower().endswith(TARS) and path.is_file():
             self._add_tar(path)
         elif is_recording(path):
-            self.archives.append(Archive(FolderStore(path), dissect=self._dissect))
+            self._add_recording(FolderStore(path))
         else:
             self.captures.append(spec)
+
+    def _add_recording(self, store: Store) -> None:
+        from engine.archive.reading import Archive  # here and not above: it takes 5 ms to load, and captures need none
+
+        self.archives.append(Archive(store, dissect=self._dissect))
 
     def _add_tar(self, path: Path) -> None:
         from engine.archive.unpacking import (
@@ -63,7 +69,7 @@ class Opened:
         folder = self.new_folder(path.name)
         unpack(path, folder)
         if is_recording(folder):
-            self.archives.append(Archive(FolderStore(folder), dissect=self._dissect))
+            self._add_recording(FolderStore(folder))
         if captures_in(str(folder)):
             self.captures.append(str(folder))
 

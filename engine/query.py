@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from engine.archive.reading import Archive
 from engine.capture.batch import Batch, Source
 from engine.capture.folder import CaptureSequence
 from engine.capture.sources import DATA, open_source
@@ -37,6 +36,7 @@ from engine.streams.stored import Stored
 from engine.units import ALWAYS, Span
 
 if TYPE_CHECKING:
+    from engine.archive.reading import Archive
     from engine.archive.recorded import Recorded
     from engine.kfl import Filter
     from engine.kfl.needs import Needs
