@@ -14,7 +14,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported: 
 import click
 
 from engine.cli.terminal import tell, tell_lines
-from engine.errors import ConfigError, KflError, RemoraError, ScriptError
+from engine.errors import CaptureError, ConfigError, KflError, RemoraError, StorageError, UploadError
 
 
 class LateGroup(click.Group):
@@ -133,8 +133,11 @@ def _not_allowed(error: PermissionError) -> int:
 
 
 def told(error: RemoraError) -> int:
-    """Its message was printed; the exit code that goes with it. A name with a line feed in it makes no line."""
-    say = tell_lines if isinstance(error, ConfigError | KflError | ScriptError) else tell
+    """Its message was printed; the exit code that goes with it.
+
+    Filters and scripts are shown in lines; where names come from the wire or a bucket, a line feed makes no line.
+    """
+    say = tell if isinstance(error, CaptureError | StorageError | UploadError) else tell_lines
     say(f"remora: {error}")
     return 2 if isinstance(error, ConfigError | KflError) else 1
 

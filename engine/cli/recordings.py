@@ -13,7 +13,7 @@ from engine import clock, controlsocket
 from engine.cli import arguments
 from engine.cli.data import existing
 from engine.cli.tables import Table
-from engine.cli.terminal import say, tell, write_json
+from engine.cli.terminal import say, tell, tell_lines, write_json
 from engine.config import Settings
 from engine.errors import RemoraError
 from engine.items.encoding import json_lines
@@ -75,7 +75,7 @@ def create(name: str, data: Path, config_file: Path | None, sets: tuple[str, ...
         (row,) = rows
         say(f"recording {name!r} was created: {_when(row)}")
     for note in done.get("notes", []):
-        tell(f"note: {note}")
+        tell_lines(f"note: {note}")
 
 
 @click.command(name="list")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,6 +50,30 @@ class Copied(msgspec.Struct, frozen=True):
             return Copied()
         except msgspec.MsgspecError as error:
             raise StorageError(f"{path}: expected what the recorder wrote, got {error}; remove it") from error
+
+
+class Heard:
+    """Up to when the recorder has read every wish, though others are written all the time.
+
+    Whoever wants a stream says so before its TTL is over. So what was past its TTL when the journals had some sizes may
+    go as soon as the recorder has read so much of them, whatever was written since.
+    """
+
+    def __init__(self) -> None:
+        self._until_s = self._asked_s = -math.inf
+        self._asked_bytes: dict[str, int] = {}
+
+    def until_s(self, copied: Copied, keep_bytes: Mapping[str, int], now_s: float) -> float:
+        """All that was wished until then was read; ``keep_bytes``: sizes of the journals, taken after ``copied``."""
+        there = {name: min(size, keep_bytes.get(name, 0)) for name, size in self._asked_bytes.items()}
+        if copied.knows(keep_bytes):
+            self._until_s = now_s
+        elif copied.knows(there):  # a journal that is gone was read to its end
+            self._until_s = self._asked_s
+        else:
+            return self._until_s
+        self._asked_bytes, self._asked_s = dict(keep_bytes), now_s
+        return self._until_s
 
 
 def write_copied(data: Path, copied: Copied) -> None:

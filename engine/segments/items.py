@@ -13,7 +13,7 @@ import numpy as np
 from engine.clock import NS_PER_S
 from engine.counters import Counters, Drop
 from engine.errors import StorageError
-from engine.segments.copied import Copied
+from engine.segments.copied import Copied, Heard
 from engine.segments.expired import JSON_TTL, Expired, ExpiredLog
 from engine.segments.files import AppendedFile, numbered, numbers_in, remove_all, size_of
 from engine.segments.member import ALONE, Member
@@ -99,6 +99,7 @@ class ItemShelf:
         self._segment_bytes = min(MAX_SEGMENT_BYTES, options.storage_limit_bytes // SEGMENTS_IN_BUDGET)
         self._writer: _ItemSegment | None = None
         self._extra_bytes = 0
+        self._heard = Heard()
         self._complain_s = -math.inf
         self._refused = 0
         self._error: OSError | None = None
@@ -192,11 +193,10 @@ class ItemShelf:
         if self._writer and now_s - self._writer.opened_s >= SEGMENT_AGE_S:
             self._rotate()
         self._expired.flush()
-        if copied is not None and not copied.knows(keep_bytes or {}):
-            return
+        by_s = now_s if copied is None else self._heard.until_s(copied, keep_bytes or {}, now_s)
         for segment in list(self._closed):
             segment.written_s = min(segment.written_s, now_s)  # one that was found is stamped now
-            past = segment.written_s + self._ttl_s <= now_s
+            past = segment.written_s + self._ttl_s <= by_s
             if past and (copied is None or copied.has_items(segment.number, segment.index.size_bytes)):
                 self._remove(segment, wall_ns, now_s)
         self._counters.set("item_segments_bytes", self.size_bytes)

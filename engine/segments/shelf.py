@@ -19,7 +19,7 @@ from engine.capture.batch import Batch
 from engine.clock import NS_PER_S
 from engine.counters import Counters, Drop
 from engine.errors import StorageError
-from engine.segments.copied import Copied
+from engine.segments.copied import Copied, Heard
 from engine.segments.expired import PCAP_ERROR_TTL, PCAP_TTL, STORAGE_LIMIT, Expired, ExpiredLog
 from engine.segments.expiry import Holds
 from engine.segments.extents import Packets, extents_of, gather, packets_of
@@ -74,6 +74,7 @@ class Shelf:
         self._now_s = now_s
         self._extra_bytes = 0
         self._unlogged = bytearray()
+        self._heard = Heard()
         self._retry_s = now_s
         self._full = False
         self._held_since_s = math.inf
@@ -317,9 +318,9 @@ class Shelf:
         """Delete the segments that nobody needs any more; call some times a second.
 
         A segment goes when each of its streams is past its TTL and outside the window, none is leased, and the recorder
-        has copied it. When little of the budget is left, the window no longer counts; if that is not enough, packets go
-        that are themselves older than the TTL, though their stream goes on; then leased packets are copied out of
-        segments that could go without them.
+        has copied it and read what was wished until its TTL was over. When little of the budget is left, the window no
+        longer counts; if that is not enough, packets go that are themselves older than the TTL, though their stream
+        goes on; then leased packets are copied out of segments that could go without them.
 
         Args:
             now_s: monotonic.
@@ -334,25 +335,28 @@ class Shelf:
         self._holds.settle(now_s)
         self._expired.flush()
         self._log_waiting(now_s)
-        if copied is None or copied.knows(keep_bytes):
-            self._expire_segments(now_s, copied, wall_ns)
+        by_s = now_s if copied is None else self._heard.until_s(copied, keep_bytes, now_s)
+        self._expire_segments(now_s, by_s, copied, wall_ns)
         self._counters.set("segments_bytes", self.size_bytes)
         self._counters.set("segments_leases", len(self._holds.leases))
 
-    def _expire_segments(self, now_s: float, copied: Copied | None, wall_ns: int) -> None:
-        """First what is past every TTL; under pressure also what is in the window, then the past of long streams."""
+    def _expire_segments(self, now_s: float, by_s: float, copied: Copied | None, wall_ns: int) -> None:
+        """First what is past every TTL; under pressure also what is in the window, then the past of long streams.
+
+        ``by_s``: when a TTL has to have been over, so that nobody can have asked for the stream unheard.
+        """
         free = [
             segment
             for segment in self._segments
-            if segment.due_s <= now_s and self._unheld(segment, copied) and self._past_ttl(segment, now_s)
+            if segment.due_s <= by_s and self._unheld(segment, copied) and self._past_ttl(segment, by_s)
         ]
         for segment in free:
             if self._outside_window(segment, now_s) or self._pressed():
                 self._remove(segment, wall_ns, now_s)
         if self._pressed():
-            self._shorten(now_s, copied, wall_ns)
+            self._shorten(now_s, by_s, copied, wall_ns)
         if self._pressed():
-            self._rescue(now_s, copied, wall_ns)
+            self._rescue(now_s, by_s, copied, wall_ns)
 
     def _outside_window(self, segment: Segment, now_s: float) -> bool:
         options = self._options
@@ -361,19 +365,19 @@ class Shelf:
         old = segment.written_s + options.window_s <= now_s
         return old or not options.window or self.size_bytes > options.window_bytes
 
-    def _shorten(self, now_s: float, copied: Copied | None, wall_ns: int) -> None:
+    def _shorten(self, now_s: float, by_s: float, copied: Copied | None, wall_ns: int) -> None:
         """Oldest first, delete segments whose packets are past the TTL although their streams go on.
 
         Otherwise one long stream would hold every segment since its start, until nothing could be stored.
         """
         for segment in list(self._segments):
             due_s = self._holds.packets_due_s(segment.streams, segment.written_s)
-            if due_s <= now_s and self._unheld(segment, copied):
+            if due_s <= by_s and self._unheld(segment, copied):
                 self._remove(segment, wall_ns, now_s)
                 if not self._pressed():
                     return
 
-    def _rescue(self, now_s: float, copied: Copied | None, wall_ns: int) -> None:
+    def _rescue(self, now_s: float, by_s: float, copied: Copied | None, wall_ns: int) -> None:
         """Oldest first, copy what is leased out of segments that nothing else holds, and delete those."""
         leased = self._holds.leases.keys()
         held = [
@@ -381,7 +385,7 @@ class Shelf:
             for segment in self._segments
             if self._is_copied(segment, copied)
             and self._holds.leased(segment.streams)
-            and self._holds.packets_due_s(segment.streams, segment.written_s) <= now_s
+            and self._holds.packets_due_s(segment.streams, segment.written_s) <= by_s
         ]
         room_bytes = min(self._segment_bytes, self._room_bytes())
         if not held or room_bytes <= 0:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from engine.errors import StorageError
-from engine.segments.copied import Copied, keep_sizes, write_copied
+from engine.segments.copied import Copied, Heard, keep_sizes, write_copied
 from tests.support.segments import data_folder
 
 COPIED = Copied({"broker.log": 7, "worker-0.log": 0}, {"1": 32}, {"3": 80}, 5)
@@ -65,3 +66,28 @@ def test_only_journals_are_measured(tmp_path: Path) -> None:
     write_copied(data, COPIED)
     assert keep_sizes(data) == {"broker.log": 5}
     assert keep_sizes(tmp_path / "nowhere") == {}
+
+
+def test_wishes_that_never_pause_are_heard_up_to_those_that_were_there_a_moment_ago() -> None:
+    """A busy journal is always longer than what the recorder has read: it is never known as a whole."""
+    heard, sizes = Heard(), [100 * step for step in range(20)]
+    found = [
+        heard.until_s(Copied(journals={"worker-0.log": size - 30}), {"worker-0.log": size}, float(step))
+        for step, size in enumerate(sizes[1:], 1)
+    ]
+    assert found[0] == -math.inf
+    assert found[1:] == [float(step) for step in range(1, 19)]
+
+
+def test_who_has_read_all_has_heard_all_until_now() -> None:
+    heard = Heard()
+    assert heard.until_s(Copied(journals={"a.log": 5}), {"a.log": 5}, 7.0) == 7.0
+    assert heard.until_s(Copied(journals={"a.log": 5}), {"a.log": 6}, 8.0) == 7.0
+    assert heard.until_s(Copied(journals={"a.log": 5}), {"a.log": 6}, 9.0) == 7.0, "it reads no more"
+    assert heard.until_s(Copied(journals={"a.log": 6}), {"a.log": 7}, 10.0) == 8.0
+
+
+def test_a_journal_that_was_read_and_deleted_keeps_nothing_back() -> None:
+    heard = Heard()
+    heard.until_s(Copied(journals={"a.1.log": 5}), {"a.1.log": 9, "a.2.log": 1}, 1.0)
+    assert heard.until_s(Copied(journals={"a.2.log": 1}), {"a.2.log": 2}, 2.0) == 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -48,6 +49,8 @@ class Model:
         self.leases: Counter[int] = Counter()
         self.released: set[int] = set()
         self.expired: set[int] = set()
+        self.heard_s = -math.inf
+        """When the recorder had read every wish the last time."""
 
     def packets_of(self, stream: int) -> bytes:
         everything = (packet for number in sorted(self.segments) for packet in self.segments[number])
@@ -56,10 +59,11 @@ class Model:
     def streams_in(self, number: int) -> set[int]:
         return {stream for stream, _ in self.segments[number]}
 
-    def expire(self, now_s: float, uncopied: set[int]) -> None:
+    def expire(self, now_s: float, by_s: float, uncopied: set[int]) -> None:
+        """``by_s``: when a TTL has to have been over."""
         self.read_s |= {stream: now_s for stream in self.released if stream in self.read_s}
         self.released.clear()
-        going = [number for number in sorted(self.segments) if number not in uncopied and self._may_go(number, now_s)]
+        going = [number for number in sorted(self.segments) if number not in uncopied and self._may_go(number, by_s)]
         for number in going:
             for stream in self.streams_in(number):
                 self.read_s.pop(stream, None)
@@ -79,6 +83,7 @@ class Model:
     def restart(self, now_s: float) -> None:
         self.leases.clear()
         self.released.clear()
+        self.heard_s = -math.inf
         self.written_s = dict.fromkeys(self.segments, now_s)
         self.read_s = {stream: now_s for number in self.segments for stream in self.streams_in(number)}
         logged = {stream for number in self.segments for stream in self.error_log[number]}
@@ -105,6 +110,8 @@ class Replay:
         self.now_s, self.time_ns = 1000.0, EPOCH_NS
         self.counters = Counters()
         self.model = Model()
+        self.wished = self.read = 0
+        """Bytes of the keep journal, and those that the recorder has read."""
         self.shelf = Shelf(data, OPTIONS, self.counters, self.now_s)
         self.reader = SegmentReader(data)
 
@@ -168,11 +175,16 @@ class Replay:
         sizes = {number: self.size(number, "idx") for number in self.model.segments}
         uncopied = {number for number in sizes if sizes[number] and self.rng.random() < 0.1}
         read = {str(number): size - 1 if number in uncopied else size for number, size in sizes.items()}
-        unread = self.rng.random() < 0.1
-        copied = self.rng.choice([None, Copied(journals={"broker.log": 99 if unread else 100}, segments=read)])
-        self.shelf.expire(self.now_s, copied, {"broker.log": 100}, wall_ns=EPOCH_NS)
-        held = set() if copied is None else set(sizes) if unread else uncopied
-        self.model.expire(self.now_s, held)
+        self.wished += 1
+        heard = self.rng.random() < 0.9
+        self.read = self.wished if heard else self.read
+        copied = self.rng.choice([None, Copied(journals={"broker.log": self.read}, segments=read)])
+        self.shelf.expire(self.now_s, copied, {"broker.log": self.wished}, wall_ns=EPOCH_NS)
+        if copied is None:
+            self.model.expire(self.now_s, self.now_s, set())
+            return
+        self.model.heard_s = self.now_s if heard else self.model.heard_s
+        self.model.expire(self.now_s, self.model.heard_s, uncopied)
 
     def kill(self) -> None:
         """End the shelf and cut the files of the newest segment anywhere, as a power failure would."""

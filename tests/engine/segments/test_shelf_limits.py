@@ -224,6 +224,20 @@ def test_pressure_never_takes_what_is_leased_or_uncopied(tmp_path: Path) -> None
     assert counters.dropped("segments") == 0
 
 
+def test_wishes_that_never_pause_do_not_fill_the_shelf(tmp_path: Path) -> None:
+    """A recording of everything writes a wish for each stream: the recorder is always a few of them behind."""
+    data, counters, rng = data_folder(tmp_path), Counters(), random.Random(1)
+    shelf = Shelf(data, OPTIONS, counters, 0.0)
+    for step in range(400):
+        put(shelf, packets_for(rng, [step + 1], 20, EPOCH_NS), step / 2)
+        numbers = numbers_in(data / "segments", "pcap")
+        read = {str(number): 1 << 30 for number in numbers}
+        copied = Copied(segments=read, journals={"worker-0.log": 100 * step})
+        shelf.expire(step / 2, copied, {"worker-0.log": 100 * step + 40}, wall_ns=EPOCH_NS)
+    assert counters.get("segments_expired_total") > 0
+    assert counters.dropped("segments") == 0
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_a_full_disk_leaves_whole_extents_and_is_counted(tmp_path: Path, seed: int) -> None:
     data, counters, rng = data_folder(tmp_path), Counters(), random.Random(seed)
