@@ -9,18 +9,9 @@ from engine.clock import rfc3339
 from engine.dissect import kafka_tables_cluster, kafka_tables_data, kafka_tables_groups
 from engine.dissect.framed import Frame
 from engine.dissect.kafka_apis import API_VERSIONS, CONTROLLED_SHUTDOWN, HEAD, NAMES, PRODUCE, SHORT_HEAD_BYTES
-from engine.dissect.kafka_reader import (
-    Damaged,
-    Layout,
-    Records,
-    Section,
-    Step,
-    compact_length,
-    compiled,
-    layouts_of,
-    short_length,
-    skip_tags,
-)
+from engine.dissect.kafka_layouts import Layout, layouts_of
+from engine.dissect.kafka_lengths import Damaged, compact_length, short_length, skip_tags
+from engine.dissect.kafka_reader import Records, Section, Step, compiled
 from engine.dissect.kafka_records import Room
 from engine.dissect.message import Problem
 from engine.dissect.options import DissectOptions

@@ -10,8 +10,8 @@ import pytest
 
 from engine.dissect.framed import Frame
 from engine.dissect.kafka_apis import NAMES
+from engine.dissect.kafka_layouts import Field
 from engine.dissect.kafka_payload import REQUEST, RESPONSE, KafkaPayload, _layouts
-from engine.dissect.kafka_reader import Field
 from engine.dissect.options import DissectOptions
 from tests.support import kafka_wire
 

@@ -101,7 +101,9 @@ def test_the_protocol_of_dns_and_its_stream_name_tell_udp() -> None:
     assert found["elapsedTime"] == 7
 
 
-@pytest.mark.parametrize("touched", [[], ["stream"], ["request", "error"], ["response", "id"]], ids=str)
+@pytest.mark.parametrize(
+    "touched", [[], ["stream"], ["request", "error"], ["response", "id"], ["tls", "timestamp"]], ids=str
+)
 def test_an_item_is_the_same_mapping_whatever_was_touched_first(item: LazyItem, touched: list[str]) -> None:
     for key in touched:
         assert item[key] is item[key]
