@@ -33,7 +33,11 @@ _ONE_QUESTION = b"\0\1\0\0\0\0"
 _FLAGS_OF_QUERIES = 0x0130
 """RD, AD, CD."""
 _OPCODES = frozenset((0, 1, 2, 4, 5))
+_STATEFUL = 6
+"""Its messages have no sections (RFC 8490, 5.4)."""
 PORTS = frozenset((53, 5353, 5355))
+_PORTS_OF_STREAMS = PORTS | {853}
+"""What is inside TLS (RFC 7858) is on that port, too."""
 _MULTICAST = {5353: MDNS, 5355: LLMNR}
 _ROUNDS = frozenset((b"\0\xfb", b"\0\xfc"))
 """IXFR and AXFR: types that any number of responses may answer (RFC 5936, 2.2)."""
@@ -52,7 +56,7 @@ def detect_udp(data: bytes) -> Verdict:
     _, flags, queries, answers, authorities, additionals = _HEADER.unpack_from(data)
     records = answers + authorities + additionals
     whole = _HEADER_BYTES + 5 * queries + _RECORD_BYTES * records <= len(data)
-    if (flags >> 11) & 15 not in _OPCODES:
+    if not _may_ask(flags, queries + records):
         return Verdict.NO
     if not queries:
         return Verdict.PLAUSIBLE if whole else Verdict.NO
@@ -69,11 +73,19 @@ def detect_tcp(data: bytes) -> Verdict:
         return Verdict.SHORT
     length = int.from_bytes(data[:2], "big")
     _, flags, queries, *records = _HEADER.unpack_from(data, 2)
-    if length < _HEADER_BYTES + 5 * queries + _RECORD_BYTES * sum(records) or (flags >> 11) & 15 not in _OPCODES:
+    if length < _HEADER_BYTES + 5 * queries + _RECORD_BYTES * sum(records) or not _may_ask(
+        flags, queries + sum(records)
+    ):
         return Verdict.NO
     if len(data) < 2 + length and len(data) < 2 + _HEADER_BYTES + 260:
         return Verdict.SHORT if queries == 1 else Verdict.PLAUSIBLE
     return detect_udp(data[2 : 2 + length]) if len(data) >= 2 + length else Verdict.PLAUSIBLE
+
+
+def _may_ask(flags: int, count: int) -> bool:
+    """Whether there is such a message with so many questions and records."""
+    opcode = flags >> 11 & 15
+    return opcode in _OPCODES or (opcode == _STATEFUL and not count)
 
 
 class DnsDatagrams:
@@ -265,4 +277,4 @@ def _describe_tcp(request: Payload | None, response: Payload | None) -> dict[str
 _DATAGRAMS = DnsDatagrams()
 
 UDP_ROW = ProtocolRow("dns", UDP, detect_udp, PORTS, lambda _: _DATAGRAMS, _describe_udp, remembers=False)
-TCP_ROW = ProtocolRow("dns", TCP, detect_tcp, PORTS, DnsStream, _describe_tcp)
+TCP_ROW = ProtocolRow("dns", TCP, detect_tcp, _PORTS_OF_STREAMS, DnsStream, _describe_tcp)

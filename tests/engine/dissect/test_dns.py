@@ -37,6 +37,10 @@ QUERY = message(0x0100)
 ANSWER = message(0x8180, records=([record(1, b"\1\2\3\4")], [], []))
 
 
+KEEPALIVE = struct.pack(">HHII", 1, 8, 15_000, 15_000)
+"""Of stateful operations (RFC 8490, 7.1)."""
+
+
 def section_of(data: bytes) -> dict[str, Any]:
     (found,) = DnsDatagrams().feed(datagram(a_stream(UDP, 53), CLIENT, data))
     assert found.payload.problem() is None
@@ -238,6 +242,8 @@ def test_over_tcp_messages_go_on_behind_a_gap() -> None:
         (b"\0" * 4 + b"\0\1" + bytes(20), Verdict.NO),
         (message(0x0100, question=b"\x20" + b"CKAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" + b"\0", kind=33), Verdict.NO),
         (message(0x7800), Verdict.NO),
+        (message(0x3000), Verdict.NO),
+        (message(0x3000, question=b"") + KEEPALIVE, Verdict.PLAUSIBLE),
         (message(0x8180, records=([record(1, b"\1\2\3\4")] * 3, [], []))[:40], Verdict.PLAUSIBLE),
         (b"\x16\xfe\xfd" + bytes(50), Verdict.NO),
         (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", Verdict.NO),
@@ -245,6 +251,14 @@ def test_over_tcp_messages_go_on_behind_a_gap() -> None:
 )
 def test_the_first_datagram_tells_dns(data: bytes, verdict: Verdict) -> None:
     assert detect_udp(data) is verdict
+
+
+@pytest.mark.parametrize("port", [53, 853])
+def test_a_session_of_stateful_operations_has_headers_and_hides_no_lookup(port: int) -> None:
+    ask, told = (framed(message(flags, question=b"", id=9) + KEEPALIVE) for flags in (0x3000, 0xB000))
+    said = [(CLIENT, ask), (SERVER, told), (CLIENT, framed(QUERY)), (SERVER, framed(ANSWER))]
+    items = feed(dissection(), chunks_of(said, a_stream(port=port)))
+    assert [(item["request"]["opCode"], item["error"]) for item in items] == [("Stateful", None), ("Query", None)]
 
 
 def test_who_begins_with_damage_hides_nothing_behind_it() -> None:
