@@ -158,8 +158,8 @@ def _batches_of(paths: Sequence[Path]) -> Iterator[Batch]:
         while (batch := source.read()) is not None:
             yield batch
         source.close()
-        if source.warning:
-            raise StorageError(f"{path}: expected all of its packets, got {source.warning}")
+        if warning := source.take_warning():
+            raise StorageError(f"{path}: expected all of its packets, got {warning}")
 
 
 def _times_of(batch: Batch) -> npt.NDArray[np.int64]:

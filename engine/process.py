@@ -20,7 +20,7 @@ from engine import log
 from engine.config import Settings
 from engine.counters import Counters
 from engine.errors import RemoraError
-from engine.frames.control import Failed, Report, Start, ToChild, Up
+from engine.frames.control import Failed, Start, ToChild, Up, reports_of
 from engine.frames.endpoint import Endpoint
 from engine.jail.privileges import FILE_RIGHTS, drop_capabilities
 
@@ -75,7 +75,12 @@ class Child:
             now_s + REPORT_INTERVAL_S,
             now_s + HEARTBEAT_S,
         )
-        self.endpoint.send(Report(totals, note))
+        self.tell_totals(note)
+
+    def tell_totals(self, note: str = "") -> None:
+        """Send them, whenever that was done last."""
+        for part in reports_of(dict(self.counters.snapshot()), note):
+            self.endpoint.send(part)
 
 
 def drop_privileges(data: Path) -> None:

@@ -305,9 +305,9 @@ class Query:
                 arrived = select.poll()
                 arrived.register(source, select.POLLIN)
                 arrived.poll()
+        while warning := source.take_warning():
+            self._warn(warning)
         if batch is None:
-            if source.warning:
-                self._warn(source.warning)
             source.close()
         return batch
 

@@ -21,7 +21,7 @@ from engine import clock, keylog
 from engine.counters import Counters
 from engine.dissect.tls_keylog import KeyRing
 from engine.errors import RemoraError, StorageError
-from engine.frames.control import AskRecordings, Finished, Notice, Quit, Report, Seal, ToldRecordings
+from engine.frames.control import AskRecordings, Finished, Notice, Quit, Seal, ToldRecordings
 from engine.process import Child, run
 from engine.recording.batch_state import BatchState
 from engine.recording.collector import Collector
@@ -388,7 +388,7 @@ def answer(service: Service, child: Child, asked: AskRecordings) -> None:
 def finish(recorder: Recorder, child: Child) -> Finished:
     """Copy what is kept, seal all of it, and tell the last totals, whenever the last report was."""
     seal_everything(recorder, lambda: child.report(clock.monotonic_s()))
-    child.endpoint.send(Report(dict(child.counters.snapshot())))
+    child.tell_totals()
     return remainder(recorder.unsealed, recorder.failures, child.settings.data)
 
 

@@ -9,7 +9,7 @@ import selectors
 from collections.abc import Mapping
 
 from engine import clock
-from engine.frames.control import Finished, Flush, Hurry, Quit, Report, ToChild
+from engine.frames.control import Finished, Flush, Hurry, Quit, ToChild
 from engine.process import Child, run
 from engine.shipping.address import BUCKET_SCHEME, KEY_VARIABLE, credentials_for, destination_text
 from engine.shipping.choose import Destinations
@@ -109,7 +109,7 @@ class Loop:
         if bool(trouble) != self._in_trouble:
             self._in_trouble = bool(trouble)
             note = f"uploads wait ({self._shipper.pending}): {trouble}" if trouble else "uploads go on"
-            self._child.endpoint.send(Report(dict(self._child.counters.snapshot()), note))
+            self._child.tell_totals(note)
 
     def _flush(self, until_s: float) -> None:
         """Upload until nothing is left or the time is over, then say what remains and where."""
@@ -122,7 +122,7 @@ class Loop:
             self._step(min(SCAN_S, max(until_s - now_s, 0.0)))
             if not self._shipper.pending or clock.monotonic_s() >= until_s:
                 break
-        self._child.endpoint.send(Report(dict(self._child.counters.snapshot())))  # the last totals
+        self._child.tell_totals()  # the last totals
         self._child.endpoint.send(Finished(self._shipper.pending, self._remains()))
 
     def _remains(self) -> str:

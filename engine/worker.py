@@ -215,13 +215,13 @@ class Worker:
             except CaptureError as error:
                 self._go_on_without(source, error)
                 continue
+            while warning := source.take_warning():
+                self._child.report(now_s, warning)
             self._starved = batch is None and not source.ended and source.fileno() >= 0
             if batch is not None:
                 self._take_keys(source, now_s)
                 self._take(batch, now_s)
             elif source.ended:
-                if source.warning:
-                    self._child.report(now_s, source.warning)
                 self._close(source)
         if not self._sources:
             self._stop()

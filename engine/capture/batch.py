@@ -57,10 +57,6 @@ class Source(Protocol):
         """No more batches will come."""
 
     @property
-    def warning(self) -> str:
-        """Why the input ended before its end (a truncated tail), else empty."""
-
-    @property
     def due_s(self) -> float:
         """Monotonic moment before which ``read`` has nothing (a paced replay); 0.0: whenever ``fileno`` says."""
 
@@ -76,6 +72,9 @@ class Source(Protocol):
 
     def lost(self) -> int:
         """Packets the kernel dropped since the source was opened."""
+
+    def take_warning(self) -> str:
+        """The next thing that is to be said: why an input ended before its end, what was left out; empty: nothing."""
 
     def take_key_logs(self) -> list[bytes]:
         """TLS key logs (``SSLKEYLOGFILE``) that came with the packets since they were asked for last."""

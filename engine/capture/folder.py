@@ -41,12 +41,13 @@ class CaptureSequence:
         Raises:
             CaptureError: a file cannot be opened, or the first is no capture.
         """
-        self.name, self.warning = name, ""
+        self.name = name
         self._index = index
         self._place, offset = divmod(start, PLACE)
         self._waiting = _open_all(paths[self._place :], shown[self._place :])
         self._file: CaptureFile | None = None
         self._key_logs: list[bytes] = []
+        self._warnings: deque[str] = deque()
         self.ended = False
         self._open_next(offset)
 
@@ -60,7 +61,7 @@ class CaptureSequence:
             batch = self._file.read()
             if batch is not None:
                 return batch._replace(resume=self._place * PLACE + batch.resume)
-            self.warning = "; ".join(filter(None, (self.warning, self._file.warning)))
+            self._warnings += filter(None, [self._file.take_warning()])
             self._key_logs += self._file.take_key_logs()
             self._file.close()
             self._place += 1
@@ -70,6 +71,10 @@ class CaptureSequence:
     def fileno(self) -> int:
         """Files never have to wait."""
         return -1
+
+    def take_warning(self) -> str:
+        """Why a file ended before its end, one after the other."""
+        return self._warnings.popleft() if self._warnings else ""
 
     def take_key_logs(self) -> list[bytes]:
         """Those of all files so far."""

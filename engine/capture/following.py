@@ -6,6 +6,7 @@ Looked at five times a second rather than watched: a network file system tells n
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -60,11 +61,6 @@ class FollowedFile:
         """Closed, damaged, or complete."""
         return self._closed or (self._file is not None and self._file.ended)
 
-    @property
-    def warning(self) -> str:
-        """Why it ended."""
-        return self._file.warning if self._file else ""
-
     def read(self) -> Batch | None:
         """What has been written since.
 
@@ -85,6 +81,10 @@ class FollowedFile:
     def fileno(self) -> int:
         """Nothing tells when a file grows."""
         return -1
+
+    def take_warning(self) -> str:
+        """Why it ended."""
+        return self._file.take_warning() if self._file else ""
 
     def take_key_logs(self) -> list[bytes]:
         """Those of the file."""
@@ -119,16 +119,19 @@ class FollowedFolder:
         """``start`` and ``start_file_ns`` are of a ``Batch``. The folder is opened here, while its reader may.
 
         Raises:
-            CaptureError: it cannot be opened, or holds something that is named like a capture and is none.
+            CaptureError: it cannot be opened.
         """
         try:
             self._folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise CaptureError(path, "a folder that can be read", error.strerror) from None
-        self.name, self.due_s, self.ended, self.warning = path, 0.0, False, ""
+        self.name, self.due_s, self.ended = path, 0.0, False
+        self._warnings: deque[str] = deque()
         self._index, self._now_s = index, now_s
         self._file_ns, (self._place, self._offset) = start_file_ns, divmod(start, PLACE)
         self._known: dict[str, Found] = {}
+        self._unread: dict[str, str] = {}
+        """Path -> why, of what is named like a capture and cannot be read as one: told once, and looked at again."""
         self._file: FollowedFile | None = None
         self._key_logs: list[bytes] = []
         self._taken: set[tuple[int, str | int]] = set()
@@ -143,7 +146,7 @@ class FollowedFolder:
         """What has been written since to the current file, or the beginning of the next.
 
         Raises:
-            CaptureError: the current file cannot be read any more, or a new one is no capture.
+            CaptureError: the current file cannot be read any more.
         """
         while not self.ended:
             batch = self._file.read() if self._file else None
@@ -164,6 +167,10 @@ class FollowedFolder:
     def fileno(self) -> int:
         """Nothing tells when a folder grows."""
         return -1
+
+    def take_warning(self) -> str:
+        """Why a file ended before its end, or was passed over, one after the other."""
+        return self._warnings.popleft() if self._warnings else ""
 
     def take_key_logs(self) -> list[bytes]:
         """Those of all files so far."""
@@ -189,7 +196,7 @@ class FollowedFolder:
         self._file = FollowedFile(found.path, self._index, self._now_s, start=start, folder=self._folder)
 
     def _leave(self, file: FollowedFile) -> None:
-        self._warn(file.warning)
+        self._warnings += filter(None, [file.take_warning()])
         self._key_logs += file.take_key_logs()
         file.close()
         self._file = None
@@ -199,16 +206,17 @@ class FollowedFolder:
         """Files with packets that were not taken yet, in the order of their first packets."""
         before, files = self._known, map(self._look, captures_in(self.name, self._folder))
         self._known = {file.path: file for file in files if file is not None}
+        self._unread = {path: why for path, why in self._unread.items() if path not in self._known}
         fresh = [file for file in self._known.values() if not file.marks & self._taken]
         self._taken.update(*(file.marks for file in self._known.values() if file not in fresh))
         there = self._taken.union(*(file.marks for file in fresh))
         for file in before.values():
             if not file.marks & there:
-                self._warn(f"{file.path} went before it was read")
+                self._warnings.append(f"{file.path} went before it was read")
         return sorted(fresh)
 
     def _look(self, path: str) -> Found | None:
-        """None: it has no packet yet, or has just gone."""
+        """None: it has no packet yet, has just gone, or cannot be read: one bad file keeps nobody from the others."""
         name = os.path.basename(path)
         try:
             inode = os.stat(name, dir_fd=self._folder).st_ino
@@ -218,11 +226,9 @@ class FollowedFolder:
             begin_ns = first_packet_ns(path, growing=True, folder=self._folder)
         except FileNotFoundError:
             return None
-        except CaptureError:
-            if name in os.listdir(self._folder):
-                raise
+        except CaptureError as error:
+            if name in os.listdir(self._folder) and self._unread.get(path) != str(error):
+                self._unread[path] = str(error)
+                self._warnings.append(f"{error}; it is passed over as long as it is so")
             return None
         return None if begin_ns is None else Found(begin_ns, path, inode)
-
-    def _warn(self, words: str) -> None:
-        self.warning = "; ".join(filter(None, (self.warning, words)))

@@ -37,7 +37,6 @@ class LiveSource:
     """A ``Source``. Owns the socket; a batch is a view of the ring, given back to the kernel by the next ``read``."""
 
     can_wait = False
-    warning = ""
     due_s = 0.0
 
     def __init__(self, packet_socket: socket.socket, interface: str, index: int = 0) -> None:
@@ -87,6 +86,10 @@ class LiveSource:
     def fileno(self) -> int:
         """Readable when a block is ready, and when the interface is gone."""
         return self._socket.fileno()
+
+    def take_warning(self) -> str:
+        """A wire has no end that it could end before."""
+        return ""
 
     def take_key_logs(self) -> list[bytes]:
         """An interface has none."""

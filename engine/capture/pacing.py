@@ -32,11 +32,6 @@ class PacedSource:
         """No more packets will come."""
         return self._batch is None and self._source.ended
 
-    @property
-    def warning(self) -> str:
-        """Why the input ended before its end."""
-        return self._source.warning
-
     def read(self) -> Batch | None:
         """The packets that are due.
 
@@ -57,6 +52,10 @@ class PacedSource:
     def fileno(self) -> int:
         """That of the source while nothing is held back."""
         return -1 if self._batch is not None else self._source.fileno()
+
+    def take_warning(self) -> str:
+        """That of the source."""
+        return self._source.take_warning()
 
     def take_key_logs(self) -> list[bytes]:
         """Those of the source."""

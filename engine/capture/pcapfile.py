@@ -25,6 +25,7 @@ class PcapFile:
             CaptureError: this is no classic pcap, or it has a link type that is not decoded.
         """
         self.name, self.ended, self.warning = stream.name, False, ""
+        self._warned = False
         self._index, self._stream = index, stream
         header = bytearray(FILE_HEADER_BYTES)
         got = read_fully(stream, memoryview(header))
@@ -56,6 +57,13 @@ class PcapFile:
     def fileno(self) -> int:
         """The descriptor of a pipe; -1 for a file."""
         return self._stream.fileno()
+
+    def take_warning(self) -> str:
+        """Why the input ended before its end; once."""
+        if not self.ended or self._warned:
+            return ""
+        self._warned = True
+        return self.warning
 
     def take_key_logs(self) -> list[bytes]:
         """This form has none."""

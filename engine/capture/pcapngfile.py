@@ -52,7 +52,7 @@ class PcapngFile:
         self._index, self._stream, self._start = index, stream, start
         self._window = Window(stream, 0, LONGEST_BLOCK_BYTES)
         self._waiting: deque[Batch] = deque()
-        self._over, self._damage = False, ""
+        self._over, self._damage, self._warned = False, "", False
         self._left_out: Counter[str] = Counter()
         self._section = Section("<")
         self._clock_ns = self._passing = 0
@@ -88,6 +88,13 @@ class PcapngFile:
     def fileno(self) -> int:
         """The descriptor of a pipe; -1 for a file."""
         return self._stream.fileno()
+
+    def take_warning(self) -> str:
+        """Why the input ended before its end, and what was left out of it; once."""
+        if not self.ended or self._warned:
+            return ""
+        self._warned = True
+        return self.warning
 
     def take_key_logs(self) -> list[bytes]:
         """From the secrets blocks since they were asked for last."""

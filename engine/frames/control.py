@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -147,6 +148,25 @@ class Report(msgspec.Struct, tag="report"):
 
     counters: dict[str, int]
     note: str = ""
+    more: bool = False
+    """The next one goes on: there are counters for each script, and a message has a limit."""
+
+
+MAX_REPORT_BYTES, MAX_NOTE_CHARACTERS = 32 << 10, 4 << 10
+"""Of the counters and the note in one message; together they are below the limit of an endpoint."""
+
+
+def reports_of(counters: Mapping[str, int], note: str = "") -> Iterator[Report]:
+    """Totals of a process, in as many messages as they need."""
+    part: dict[str, int] = {}
+    size = 0
+    for name, count in counters.items():
+        size += 4 * len(name) + 16
+        if part and size > MAX_REPORT_BYTES:
+            yield Report(part, more=True)
+            part, size = {}, 4 * len(name) + 16
+        part[name] = count
+    yield Report(part, note[:MAX_NOTE_CHARACTERS])
 
 
 class HostReady(msgspec.Struct, tag="host_ready"):

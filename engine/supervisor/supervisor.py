@@ -228,7 +228,7 @@ class Supervisor:
         self._phases.died(child, status, clock.monotonic_s())
 
     def _on_report(self, child: ChildProcess, message: Report) -> None:
-        self._totals.report(child.name, message.counters)
+        self._totals.report(child.name, message.counters, more=message.more)
         if message.note:
             self._view.tell(message.note)
 

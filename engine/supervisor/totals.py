@@ -14,15 +14,18 @@ class Totals:
     """What the processes reported last, and what their predecessors had counted."""
 
     def __init__(self) -> None:
-        self._latest: dict[str, Mapping[str, int]] = {}
+        self._latest: dict[str, dict[str, int]] = {}
         self._past: dict[str, int] = {}
+        self._begun: dict[str, dict[str, int]] = {}
 
-    def report(self, process: str, counters: Mapping[str, int]) -> None:
-        """The newest totals of one process."""
-        self._latest[process] = counters
+    def report(self, process: str, counters: Mapping[str, int], *, more: bool = False) -> None:
+        """The newest totals of one process, or a part of them; they count once they are whole."""
+        whole = {**self._begun.pop(process, {}), **counters}
+        (self._begun if more else self._latest)[process] = whole
 
     def bury(self, process: str) -> Mapping[str, int]:
         """It died: what only grows stays in the sums, levels go; its last counters."""
+        self._begun.pop(process, None)
         counters = self._latest.pop(process, {})
         for name, count in counters.items():
             if name.endswith("_total") or "_total{" in name:

@@ -55,7 +55,7 @@ class Outcome:
             if (batch := source.read()) is not None:
                 self.packets += len(batch.offsets)
                 self.items += len(self.line.take(batch)[1])
-        self.warning = source.warning
+        self.warning = source.take_warning()
         source.close()
         self.items += len(self.line.finish())
         self.line.check_balance()
@@ -241,4 +241,4 @@ def test_a_file_that_shrinks_while_it_is_read_ends_there(tmp_path: Path) -> None
     line.finish()
     line.check_balance()
     assert 0 < packets < 200
-    assert "what came before it stands" in source.warning
+    assert "what came before it stands" in source.take_warning()

@@ -239,3 +239,22 @@ def test_config_prints_what_is_in_force_and_why() -> None:
     assert "tap.misc.pcapTTL 30s --set" in lines
     assert "scripting.env.GCS_BUCKET b environment GCS_BUCKET" in lines
     assert "{secret}" not in result.stdout
+
+
+def test_a_folder_of_captures_that_are_all_cut_is_read_and_each_is_named(tmp_path: Path) -> None:
+    captures = tmp_path / "captures"
+    captures.mkdir()
+    for number in range(700):
+        (captures / f"{number:04d}.pcap").write_bytes(GOOD[:1000])
+    result = remora("run", str(captures), "--data", str(tmp_path / "data"))
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("before the end; what came before it stands") == 700
+
+
+def test_scripts_of_any_number_and_name_do_not_silence_the_processes_that_count_for_them(tmp_path: Path) -> None:
+    scripts = tmp_path / "scripts"
+    scripts.mkdir()
+    for number in range(40):
+        (scripts / f"{'long' * 60}{number}.py").write_text("def onItemCaptured(data):\n    pass\n")
+    result = remora("run", str(SHOP), "--scripts", str(scripts), "--data", str(tmp_path / "data"))
+    assert (result.returncode, "16,424 packets in 1,955 streams gave 3,250 items" in result.stderr) == (0, True)

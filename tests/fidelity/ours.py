@@ -119,7 +119,7 @@ class _Line:
         for stream in [*over, *register.ended(left.rows, left.records)]:
             self._hear(reassembler.close(stream))
         self.streams = streams_of(np.concatenate([*ended, left.records]))
-        self.warned = bool(source.warning)
+        self.warned = bool(source.take_warning())
         source.close()
 
     def _hear(self, chunks: list[Chunk]) -> None:

@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 def test_captures_come_in_the_order_of_their_first_packets(folder: Path) -> None:
     source = open_folder(str(folder), 0)
     assert read_all(source) == [packet(second) for second in range(1, 7)]
-    assert source.warning == ""
+    assert source.take_warning() == ""
 
 
 def test_each_batch_has_the_link_type_of_its_file(folder: Path) -> None:
@@ -49,7 +49,7 @@ def test_a_damaged_file_is_named_and_those_behind_it_are_read(folder: Path) -> N
     damaged.write_bytes(damaged.read_bytes()[:-1])
     source = open_folder(str(folder), 0)
     assert read_all(source) == [packet(second) for second in (1, 3, 4, 5, 6)]
-    assert source.warning.startswith(f"{damaged}: offset 41: expected a frame of 1 bytes")
+    assert source.take_warning().startswith(f"{damaged}: offset 41: expected a frame of 1 bytes")
 
 
 def test_a_folder_without_captures_is_refused(tmp_path: Path) -> None:

@@ -34,3 +34,16 @@ def test_what_waited_in_a_dead_worker_is_counted_as_not_delivered() -> None:
     assert totals.give_up_undelivered(totals.bury("worker")) == 3
     assert totals.sums()["scripts_dropped_total{reason=not_delivered}"] == 3
     assert totals.give_up_undelivered({}) == 0
+
+
+def test_a_report_in_parts_counts_when_it_is_whole_and_not_without_its_end() -> None:
+    totals = Totals()
+    totals.report("worker", {"a_total": 1, "b_total": 1})
+    totals.report("worker", {"a_total": 2}, more=True)
+    assert totals.sums() == {"a_total": 1, "b_total": 1}
+    totals.report("worker", {"b_total": 3})
+    assert totals.sums() == {"a_total": 2, "b_total": 3}
+    totals.report("worker", {"a_total": 9}, more=True)
+    totals.bury("worker")
+    totals.report("worker", {"b_total": 1})
+    assert totals.sums() == {"a_total": 2, "b_total": 4}, "what its predecessor had begun to say is forgotten"
