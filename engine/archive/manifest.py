@@ -60,7 +60,13 @@ class Manifest(msgspec.Struct, frozen=True):
     gaps: tuple[Any, ...] = ()
 
 
-_decoder = msgspec.json.Decoder(Manifest)
+class _Format(msgspec.Struct):
+    """What manifests of every version say."""
+
+    format: int
+
+
+_decoder, _format_decoder = msgspec.json.Decoder(Manifest), msgspec.json.Decoder(_Format)
 
 
 def parse(where: str, data: bytes) -> Manifest:
@@ -70,12 +76,13 @@ def parse(where: str, data: bytes) -> Manifest:
         CaptureError: it is none, or of a format that this version cannot read.
     """
     try:
+        found = _format_decoder.decode(data).format
+        if found != FORMAT:
+            hint = "use the version of Remora that wrote it, or a later one"
+            raise CaptureError(where, f"a manifest of format {FORMAT}", f"format {found}", hint)
         manifest = _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise CaptureError(where, "the manifest of a batch", f"something else ({error})") from None
-    if manifest.format != FORMAT:
-        hint = "use the version of Remora that wrote it, or a later one"
-        raise CaptureError(where, f"a manifest of format {FORMAT}", f"format {manifest.format}", hint)
     if missing := {"pcap", "streams", "items"} - manifest.files.keys():
         raise CaptureError(
             where, "files pcap, streams and items", f"a manifest without {' and '.join(sorted(missing))}"

@@ -181,9 +181,10 @@ class Recorded:
             if batch is not None and batch.manifest.recording == name:
                 yield batch
 
-    def open_packets(self, name: str) -> int:
-        """Packets in batches that are not sealed yet."""
-        return sum(state.packets for state in Standing.read(self._data).batches.values() if state.recording == name)
+    def open_batches(self, name: str) -> dict[str, int]:
+        """Those that are not sealed yet, and how many packets are in each."""
+        batches = Standing.read(self._data).batches.values()
+        return {state.id: state.packets for state in batches if state.recording == name and not state.empty}
 
     def lines(self, batch: Batch, kind: str) -> Iterator[bytes]:
         """Of ``items`` or ``streams`` of a batch, wherever it went since; none where it was deleted.

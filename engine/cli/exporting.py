@@ -56,11 +56,11 @@ def export(name: str, dest: Path, data: Path, config_file: Path | None, sets: tu
         raise ConfigError("--dest", "a folder that is there", str(dest), "make it, or leave --dest out")
     shipping = arguments.load(config_file, sets).settings.shipping
     recorded = Recorded(folder, [name], destination_text(shipping))
-    _seal(folder, recorded, name)
+    left = _seal(folder, recorded, name)
     for warning in recorded.warnings():
         warn(warning)
     batches = recorded.batches(name)
-    if left := recorded.open_packets(name):
+    if left:
         warn(f"{left} packets are in an open batch and not in the export")
     if not batches:
         tell(f"remora: nothing of recording {name!r} lies in {folder}")
@@ -77,14 +77,20 @@ def export(name: str, dest: Path, data: Path, config_file: Path | None, sets: tu
         raise RemoraError(f"--dest {dest}: expected room for the files, got {error.strerror or error}") from error
 
 
-def _seal(data: Path, recorded: Recorded, name: str) -> None:
-    """Where an instance runs; elsewhere nothing is open that could be sealed."""
+def _seal(data: Path, recorded: Recorded, name: str) -> int:
+    """Have sealed what is open now, where an instance runs; how many packets of that are open all the same.
+
+    What begins meanwhile, in a recording that goes on, is not waited for.
+    """
+    opened = recorded.open_batches(name)
     with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
         controlsocket.ask(data / "control.sock", "status", {})
         ask(data, "seal", {"name": name})
         until_s = time.monotonic() + SEAL_S
-        while recorded.open_packets(name) and time.monotonic() < until_s:
+        while opened.keys() & recorded.open_batches(name).keys() and time.monotonic() < until_s:
             time.sleep(0.1)
+    still = recorded.open_batches(name)
+    return sum(packets for batch, packets in still.items() if batch in opened)
 
 
 def _dump(recorded: Recorded, name: str, dest: Path) -> Dumped:

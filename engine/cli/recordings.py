@@ -18,9 +18,11 @@ from engine.config import Settings
 from engine.errors import RemoraError
 from engine.items.encoding import json_lines
 from engine.recording.ledger import Standing
+from engine.recording.names import component
 from engine.recording.service import KEPT_BY_SCRIPTS, Answer, Service
 from engine.segments.folder import lock_instance
 from engine.shipping.address import checked, destination_text
+from engine.shipping.queue import waiting as entries_of
 from engine.units import format_bytes, format_duration
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
@@ -165,6 +167,8 @@ def delete(name: str, force: bool, data: Path, config_file: Path | None, sets: t
     settings = arguments.load(config_file, sets).settings
     _, done = ask(data, "delete", {"name": name, "force": force}, settings)
     say(f"recording {name!r} was deleted; {format_bytes(done['removed_bytes'])} removed")
+    if waiting := sum(entry.recording == component(name) for entry in entries_of(data / "outbox")):
+        say(f"{waiting} of its batches still wait for their upload: remora outbox list, drop")
     if not done["local"]:
         folder = f"{done['destination'].rstrip('/')}/recording={name}"
         say(f"its objects stay: gcloud storage rm --recursive '{folder}'")

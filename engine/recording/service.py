@@ -104,6 +104,8 @@ class Service:
         self.jobs.create(job, now_ns)
         if job.wants_items and not self._dissects:
             notes.append("nothing will match: tap.capture.dissection.enabled is false")
+        if not job.kfl.strip() and not is_local(job.destination or self._default):
+            notes.append("everything includes its own uploads, where they are captured: see docs/recordings.md")
         if not self._runs:
             notes.append("nothing runs on this data folder: it is recorded when an instance does")
         return [self._row(job, now_ns)], {"notes": notes}

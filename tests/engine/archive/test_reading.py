@@ -177,11 +177,12 @@ def broken(tree: Path, folder: Path, kind: str, change: Any) -> Path:
     [
         ("manifest", lambda data: data[:50], "expected the manifest of a batch, got something else"),
         ("manifest", lambda data: data.replace(b'"format":1', b'"format":2'), "a manifest of format 1, got format 2"),
+        ("manifest", lambda _: b'{"format":2,"batches":[]}', "a manifest of format 1, got format 2"),
         ("manifest", lambda data: data.replace(b'"items":{', b'"itemz":{'), "a manifest without items"),
         ("items", lambda data: data[:-9], "bytes, as its manifest says"),
         ("items", lambda data: data[:20] + bytes([data[20] ^ 255]) + data[21:], "expected gzip, whole"),
     ],
-    ids=["cut manifest", "later format", "file missing", "cut items", "damaged items"],
+    ids=["cut manifest", "later format", "later format of another shape", "file missing", "cut items", "damaged items"],
 )
 def test_what_is_damaged_is_named(tree: Path, tmp_path: Path, kind: str, change: Any, message: str) -> None:
     with pytest.raises(CaptureError, match=message):
