@@ -6,17 +6,13 @@ Write before tell: the packets and extents of a batch are in the segment before 
 from __future__ import annotations
 
 import math
-import select
 import selectors
-import socket
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
 from engine import clock, keylog, kfl
 from engine.capture.batch import Batch, Source
-from engine.capture.live import LiveSource
-from engine.capture.sources import LIVE, open_source
 from engine.counters import Drop
 from engine.cycles import Cycles
 from engine.decode.columns import FRAGMENT
@@ -37,6 +33,7 @@ from engine.frames.control import (
     Wanted,
 )
 from engine.frames.host import KIND_PACKETS, KIND_QUERIED, KIND_STREAMS, QUERIED_HEADER
+from engine.intake import Intake
 from engine.items.encoding import packet_blob, queried_items
 from engine.items.interest import Interest
 from engine.items.item import LazyItem
@@ -76,8 +73,11 @@ class Worker:
         self._child, self._settings, self._counters = child, child.settings, child.counters
         self._member = member = Member(child.start.worker, child.start.workers)
         self._resume = Resume(child.data / "keep" / f"worker-{member.index}.resume", child.start.run_id)
-        self._sources = self._open_sources()
-        self._lossless = all(source.can_wait for source in self._sources)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(child.endpoint, selectors.EVENT_READ)
+        talks, selector = member.index == 0, self._selector
+        self._intake = Intake(self._settings, child.descriptors, self._resume, selector, child.report, talks=talks)
+        self._lossless = self._intake.can_wait
         resolver = self._resolver = open_resolver(self._settings.resolve)
         options = self._settings.targets
         filtered = options.chosen and not overruled(options, self._settings.sources, self._settings.capture.bpf)
@@ -123,39 +123,10 @@ class Worker:
         self._matching = Matching(child.data, f"worker-{member.index}.log", self._counters)
         self._ended = EndedStreams()
         self._interest, self._dissecting = Interest(self._settings.dissect), False
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(child.endpoint, selectors.EVENT_READ)
         self._reading = self._stopped = self._input_ended = self._drained = self._over = False
-        self._starved = False
-        """A pipe that is read has nothing now."""
         self._stopping = False
         """Intake was stopped: packets that were in the ring at that time are still read."""
-        self._lost = 0
-        """Packets that found no room in the rings of interfaces that are closed."""
         self._due_s = {"budgets": now_s, "expiry": now_s}
-
-    def _open_sources(self) -> list[Source]:
-        first, offset = self._resume.source, self._resume.offset
-        sources = []
-        for index, spec in enumerate(self._settings.sources):
-            if index < first:
-                continue
-            fd = self._child.descriptors.get(f"packets:{spec.removeprefix(LIVE)}")
-            if fd is None and spec.startswith(LIVE):
-                continue  # it has gone while our predecessor ran
-            packet_socket = socket.socket(fileno=fd) if fd is not None else None
-            start, start_file_ns = (offset, self._resume.file_ns) if index == first else (0, 0)
-            source = open_source(
-                spec,
-                index,
-                packet_socket=packet_socket,
-                pace=self._settings.pace,
-                start=start,
-                start_file_ns=start_file_ns,
-                follow=self._settings.follow,
-            )
-            sources.append(source)
-        return sources
 
     # -- the loop ------------------------------------------------------------------------------------------------------
 
@@ -183,11 +154,9 @@ class Worker:
 
     def _may_read(self, now_s: float) -> bool:
         """Live capture never waits; a source that can wait does, for scripts, for disk space, for its pace."""
-        if not self._reading or not self._sources or not self._lossless:
+        if not self._reading or self._intake.over or not self._lossless:
             return self._reading
-        source = self._sources[0]
-        paced = getattr(source, "due_s", 0.0) > now_s or (self._starved and not self._ready(source))
-        return not paced and self._delivery.room() and self._shelf.has_room(READ_BYTES, now_s)
+        return self._intake.due(now_s) and self._delivery.room() and self._shelf.has_room(READ_BYTES, now_s)
 
     def _watch_lines(self) -> None:
         """Watch exactly the hosts there are, for writing only where a frame is stuck."""
@@ -208,22 +177,10 @@ class Worker:
     # -- packets -------------------------------------------------------------------------------------------------------
 
     def _read(self, now_s: float) -> None:
-        """One batch from each source that has one; files one after the other, interfaces side by side."""
-        for source in self._sources[:1] if self._lossless else list(self._sources):
-            try:
-                batch = source.read()
-            except CaptureError as error:
-                self._go_on_without(source, error)
-                continue
-            while warning := source.take_warning():
-                self._child.report(now_s, warning)
-            self._starved = batch is None and not source.ended and source.fileno() >= 0
-            if batch is not None:
-                self._take_keys(source, now_s)
-                self._take(batch, now_s)
-            elif source.ended:
-                self._close(source)
-        if not self._sources:
+        for source, batch in self._intake.read(now_s):
+            self._take_keys(source, now_s)
+            self._take(batch, now_s)
+        if self._intake.over:
             self._stop()
 
     def _take_keys(self, source: Source, now_s: float) -> None:
@@ -233,22 +190,6 @@ class Worker:
         note = self._key_log.refresh(now_s) if self._key_log else ""
         if note and self._member.index == 0:  # the others see the same
             self._child.report(now_s, note)
-
-    def _go_on_without(self, source: Source, error: CaptureError) -> None:
-        """An interface is gone. Raises ``error`` again where nothing is left to read."""
-        self._close(source)
-        if self._lossless or not self._sources:
-            raise error
-        if self._member.index == 0:  # the others see the same
-            left = ", ".join(other.name for other in self._sources)
-            self._child.report(clock.monotonic_s(), f"{error}; capture goes on with {left}")
-
-    def _close(self, source: Source) -> None:
-        if source.fileno() >= 0 and source.fileno() in self._selector.get_map():
-            self._selector.unregister(source.fileno())
-        source.close()
-        self._sources.remove(source)
-        self._lost += source.lost()
 
     def _take(self, batch: Batch, now_s: float) -> None:
         step = self._pipeline.packets(batch)
@@ -328,8 +269,7 @@ class Worker:
 
         By count: how late the kernel hands a block over depends on the machine's load.
         """
-        behind = any(source.behind for source in self._sources if isinstance(source, LiveSource))
-        if not behind or now_s >= self._due_s["stop"]:
+        if not self._intake.behind or now_s >= self._due_s["stop"]:
             self._stop()
 
     def _stop(self) -> None:
@@ -337,10 +277,9 @@ class Worker:
         if self._stopped:
             return
         self._stopped, self._reading = True, False
-        self._input_ended = bool(self._settings.sources) and not self._sources
+        self._input_ended = bool(self._settings.sources) and self._intake.over
         if not self._lossless:
-            for source in list(self._sources):
-                self._close(source)
+            self._intake.close()
             self._count_lost()
         left, items = self._pipeline.finish()
         self._deliver(items, clock.monotonic_s())
@@ -384,7 +323,7 @@ class Worker:
         self._tell_refused()
 
     def _count_lost(self) -> None:
-        lost = self._lost + sum(source.lost() for source in self._sources)
+        lost = self._intake.lost()
         self._counters.set("capture_lost_total", lost)
         self._gaps.lost(lost)
 
@@ -408,7 +347,7 @@ class Worker:
         elif isinstance(message, Begin):
             self._matching.refresh(clock.wall_ns())
             self._reading = bool(self._settings.sources) and not self._stopped
-            self._register_sources()
+            self._intake.watch()
         elif isinstance(message, Queried):
             with open(descriptors[0], "rb") as file:
                 self._tell_queried(message.number, file.read(), message.without)
@@ -426,20 +365,7 @@ class Worker:
             self._stop()
         elif not self._stopping:
             self._stopping, self._due_s["stop"] = True, clock.monotonic_s() + LAST_READ_S
-            for source in self._sources:
-                if isinstance(source, LiveSource):
-                    source.mark()
-
-    @staticmethod
-    def _ready(source: Source) -> bool:
-        ready = select.poll()
-        ready.register(source, select.POLLIN)
-        return bool(ready.poll(0))
-
-    def _register_sources(self) -> None:
-        for source in self._sources:
-            if source.fileno() >= 0 and not source.can_wait:
-                self._selector.register(source.fileno(), selectors.EVENT_READ, source)
+            self._intake.mark()
 
     def _ask_to_kill(self, host: int, reason: str) -> None:
         self._child.endpoint.send(KillHost(host, reason))
