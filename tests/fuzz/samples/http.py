@@ -18,6 +18,7 @@ UNTIL_CLOSE = b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\nSet-Cookie: a=1; P
 ODD = b"GET /?a=1&a=2&b=%41+ HTTP/1.1\nHost : a\nX:\ty\n folded\r\nCookie: a=1; b\r\nCookie: c=2\r\n\r\n"
 UPGRADE = get("/ws", "Connection: Upgrade", "Upgrade: other")
 SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\n\r\nsomething else"
+EXPECTS = b"POST /1 HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"
 
 
 def conversations() -> list[list[Said]]:
@@ -30,6 +31,7 @@ def conversations() -> list[list[Said]]:
         [(CLIENT, get("/1").replace(b"GET", b"HEAD")), (SERVER, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")],
         [(CLIENT, ODD), (SERVER, b"HTTP/1.1 304 Not Modified\r\n\r\n")],
         [(CLIENT, get("/close")), (SERVER, UNTIL_CLOSE)],
+        [(CLIENT, EXPECTS), (SERVER, answer("417 Expectation Failed", b"")), (CLIENT, get("/2")), (SERVER, CHUNKED)],
         [(CLIENT, UPGRADE), (SERVER, SWITCHED), (CLIENT, b"\x81\x82")],
         [(CLIENT, b"CONNECT a:80 HTTP/1.1\r\n\r\n"), (SERVER, b"HTTP/1.1 200 OK\r\n\r\n"), (CLIENT, get("/in"))],
     ]
