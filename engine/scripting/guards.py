@@ -44,7 +44,10 @@ _IN_PLACE: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 _MARK = "_made_by_script"
-_CONTAINERS = frozenset({dict, list, bytearray, Counter, OrderedDict, defaultdict, deque})
+_STORABLE: set[type] = {dict, list, bytearray, Counter, OrderedDict, defaultdict, deque}
+"""Types into whose instances a script may store: containers, and the first of its own classes."""
+MAX_STORABLE = 256
+"""A class in it lives as long as the process; further ones are known by their mark, which takes 50 ns more."""
 _NOTHING = object()
 
 LATE_IMPORTS = frozenset("_strptime time datetime re locale _locale unicodedata heapq calendar stringprep".split())  # noqa: SIM905
@@ -150,7 +153,10 @@ def late_import(name: str, *_: object) -> None:
 
 def script_class(name: str, bases: tuple[Any, ...], members: dict[str, Any]) -> type:
     """The metaclass of scripts: an ordinary class, marked so that its instances can be written to."""
-    return type(name, bases, {**members, _MARK: True})
+    made = type(name, bases, {**members, _MARK: True})
+    if len(_STORABLE) < MAX_STORABLE:
+        _STORABLE.add(made)
+    return made
 
 
 def writable(value: Any) -> Any:
@@ -160,7 +166,7 @@ def writable(value: Any) -> Any:
         TypeError: helpers, items, env and everything else.
     """
     kind = type(value)
-    if kind in _CONTAINERS or getattr(kind, _MARK, False):
+    if kind in _STORABLE or getattr(kind, _MARK, False):
         return value
     if kind is type and getattr(value, _MARK, False):
         return value

@@ -3,7 +3,7 @@
 Attribute and item loads, iteration and unpacking carry no guard at run time: their names are constants that the
 compiler has checked, and a guard on each costs 2 to 14 times the plain access. Stores keep theirs, but for those into
 names that hold nothing but containers of the script (``engine.scripting.containers``). Loop heads, function heads and
-``except`` handlers look at the flag ``_stop_``, which the CPU budget sets (1.00 to 1.2 times plain Python).
+``except`` handlers look at the flag ``_stop_``, which the CPU budget sets (1.00 to 1.14 times plain Python).
 
 RestrictedPython is a subset compiler, not a wall: the wall is the process around it (``engine.jail``).
 """

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from engine.scripting import guards
 from engine.scripting.guards import (
     RISKY_ATTRIBUTES,
     get_attribute,
@@ -56,6 +57,16 @@ def test_everything_else_is_read_only(value: Any, reason: str) -> None:
     for attempt in (writable, lambda v: inplace_attribute("+=", v, "x", 1)):
         with pytest.raises(TypeError, match=f"{reason}.* is read-only"):
             attempt(value)
+
+
+def test_any_number_of_classes_is_written_to_and_few_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guards, "_STORABLE", set(guards._STORABLE))
+    for number in range(2 * guards.MAX_STORABLE):
+        made = script_class("Made", (), {"number": number})
+        value = made()
+        assert writable(value) is value
+        assert writable(made) is made
+    assert len(guards._STORABLE) <= guards.MAX_STORABLE
 
 
 @pytest.mark.parametrize("name", sorted(RISKY_ATTRIBUTES))
