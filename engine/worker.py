@@ -325,7 +325,7 @@ class Worker:
     def _count_lost(self) -> None:
         lost = self._intake.lost()
         self._counters.set("capture_lost_total", lost)
-        self._gaps.lost(lost)
+        self._gaps.lost(lost, clock.wall_ns())
 
     def _tell_refused(self) -> None:
         for recording, at_ns in self._matching.dropped:

@@ -48,7 +48,8 @@ def unpack(path: Path, folder: Path) -> int:
                 if not member.isfile() or not any(fnmatch(name, form) for form in WANTED) or name.startswith("."):
                     continue
                 if member.size > shutil.disk_usage(folder).free - _RESERVE_BYTES:
-                    raise CaptureError(str(path), f"{member.size} bytes of room in {folder}", "less", "set TMPDIR")
+                    room = f"{member.size} bytes of room in {folder} beside {_RESERVE_BYTES} that stay free"
+                    raise CaptureError(str(path), room, "less", "set TMPDIR")
                 _write(tar, member, _target(folder, member.name, written))
                 written += 1
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError, OSError) as error:

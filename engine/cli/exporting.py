@@ -116,8 +116,12 @@ def _write(folder: Path, name: str, lines: Iterable[bytes], what: str) -> None:
             number += 1
             path = folder / f"{stem}-{number}.{kind}.{ending}"
     count = 0
-    with os.fdopen(descriptor, "wb") as file:
-        for line in lines:
-            count += 1
-            file.write(line)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            for line in lines:
+                count += 1
+                file.write(line)
+    except BaseException:  # no half of it stays, whoever ended it
+        path.unlink(missing_ok=True)
+        raise
     say(f"{path}: {count} {what}")

@@ -48,15 +48,19 @@ class GapLog:
         self._last_ns = max(self._last_ns, last_ns)
         self._counted_ns = self._counted_ns or first_ns
 
-    def lost(self, total: int) -> None:
-        """The kernel's count; call some times a second. Before the first packet nobody knows when that was."""
+    def lost(self, total: int, now_ns: int) -> None:
+        """The kernel's count at ``now_ns``; call some times a second. Before the first packet nobody knows since when.
+
+        What was read last does not tell: where nobody read for a while, packets that wait are older than the loss.
+        """
         if not self._last_ns or self._closed:
             return
         if total > self._lost:
-            self._tell(Gap(self._worker, "ring_full", self._counted_ns, self._last_ns, total - self._lost))
+            to_ns = max(now_ns, self._counted_ns)
+            self._tell(Gap(self._worker, "ring_full", self._counted_ns, to_ns, total - self._lost))
         else:
             self._tell(None)
-        self._lost, self._counted_ns = total, self._last_ns
+        self._lost, self._counted_ns = total, max(now_ns, self._counted_ns)
 
     def refused(self, reason: str, first_ns: int, last_ns: int, of: str = "", **counts: int) -> None:
         """Something found no room on the disk.

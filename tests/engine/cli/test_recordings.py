@@ -14,6 +14,7 @@ from engine.cli import exporting
 from engine.cli.recordings import create, delete
 from engine.segments.folder import open_folder
 from engine.shipping.outbox import UPLOAD_FILE, Upload, UploadFile
+from tests.support.disk import file_size_limit
 
 
 @pytest.fixture
@@ -84,3 +85,10 @@ def test_an_export_waits_for_what_was_open_and_not_for_what_comes_meanwhile(
 
 def test_an_export_says_what_could_not_be_sealed(data: Path) -> None:
     assert exporting._seal(data, cast(Recorded, _Grows()), "r") == 5, "nothing runs that could seal"
+
+
+def test_an_export_that_finds_no_room_leaves_no_half_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "r.items.jsonl").write_bytes(b"other")
+    with file_size_limit(3000), pytest.raises(OSError, match="File too large"):
+        exporting._write(tmp_path, "r.items.jsonl", [b"x" * 1000] * 100, "items")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"other"]

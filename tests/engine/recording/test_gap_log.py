@@ -36,25 +36,25 @@ def test_what_the_kernel_dropped_is_told_with_its_time(tmp_path: Path) -> None:
     log = GapLog(tmp_path, 0, 0)
     for total, first_ns, last_ns in ((0, 100, 200), (7, 210, 300), (7, 310, 400), (9, 410, 500)):
         log.saw(first_ns, last_ns)
-        log.lost(total)
+        log.lost(total, last_ns + 5)
     log.close(600)
-    assert told(tmp_path) == [Gap(0, "ring_full", 200, 300, 7), Gap(0, "ring_full", 400, 500, 2)]
+    assert told(tmp_path) == [Gap(0, "ring_full", 205, 305, 7), Gap(0, "ring_full", 405, 505, 2)]
 
 
 def test_what_was_dropped_before_the_first_packet_is_told_with_it(tmp_path: Path) -> None:
     first = GapLog(tmp_path, 0, 0)
-    first.lost(3)
+    first.lost(3, 90)
     assert told(tmp_path) == []
     first.saw(100, 200)
-    first.lost(3)
+    first.lost(3, 210)
     second = GapLog(tmp_path, 0, 200)
-    second.lost(5)
+    second.lost(5, 490)
     second.saw(500, 600)
-    second.lost(5)
+    second.lost(5, 610)
     assert told(tmp_path) == [
-        Gap(0, "ring_full", 100, 200, 3),
+        Gap(0, "ring_full", 100, 210, 3),
         Gap(0, "worker_died", 200, 500),
-        Gap(0, "ring_full", 200, 600, 5),
+        Gap(0, "ring_full", 200, 610, 5),
     ]
 
 
@@ -62,11 +62,11 @@ def test_a_full_disk_delays_what_is_told(tmp_path: Path) -> None:
     log = GapLog(tmp_path, 0, 0)
     log.saw(100, 200)
     with file_size_limit(20):
-        log.lost(3)
+        log.lost(3, 205)
     log.saw(210, 300)
-    log.lost(4)
+    log.lost(4, 305)
     log.close(400)
-    assert told(tmp_path) == [Gap(0, "ring_full", 100, 200, 3), Gap(0, "ring_full", 200, 300, 1)]
+    assert told(tmp_path) == [Gap(0, "ring_full", 100, 205, 3), Gap(0, "ring_full", 205, 305, 1)]
 
 
 def test_what_finds_no_room_is_one_gap_as_long_as_it_goes_on(tmp_path: Path) -> None:
@@ -91,3 +91,14 @@ def test_what_finds_no_room_is_one_gap_as_long_as_it_goes_on(tmp_path: Path) -> 
         Gap(3, "packets_not_stored", 900, 950, packets=1),
     ]
     assert not list(tmp_path.glob("*.alive")), "a replay misses nothing while nobody reads"
+
+
+def test_what_was_dropped_while_nobody_read_is_told_with_that_time(tmp_path: Path) -> None:
+    """A worker that was stopped from 300 to 900: the ring holds what came first, and lost what came then."""
+    log = GapLog(tmp_path, 0, 0)
+    log.saw(100, 290)
+    log.lost(0, 300)
+    log.saw(301, 350)
+    log.lost(50, 900)
+    log.close(1000)
+    assert told(tmp_path) == [Gap(0, "ring_full", 300, 900, 50)]
