@@ -20,8 +20,9 @@ from benchmarks.items import EXCHANGES, kinds
 from benchmarks.measuring import Cost, launch
 from benchmarks.table import PAGE, machine, splice
 from engine.streams.chunk import Chunk
-from engine.streams.stream import CLIENT, SERVER, UDP, Stream, format_address
+from engine.streams.stream import CLIENT, ICMP, SERVER, UDP, Stream, format_address
 from tests.support.packets import Packet, TcpConversation, in_time_order, udp_frame, write_pcap
+from tests.support.traces_icmp import icmp
 
 AIM = 0.25
 PEERS = {
@@ -29,7 +30,10 @@ PEERS = {
     "HTTP, one each": ("http", "http.request.method", "http.response.code"),
     "HTTP/2": ("http2", "http2.headers.method", "http2.headers.status"),
     "gRPC": ("http2", "http2.headers.path", "http2.headers.status"),
+    "WebSocket": ("websocket", "websocket.opcode", "websocket.payload_length"),
+    "WebSocket, deflated": ("websocket", "websocket.opcode", "websocket.payload_length"),
     "DNS": ("dns", "dns.qry.name", "dns.flags.rcode"),
+    "ICMP": ("icmp", "icmp.type", "icmp.seq"),
     "TLS handshakes": ("tls.handshake", "tls.handshake.extensions_server_name", "tls.handshake.ciphersuite"),
     "Redis": ("resp", "resp.bulk_string.value", "resp.error"),
     "Kafka": ("kafka", "kafka.api_key", "kafka.correlation_id"),
@@ -97,7 +101,7 @@ def packets_of(chunks: Sequence[Chunk], times: int) -> list[Packet]:
         for number, talk in enumerate(said.values()):
             start_ns = 10**18 + (turn * len(said) + number) * 1_000_000
             stream = talk[0].stream
-            make = _datagrams if stream.protocol == UDP else _connection
+            make = {UDP: _datagrams, ICMP: _pings}.get(stream.protocol, _connection)
             conversations.append(make(stream, talk, stream.client_port + turn, start_ns))
     return in_time_order(*conversations)
 
@@ -118,6 +122,18 @@ def _datagrams(stream: Stream, talk: Sequence[Chunk], port: int, start_ns: int) 
         Packet(start_ns + place * 100_000, udp_frame(*ends[chunk.direction], chunk.data))
         for place, chunk in enumerate(talk)
     ]
+
+
+def _pings(stream: Stream, talk: Sequence[Chunk], identifier: int, start_ns: int) -> list[Packet]:
+    """The same messages with another identifier in them, so that each turn is streams of its own."""
+    client, server = format_address(stream.client_ip), format_address(stream.server_ip)
+    ends = {CLIENT: (client, server), SERVER: (server, client)}
+    packets = []
+    for place, chunk in enumerate(talk):
+        kind, rest = chunk.data[0], identifier.to_bytes(2, "big") + chunk.data[6:8]
+        frame = icmp(*ends[chunk.direction], kind, 0, rest, chunk.data[8:])
+        packets.append(Packet(start_ns + place * 100_000, frame))
+    return packets
 
 
 if __name__ == "__main__":
