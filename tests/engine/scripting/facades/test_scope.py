@@ -29,7 +29,7 @@ CALLS: dict[str, tuple[str, list[Any]]] = {
     "pcap.snapshot": ("pcap.snapshot(['a', 'b'], 'd')", [["a", "b"], "d"]),
     "pcap.snapshot of all": ("pcap.snapshot()", [[], ""]),
     "recordings.create": (
-        "recordings.create('r', 'http', duration='2h', redact=['a.b'])",
+        "recordings.create('r', 'http', duration='2h', redact=['a.b'], format='pcapng')",
         [
             "r",
             "http",
@@ -41,6 +41,7 @@ CALLS: dict[str, tuple[str, list[Any]]] = {
                 "redact": ["a.b"],
                 "packets": None,
                 "fromStart": False,
+                "format": "pcapng",
             },
         ],
     ),
