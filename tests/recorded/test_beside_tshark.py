@@ -199,10 +199,8 @@ EXPLAINED: dict[tuple[str, str], str] = {
     ("redis_channels", "redis"): "nor that, nor attributes, which stand beside the value here",
     ("redis_gap_in_value", "redis"): _WAITS,
     ("recorded_proxy_expectations", "http1"): "it takes the next request for the body that curl left out",
-    (
-        "recorded_tls_sessions",
-        "http1",
-    ): "of bodies that end with the connection it waits for the end, which is a record",
+    ("recorded_tls_early_refused", "http1"): "it shows early data that the server did not take",
+    ("recorded_tls_sessions", "http1"): "bodies that end with the connection: it waits for TLS to say so",
     ("recorded_tls_sessions", "tls"): "it decrypts the second hello of a session that is renegotiated",
     ("recorded_tls_suites_12", "http1"): "the same, and it decrypts the suite without AEAD",
     ("recorded_tls_suites_13", "http1"): "the same",

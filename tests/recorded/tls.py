@@ -25,7 +25,7 @@ http {{
   uwsgi_temp_path {scratch}/uwsgi; scgi_temp_path {scratch}/scgi;
   ssl_certificate {scratch}/server.pem; ssl_certificate_key {scratch}/server.key; ssl_protocols TLSv1.2 TLSv1.3;
   ssl_session_cache shared:s:1m; ssl_session_tickets on; ssl_early_data on; ssl_buffer_size 4k;
-  ssl_ciphers ALL:@SECLEVEL=0;
+  ssl_ciphers ALL:@SECLEVEL=0; {more}
   server {{
     listen 443 ssl http2; root {scratch}/www;
     location /echo {{ return 201 "$request_method $ssl_protocol $ssl_session_reused $ssl_early_data\\n"; }}
@@ -69,15 +69,16 @@ def prepare(scene: Scene) -> None:
     (www / "long.txt").write_text("".join(f"line {number}\n" for number in range(1500)))
 
 
-def serve_nginx(scene: Scene) -> None:
-    """At port 443."""
+def serve_nginx(scene: Scene, *more: str) -> subprocess.Popen[bytes]:
+    """At port 443; ``more`` lines of its configuration."""
     configuration = scene.scratch / "nginx.conf"
-    configuration.write_text(NGINX.format(scratch=scene.scratch))
-    scene.start("nginx", "-c", str(configuration), port=443)
+    configuration.write_text(NGINX.format(scratch=scene.scratch, more=" ".join(more)))
+    return scene.start("nginx", "-c", str(configuration), port=443)
 
 
 def nginx(scene: Scene) -> None:
     """HTTP/1.1 and HTTP/2 over TLS 1.3 and 1.2, asked by curl, and early data."""
+    _early_refused(scene)
     serve_nginx(scene)
     for name, options in (
         ("recorded_tls_nginx", ("--http1.1", "--tlsv1.3")),
@@ -129,6 +130,18 @@ def _sessions(scene: Scene) -> None:
         _client(keys, "-tls1_2", *cook, "-sess_out", str(session), say=[GET])
         _client(keys, "-tls1_2", "-sess_in", str(session), say=[GET])
         _client(keys, "-tls1_2", say=["R\n", GET])  # renegotiated
+    scene.stop(server)
+
+
+def _early_refused(scene: Scene) -> None:
+    """Early data that is lost, because nginx asks for another hello."""
+    session, early = scene.scratch / "refused-session", scene.scratch / "refused-early"
+    early.write_text(GET)
+    server = serve_nginx(scene, "ssl_ecdh_curve secp384r1;")
+    with _traced(scene, "recorded_tls_early_refused", 443) as keys:
+        _client(keys, "-tls1_3", "-groups", "P-384", "-sess_out", str(session), say=[GET], port=443)
+        again = ("-groups", "X25519:P-384", "-sess_in", str(session), "-early_data", str(early))
+        _client(keys, "-tls1_3", *again, say=[GET.replace("index", "long")], port=443)
     scene.stop(server)
 
 
