@@ -36,6 +36,10 @@ class Batch(NamedTuple):
         manifest = self.manifest
         return manifest.recording, manifest.cluster, manifest.node, manifest.batch.rpartition("-")[0]
 
+    def shown(self, kind: str) -> str:
+        """What messages call a file."""
+        return self.store.shown(self.path(kind))
+
     def path(self, kind: str) -> str:
         """Full name of a file: ``pcap``, ``streams`` or ``items``."""
         return self.root + self.manifest.files[kind].name
@@ -68,11 +72,11 @@ def batch_of(store: Store, name: str) -> Batch:
         CaptureError: it cannot be read, is none, or lies or leads outside of its recording.
     """
     root = _root_of(name)
-    manifest = parse(name, store.read(name))
+    manifest = parse(store.shown(name), store.read(name))
     own = name[len(root) :].partition("/")[0]
     for file in manifest.files.values():
         if file.name.partition("/")[0] != own:
-            raise CaptureError(name, f"names of files below {own}", repr(file.name))
+            raise CaptureError(store.shown(name), f"names of files below {own}", repr(file.name))
     return Batch(store, root, manifest)
 
 
@@ -143,9 +147,9 @@ def rows(batch: Batch) -> Iterator[dict[str, Any]]:
     Raises:
         CaptureError: the file cannot be read, or is damaged.
     """
-    name = batch.path("streams")
+    where = batch.shown("streams")
     for line in lines(batch, "streams"):
-        yield decoded(name, line, ROW)
+        yield decoded(where, line, ROW)
 
 
 def lines(batch: Batch, kind: str) -> Iterator[bytes]:

@@ -38,7 +38,7 @@ def pieces(store: Store, name: str, start: int, end: int) -> Iterator[bytes]:
         last = min(first + AT_ONCE_BYTES, end)
         data = store.read(name, first, last)
         if len(data) != last - first:
-            raise CaptureError(name, f"{end} bytes, as its manifest says", f"{first + len(data)}")
+            raise CaptureError(store.shown(name), f"{end} bytes, as its manifest says", f"{first + len(data)}")
         yield data
 
 
@@ -54,9 +54,9 @@ def lines(store: Store, name: str, file: File) -> Iterator[bytes]:
             *whole, rest = (rest + piece).split(b"\n")
             yield from whole
             if len(rest) > MAX_LINE_BYTES:
-                raise CaptureError(name, f"lines of at most {MAX_LINE_BYTES} bytes", "a longer one")
+                raise CaptureError(store.shown(name), f"lines of at most {MAX_LINE_BYTES} bytes", "a longer one")
     except (EOFError, zlib.error) as error:
-        raise CaptureError(name, "gzip, whole", f"something damaged ({error})") from error
+        raise CaptureError(store.shown(name), "gzip, whole", f"something damaged ({error})") from error
     if rest:
         yield rest
 
@@ -72,7 +72,7 @@ def verified(store: Store, name: str, file: File) -> Iterator[bytes]:
         digest.update(data)
         yield data
     if file.sha256 and digest.hexdigest() != file.sha256:
-        raise CaptureError(name, f"the content with SHA-256 {file.sha256}", digest.hexdigest())
+        raise CaptureError(store.shown(name), f"the content with SHA-256 {file.sha256}", digest.hexdigest())
 
 
 def unpacked(packed: Iterator[bytes]) -> Iterator[bytes]:

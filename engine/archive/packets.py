@@ -89,7 +89,7 @@ def _append(stem: Path, paths: list[Path], batch: Batch, start: int, end: int, w
     name = batch.path("pcap")
     head = b"".join(pieces(batch.store, name, 0, file.members[0].offset))
     if not _is_whole(head):
-        warn(f"{name}: its head is damaged: none of its packets can be read")
+        warn(f"{batch.shown('pcap')}: its head is damaged: none of its packets can be read")
         return 0
     fits = bool(paths) and paths[-1].with_suffix(".head").read_bytes() == head
     if not fits:
@@ -118,7 +118,8 @@ def _copy(batch: Batch, head: bytes, start: int, end: int, target: IO[bytes], wa
     for member, until in zip(file.members, ends, strict=True):
         if start <= member.offset < end and not _copy_member(batch, member.offset, until, target):
             since, last = _clock(member.first_ns), _clock(member.last_ns)
-            warn(f"{name}: the packets from {since} to {last} are damaged and left out (member at {member.offset})")
+            where = f"{batch.shown('pcap')}: the packets from {since} to {last}"
+            warn(f"{where} are damaged and left out (member at {member.offset})")
 
 
 def _clock(timestamp_ns: int) -> str:

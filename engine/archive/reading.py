@@ -65,9 +65,9 @@ class Archive:
         """
         for batch in with_items(self._with_items, needs):
             recording = batch.manifest.recording
-            name = batch.path("items")
+            where = batch.shown("items")
             for line in lines(batch, "items"):
-                item = decoded(name, line, ITEM)
+                item = decoded(where, line, ITEM)
                 item["record"] = recording
                 yield RecordedItem(item, recording)
 

@@ -28,6 +28,9 @@ class Store(Protocol):
             CaptureError: the place cannot be listed.
         """
 
+    def shown(self, name: str) -> str:
+        """What messages call it: a place that somebody can look at."""
+
     def read(self, name: str, start: int = 0, end: int | None = None) -> bytes:
         """Bytes ``start`` to ``end`` (not included; None: to its end) of what ``name`` names in full.
 
@@ -52,6 +55,10 @@ class FolderStore:
             return
         for folder, _, files in os.walk(self._path, onerror=self._unreadable):
             yield from (os.path.join(folder, name) for name in files if name.endswith(ENDING) and name[0] != ".")
+
+    def shown(self, name: str) -> str:
+        """Its path."""
+        return name
 
     def read(self, name: str, start: int = 0, end: int | None = None) -> bytes:
         """As ``Store.read``."""

@@ -62,15 +62,20 @@ def _print_result(settings: Settings, run_id: str) -> None:
         folder = Path(settings.data, where)
         where = str(folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder)
     paint("")
-    paint(f"The recording is in {where}")
     if where.startswith("gs://"):
+        paint(f"The recording is in {where}")
         paint(f"  gsutil ls -r {where}/")
         return
     manifests = sorted(
         Path(where).glob(f"recording=*/manifest/*/*/*/*/{run_id}-*.manifest.json"), key=lambda p: p.stat().st_mtime
     )
+    if not manifests:  # jobs have destinations of their own
+        paint(f"The recordings are where their jobs send them: remora recordings list --json --data {settings.data}")
+        return
+    paint(f"The recording is in {where}")
     for manifest in manifests[-MANIFESTS_SHOWN:]:
         stem = str(manifest).removesuffix(".manifest.json")
-        packets, items = (stem.replace("/manifest/", f"/{kind}/") for kind in ("pcap", "items"))
-        paint(f"  tshark -r {packets}.pcap.gz | head")
+        packets, items = (Path(stem.replace("/manifest/", f"/{kind}/")) for kind in ("pcap", "items"))
+        for path in packets.parent.glob(f"{packets.name}.pcap*.gz"):
+            paint(f"  tshark -r {path} | head")
         paint(f"  zcat {items}.items.jsonl.gz | head -1 | python3 -m json.tool")

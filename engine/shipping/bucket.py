@@ -37,7 +37,7 @@ class BucketStore:
             for folder in self._folders():
                 for blob in self._bucket.list_blobs(prefix=folder, timeout=TIMEOUT_S, retry=_RETRY):
                     if blob.name.endswith(_MANIFEST):
-                        _check_size(f"{BUCKET_SCHEME}{self._bucket.name}/{blob.name}", blob.size or 0)
+                        _check_size(self.shown(blob.name), blob.size or 0)
                         yield blob.name
         except CaptureError:
             raise
@@ -54,6 +54,10 @@ class BucketStore:
             return [name + _MANIFESTS for name in wanted]
         return [self._prefix + _MANIFESTS if parts[-2].startswith(_TREE) else self._prefix]
 
+    def shown(self, name: str) -> str:
+        """``gs://bucket/name``."""
+        return f"{BUCKET_SCHEME}{self._bucket.name}/{name}"
+
     def read(self, name: str, start: int = 0, end: int | None = None) -> bytes:
         """As ``Store.read``; a range is one request, a whole object is verified by its checksum."""
         if end is not None and end <= start:
@@ -63,7 +67,7 @@ class BucketStore:
             blob = self._bucket.blob(name)
             data: bytes = blob.download_as_bytes(**span, raw_download=True, timeout=TIMEOUT_S, retry=_RETRY)
         except Exception as error:  # whatever the client raises
-            where = f"{BUCKET_SCHEME}{self._bucket.name}/{name}"
+            where = self.shown(name)
             raise self._explain(error, where, "storage.objects.get") from error
         return data
 

@@ -29,6 +29,9 @@ class Files:
     def manifests(self) -> Iterator[str]:
         yield from ()
 
+    def shown(self, name: str) -> str:
+        return f"memory:{name}"
+
     def read(self, name: str, start: int = 0, end: int | None = None) -> bytes:
         return self.content[name][start:end]
 
@@ -83,7 +86,7 @@ def test_a_damaged_member_is_left_out_and_told_with_batch_and_time(tmp_path: Pat
     (line,) = told
     second = f"1970-01-01T00:00:2{damaged}Z"
     assert line.startswith(
-        f"recording=r/pcap/2.pcap.gz: the packets from {second} to {second} are damaged and left out (member at "
+        f"memory:recording=r/pcap/2.pcap.gz: the packets from {second} to {second} are damaged and left out (member at "
     )
 
 
@@ -98,7 +101,7 @@ def test_a_batch_whose_head_is_damaged_is_left_out(tmp_path: Path) -> None:
     files = Files()
     found, told = fetched([batch(files, 1, damaged=-1), batch(files, 2)], tmp_path)
     assert found == "head" + text(2, 0, 1, 2)
-    assert told == ["recording=r/pcap/1.pcap.gz: its head is damaged: none of its packets can be read"]
+    assert told == ["memory:recording=r/pcap/1.pcap.gz: its head is damaged: none of its packets can be read"]
 
 
 def test_a_time_that_is_none_is_told_all_the_same(tmp_path: Path) -> None:
