@@ -150,6 +150,13 @@ def test_a_message_is_its_method_its_properties_and_its_body() -> None:
     assert whole["requestSize"] == len(publish(data=b"x" * 300, cut=100, content_type="text/plain"))
 
 
+def test_heartbeats_between_the_frames_of_a_content_are_no_part_of_it() -> None:
+    frames = content_frames(Basic.Publish(exchange="orders", routing_key="k"), b"x" * 300, cut=100)
+    (item,) = items([(CLIENT, HEARTBEAT + HEARTBEAT.join(frames) + HEARTBEAT), (SERVER, HEARTBEAT)])
+    assert base64.b64decode(item["request"]["body"]) == b"x" * 300
+    assert item["error"] is None
+
+
 def test_all_properties() -> None:
     data = publish(
         content_encoding="gzip", headers={"a": [1]}, delivery_mode=2, priority=9, correlation_id="c", reply_to="r",

@@ -17,7 +17,7 @@ from engine.items.item import LazyItem
 from engine.streams.chunk import Chunk
 from engine.streams.stream import CLIENT, SERVER, TCP, UDP, Stream
 from tests.support.dissecting import dissection, feed
-from tests.support.streams import START_NS, a_stream, datagram
+from tests.support.streams import START_NS, a_stream, chunks_of, datagram, split_anywhere
 
 GROUP4, GROUP6 = bytes(10) + b"\xff\xff\xe0\0\0\xfb", b"\xff\2" + bytes(13) + b"\xfb"
 
@@ -81,6 +81,18 @@ def test_an_answer_to_another_question_answers_nothing() -> None:
         ("www.example.com", 0, "pair-not-found"),
         ("www.example.com", -1, "timeout"),
     ]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_over_tcp_many_queries_in_a_segment_are_answered_in_any_order(seed: int) -> None:
+    asked = [query(f"{number}.test", id=number) for number in range(5)]
+    said = [(CLIENT, framed(*asked)), (SERVER, framed(*(answer(each) for each in (asked[i] for i in (3, 0, 4, 2, 1)))))]
+    found = feed(dissection(), split_anywhere(chunks_of(said, a_stream(port=53)), seed))
+    assert halves(found) == [(f"{number}.test", 0, "") for number in (3, 0, 4, 2, 1)]
+
+
+def framed(*parts: dns.message.Message) -> bytes:
+    return b"".join(part.to_wire(prepend_length=True) for part in parts)
 
 
 def test_case_and_a_missing_question_do_not_matter() -> None:

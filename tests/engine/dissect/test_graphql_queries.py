@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from graphql import parse
@@ -37,6 +38,17 @@ def body(query: Any, **more: Any) -> bytes:
 
 def asked(query: Any, **more: Any) -> list[Operation]:
     return operations_in_body(body(query, **more), JSON)
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_a_persisted_query_is_no_document(method: str) -> None:
+    hash_of = {"persistedQuery": {"version": 1, "sha256Hash": "ab" * 32}}
+    if method == "POST":
+        assert operations_in_body(json.dumps({"operationName": "Cart", "extensions": hash_of}).encode(), JSON) == []
+        assert asked("{ me }", extensions=hash_of) == [Operation("query", "", ("me",))]  # who sends both registers it
+    else:
+        assert operations_in_query(f"operationName=Cart&extensions={quote(json.dumps(hash_of))}") == []
+        assert operations_in_query(f"query={quote('{ me }')}") == [Operation("query", "", ("me",))]
 
 
 @pytest.mark.parametrize(

@@ -282,6 +282,33 @@ def test_what_ends_a_stream_is_told(turns: list[Said], ends: bool, told: list[ob
     assert after_a_request(*turns, ends=ends) == told
 
 
+def test_who_goes_away_answers_what_it_looked_at_and_nothing_above() -> None:
+    client, server = ByHand(), ByHand()
+    ask = PREFACE + SETTINGS + b"".join(client.headers(number, asking(f"/{number}")) for number in (1, 3, 5))
+    bye = SETTINGS + frame(7, 0, 0, b"\0\0\0\3\0\0\0\0")
+    reply = bye + server.headers(3, answering(200)) + server.headers(1, answering(201))
+    assert brief(messages(chunks_of([(CLIENT, ask), (SERVER, reply)])))[3:] == [
+        (5, "none", "the server went away and did not look at this stream (NO_ERROR)"),
+        (3, 200),
+        (1, 201),
+    ]
+
+
+def test_a_flood_of_empty_continuations_takes_neither_time_nor_room() -> None:
+    block = ByHand().encoder.encode(asking("/flood"))
+    start = PREFACE + SETTINGS + frame(1, END_STREAM, 1, block[:5])
+    dissector = Http2(OPTIONS)
+    dissector.feed(chunks_of([(CLIENT, start)])[0])
+    flood = chunks_of([(CLIENT, frame(9, 0, 1) * 1000)])[0]._replace(starts=[0], times_ns=[START_NS])
+    began = time.process_time()
+    for _ in range(100):
+        assert dissector.feed(flood) == []
+    assert time.process_time() - began < 5
+    assert dissector.held_bytes < 10_000
+    (request,) = dissector.feed(chunks_of([(CLIENT, frame(9, END_HEADERS, 1, block[5:]))])[0])
+    assert request.payload.section()["path"] == "/flood"
+
+
 def test_a_frame_that_arrives_while_its_stream_is_reset_changes_nothing_that_was_told() -> None:
     ask = PREFACE + SETTINGS + ByHand().headers(1, asking("/a")) + ByHand().headers(3, asking("/b"))
     reply, body = SETTINGS + HEAD, frame(0, 0, 1, b"first half, second half")

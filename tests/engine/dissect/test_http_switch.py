@@ -9,6 +9,7 @@ from engine.dissect.options import DissectOptions
 from engine.streams.chunk import Chunk
 from engine.streams.stream import CLIENT, SERVER
 from tests.support.dissecting import GET, OK, dissection, feed
+from tests.support.http2_peers import END_HEADERS, END_STREAM, PREFACE, SETTINGS, ByHand, answering, asking, frame
 from tests.support.streams import Said, a_stream, chunks_of, split_anywhere
 
 OPTIONS = DissectOptions(max_header_bytes=20_000, max_pending=200)
@@ -65,6 +66,27 @@ def test_an_answer_without_its_request_switches_as_well() -> None:
     _, dissector = heard(chunks_of([(SERVER, SWITCHED + b"more")]))
     assert dissector.successor is not None
     assert [chunk.data for chunk in dissector.successor.chunks] == [b"more"]
+
+
+H2C = (
+    b"POST /up HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    b"Content-Length: 4\r\n\r\nbody"
+)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_request_with_a_body_that_switches_to_http_2_is_answered_there_or_refused(seed: int) -> None:
+    agreed = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    reply = SETTINGS + ByHand().headers(1, answering(200), END_HEADERS) + frame(0, END_STREAM, 1, b"hi")
+    later = PREFACE + SETTINGS + ByHand().headers(3, asking("/3"))
+    talk: list[Said] = [(CLIENT, H2C), (SERVER, OK % 403), (CLIENT, H2C), (SERVER, agreed + reply), (CLIENT, later)]
+    into = dissection()
+    items = [*feed(into, split_anywhere(chunks_of(talk), seed)), *into.finish()]
+    assert [
+        (item["protocol"]["version"], item["request"]["path"], item["response"] and item["response"]["status"])
+        for item in items
+    ] == [("1.1", "/up", 403), ("1.1", "/up", 101), ("2.0", "/up", 200), ("2.0", "/3", None)]
+    assert [item["request"]["postData"]["text"] for item in items] == ["body", "body", "body", ""]
 
 
 def test_requests_behind_one_that_is_refused_are_requests() -> None:
