@@ -22,6 +22,7 @@ Family = CounterMetricFamily | GaugeMetricFamily
 
 _TICKS_PER_S, _PAGE_BYTES = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
 _NAME = re.compile(r"([a-z][a-z0-9_]*)(?:\{(.*)\})?", re.DOTALL)
+_NAMED = re.compile(r"(?:^|,)((?:script|process)=.*)", re.DOTALL)
 
 
 class Metrics(Collector):
@@ -49,10 +50,12 @@ class Metrics(Collector):
 
 
 def _pairs(labels: str | None) -> list[str]:
-    """``a=b,c=d,e``: the comma after the last ``=`` belongs to the value."""
+    """``a=b,script=d,e=f``: whatever a script is called, its name is the last value, and whole."""
     if not labels:
         return []
-    return re.split(r",(?=[a-z_]+=)", labels)
+    named = _NAMED.search(labels)
+    ours = labels[: named.start()] if named else labels
+    return [*filter(None, ours.split(",")), *([named[1]] if named else [])]
 
 
 def _family(name: str, labels: list[str]) -> Family:

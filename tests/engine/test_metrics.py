@@ -34,14 +34,18 @@ def test_prometheus_reads_what_was_published_last() -> None:
             "segments_dropped_total{reason=rate_limit}": 3,
             'script_dropped_total{reason=x,script=a,b=\\"c}.py}': 4,
             "scripts_queue": 5,
+            "script_queue{script=good.py}": 6,
+            "script_queue{script=good.py,script=evil.py}": 7,
         }
     )
     assert scrape(port) == {
         ("remora_segments_stored_total", ()): 7,
         ("remora_segments_dropped_total", (("reason", "storage_full"),)): 2,
         ("remora_segments_dropped_total", (("reason", "rate_limit"),)): 3,
-        ("remora_script_dropped_total", (("b", '\\"c}.py'), ("reason", "x"), ("script", "a"))): 4,
+        ("remora_script_dropped_total", (("reason", "x"), ("script", 'a,b=\\"c}.py'))): 4,
         ("remora_scripts_queue", ()): 5,
+        ("remora_script_queue", (("script", "good.py"),)): 6,
+        ("remora_script_queue", (("script", "good.py,script=evil.py"),)): 7,
     }
 
 
