@@ -75,7 +75,7 @@ class LiveRan:
 
 def _reads(instance: Instance) -> int:
     """The worker's pid, once it has read some packets."""
-    before = instance.status()["counters"].get("capture_packets_total", 0)
+    before = instance.until(lambda status: "counters" in status)["counters"].get("capture_packets_total", 0)
     status = instance.until(lambda status: status["counters"].get("capture_packets_total", 0) > before + 20)
     return int(status["processes"]["worker"]["pid"])
 

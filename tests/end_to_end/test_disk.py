@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.audit import Recorded, audit, objects_in
 from tests.support.gcs_server import serve
-from tests.support.instance import SHOP, Instance, remora
+from tests.support.instance import PATIENCE_S, SHOP, Instance, remora
 from tests.support.mounted import NEEDED, Mounted, mounted
 from tests.support.packets import Packet, TcpConversation, pcap_bytes
 
@@ -79,13 +79,14 @@ class Place:
         self.instance.until(lambda status: status["counters"].get("capture_packets_total", 0) >= len(self.sent))
 
     def until_told(self, words: str) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while words not in self.instance.output():
             assert time.monotonic() < deadline, self.instance.output()
             time.sleep(0.05)
 
     def deaths(self) -> int:
-        return sum(row["deaths"] for row in self.instance.status()["processes"].values())
+        status = self.instance.until(lambda status: status["processes"])
+        return sum(row["deaths"] for row in status["processes"].values())
 
     def recorded(self) -> list[tuple[int, bytes]]:
         return audit(objects_in(self.recordings)).get("all", Recorded()).packets
@@ -174,8 +175,9 @@ def test_a_budget_that_is_used_up_refuses_new_streams_and_says_so(tmp_path: Path
         script = SCRIPT.replace("    waiting.append", "    time.sleep(0.001)\n    waiting.append")
         instance = Instance(tmp_path, str(SHOP), scripts={"keep.py": script}, sets=sets, environment=environment)
         try:
-            instance.until(lambda status: status["counters"].get("recorder_dropped_total{reason=storage_full}", 0) > 0)
-            status = instance.status()
+            status = instance.until(
+                lambda status: status["counters"].get("recorder_dropped_total{reason=storage_full}", 0) > 0
+            )
             assert status["counters"]["capture_packets_total"] > 0
             store.buckets["forensic"] = {}
             exit_code, output = instance.wait(), instance.output()

@@ -33,7 +33,7 @@ def started(tmp_path: Path) -> Iterator[list[Instance]]:
 
 
 def hosts_of(instance: Instance) -> list[int]:
-    zygote = instance.status()["processes"]["zygote"]["pid"]
+    zygote = instance.until(lambda status: "zygote" in status["processes"])["processes"]["zygote"]["pid"]
     return [int(pid) for pid in Path(f"/proc/{zygote}/task/{zygote}/children").read_text().split()]
 
 
@@ -80,7 +80,7 @@ def test_a_terminal_that_goes_away_is_a_stop_in_order(tmp_path: Path, started: l
 def test_a_stopped_instance_gives_slow_scripts_the_grace_and_counts_what_they_did_not_get(
     tmp_path: Path, started: list[Instance]
 ) -> None:
-    instance = Instance(tmp_path, str(SHOP), scripts={"a.py": KEEP_ALL + "    time.sleep(2)\n"})
+    instance = Instance(tmp_path, str(SHOP), scripts={"a.py": KEEP_ALL + "    time.sleep(2)\n"}, grace="5s")
     started.append(instance)
     instance.until(lambda s: s["counters"].get("recorder_streams_kept_total", 0) > 0)
     assert instance.stop() == 0
@@ -124,8 +124,8 @@ def test_replaced_scripts_leave_no_process_and_no_descriptor_behind(tmp_path: Pa
     instance.until(lambda s: s["counters"].get("scripts_delivered_total", 0) > 5)
     before = descriptors(instance)
     for version in range(12):
+        digest = instance.until(lambda s: "a.py" in s["scripts"])["scripts"]["a.py"]["digest"]
         (instance.scripts / "a.py").write_text(f"{NOTHING}# {version}\n")
-        digest = instance.status()["scripts"]["a.py"]["digest"]
         instance.until(lambda s, old=digest: s["scripts"]["a.py"]["digest"] != old)  # type: ignore[misc]  # default binds
         instance.until(lambda s: instance.output().count("'a.py' replaced") > version)  # noqa: B023  # called at once
     instance.until(lambda _: len(hosts_of(instance)) == 2)
@@ -133,7 +133,7 @@ def test_replaced_scripts_leave_no_process_and_no_descriptor_behind(tmp_path: Pa
 
 
 def descriptors(instance: Instance) -> dict[str, int]:
-    rows = instance.status()["processes"]
+    rows = instance.until(lambda status: status["processes"])["processes"]
     pids = {"supervisor": instance.process.pid} | {name: row["pid"] for name, row in rows.items()}
     return {
         name: len(os.listdir(f"/proc/{pid}/fd"))
@@ -271,10 +271,10 @@ subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 process = subprocess.Popen(sys.argv[1:])
 while True:
     with open("/proc/net/packet") as sockets:
-        if len(sockets.readlines()) > 1:
-            break
+        rows = [line.split() for line in sockets.readlines()[1:]]
+    if any(row[4] != "0" and row[5] == "1" for row in rows):  # bound to an interface, and running
+        break
     time.sleep(0.01)
-time.sleep(0.2)
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
     sender.bind(("127.0.0.1", 4000))
     for _ in range(50):

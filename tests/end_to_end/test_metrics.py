@@ -78,6 +78,7 @@ def test_each_script_has_its_figures_from_the_first_moment(tmp_path: Path) -> No
         before = scrape(port)
         (growing / "shop.pcap.gz").write_bytes((SHOP / "shop.pcap.gz").read_bytes())
         instance.until(lambda _: of_script(scrape(port), "failing.py", "errors_total") > 10)
+        instance.until(lambda _: of_script(scrape(port), "failing.py", "calls_total") > 10)  # another process says so
         after = scrape(port)
     finally:
         code, output = instance.stop(), instance.output()

@@ -57,9 +57,9 @@ class Instance:
         environment: Mapping[str, str] | None = None,
         stdin: Any = subprocess.DEVNULL,
         wrapper: tuple[str, ...] = (),
-        grace: str = "5s",
+        grace: str = "60s",
     ) -> None:
-        """``wrapper``: a command that runs the command."""
+        """``wrapper``: a command that runs the command; ``grace``: of which nothing is used but what is needed."""
         self.data, self.scripts = folder / "data", folder / "scripts"
         self.scripts.mkdir(exist_ok=True)
         for name, text in scripts.items():
@@ -85,7 +85,7 @@ class Instance:
         processes = {row["process"]: row for row in rows if "process" in row}
         return {**done, "processes": processes, "scripts": {row["script"]: row for row in rows if "script" in row}}
 
-    def until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    def until(self, condition: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
         """Ask for the status until it is so."""
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
@@ -98,7 +98,8 @@ class Instance:
 
     def kill(self, process: str) -> None:
         """SIGKILL one of its processes."""
-        os.kill(self.status()["processes"][process]["pid"], signal.SIGKILL)
+        status = self.until(lambda status: status["processes"].get(process, {}).get("pid"))
+        os.kill(status["processes"][process]["pid"], signal.SIGKILL)
 
     def stop(self) -> int:
         """SIGTERM, then its exit code."""
