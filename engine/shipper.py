@@ -129,7 +129,8 @@ class Loop:
         left, trouble = self._shipper.pending, self._shipper.trouble
         if not left:
             return ""
-        note = f"{left} uploads wait in {self._child.settings.data}/outbox/ready and go on with the next start"
+        what, goes_on = ("upload waits", "goes on") if left == 1 else ("uploads wait", "go on")
+        note = f"{left} {what} in {self._child.settings.data}/outbox/ready and {goes_on} with the next start"
         return f"{note}; last error: {trouble}" if trouble else note
 
 

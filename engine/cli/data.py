@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,7 +32,12 @@ from engine.units import format_bytes
 @click.argument("name", metavar="ID|STREAM")
 @click.option("--json", "as_json", is_flag=True, help="The item's JSON, or a JSON line per item of the stream.")
 @arguments.as_stored
-@click.option("--pcap", type=click.Path(path_type=Path), metavar="FILE", help="Write the stream's packets to FILE.")
+@click.option(
+    "--pcap",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the stream's packets to FILE; -: standard output.",
+)
 @arguments.data
 def show(name: str, as_json: bool, pcap: Path | None, data: Path, as_stored: bool) -> None:
     """Show an item or a stream, or write a stream's PCAP.
@@ -37,13 +45,12 @@ def show(name: str, as_json: bool, pcap: Path | None, data: Path, as_stored: boo
     Where an instance runs, its scripts with onItemQueried see the items first, and may show something else.
 
     \b
-    Example: remora show 000000000144.pcap --pcap stream.pcap
+    Example: remora show 000000000144.pcap --pcap - | tshark -r -
     """
     reader = SegmentReader(existing(data))
     stream_id, index = _parse(name)
     if pcap is not None:
-        count = reader.materialise(stream_id, pcap)
-        say(f"{pcap}: {count} packets")
+        _write_pcap(reader, stream_id, pcap)
         return
     if index is not None:
         blob = reader.item(stream_id, index)
@@ -58,6 +65,21 @@ def show(name: str, as_json: bool, pcap: Path | None, data: Path, as_stored: boo
     if record is None:
         raise reader.why_missing(stream_id)
     write_json(json_line(_row(record, reader.stored(stream_id))))
+
+
+def _write_pcap(reader: SegmentReader, stream_id: int, pcap: Path) -> None:
+    """To a file; to standard output where it is ``-``, for a pipe, which cannot be written where packets stand."""
+    if str(pcap) != "-":
+        count = reader.materialise(stream_id, pcap)
+        say(f"{pcap}: {count} packets")
+        return
+    if sys.stdout.isatty():
+        raise ConfigError("--pcap", "a file or a pipe", "a terminal", "such as: | tshark -r -")
+    with tempfile.TemporaryFile() as whole:
+        reader.materialise(stream_id, whole.fileno())
+        whole.seek(0)
+        shutil.copyfileobj(whole, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
 
 
 def _print(blobs: Iterable[bytes], data: Path, as_stored: bool) -> None:

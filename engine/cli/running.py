@@ -7,6 +7,7 @@ import secrets
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -63,9 +64,6 @@ def run(
     \b
     Example: RECORDING_KFL='http' remora run --interface eth0 --scripts examples/gcs-recorder/script
     """
-    from engine.cli.summary import print_summary  # here and not above: `query` starts 0.1 s faster without them
-    from engine.supervisor.supervisor import Supervisor
-
     arguments.check_follow(follow, (*sources, *pcap), interface)
     configuration = arguments.load(
         config_file,
@@ -77,6 +75,14 @@ def run(
         grace_s=parse_duration_s("--grace", grace),
         data=str(data.absolute()),
     )
+    start(configuration)
+
+
+def start(configuration: Configuration, *, kept: bool = True) -> NoReturn:
+    """Run it to its end; ``kept``: its data folder stays, so that what lies there may be named."""
+    from engine.cli.summary import print_summary  # here and not above: `query` starts 0.1 s faster without them
+    from engine.supervisor.supervisor import Supervisor
+
     view = TerminalView() if sys.stderr.isatty() else LogView()
     opened = Opened(configuration.settings.sources, configuration.settings.shipping.key_json)
     try:
@@ -93,7 +99,7 @@ def run(
     finally:
         view.close()
         opened.close()
-    print_summary(configuration.settings, outcome, run_id)
+    print_summary(configuration.settings, outcome, run_id, kept=kept)
     raise SystemExit(outcome.exit_code)
 
 

@@ -18,7 +18,7 @@ import click
 
 from engine import controlsocket
 from engine.cli import arguments, terminal
-from engine.cli.running import run as run_instance
+from engine.cli.running import start
 from engine.cli.tables import Table
 from engine.errors import ConfigError, RemoraError
 from engine.items.encoding import json_line
@@ -63,9 +63,7 @@ def _shown(value: object) -> str:
 @click.option(
     "--data", type=click.Path(path_type=Path), metavar="DIR", help="Keep what it leaves here; default: nothing is kept."
 )
-@click.pass_context
 def run_script(
-    context: click.Context,
     file: Path,
     sources: tuple[str, ...],
     config_file: Path | None,
@@ -85,8 +83,13 @@ def run_script(
             shutil.copyfile(file, scripts / file.name)
         except OSError as error:
             raise ConfigError("FILE", "a script", str(file), error.strerror or str(error)) from None
-        given = {"sources": sources, "config_file": config_file, "sets": (*sets, "scripting.watchScripts=false")}
-        context.invoke(run_instance, **given, scripts=scripts, data=data or folder / "data")
+        configuration = arguments.load(
+            config_file,
+            (*sets, "scripting.watchScripts=false", f"scripting.source={scripts}"),
+            sources=arguments.all_sources(sources),
+            data=str((data or folder / "data").absolute()),
+        )
+        start(configuration, kept=data is not None)
 
 
 @click.command()

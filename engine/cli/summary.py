@@ -8,13 +8,13 @@ from pathlib import Path
 
 from engine.cli.tables import paint
 from engine.config import Settings
-from engine.shipping.address import destination_text
+from engine.shipping.address import DEFAULT_FOLDER, destination_text
 from engine.supervisor.outcome import Outcome
 
 MANIFESTS_SHOWN = 4
 
 
-def print_summary(settings: Settings, outcome: Outcome, run_id: str) -> None:
+def print_summary(settings: Settings, outcome: Outcome, run_id: str, *, kept: bool = True) -> None:
     """To standard error; results are files."""
     totals = outcome.totals
     paint(_story(totals))
@@ -27,7 +27,7 @@ def print_summary(settings: Settings, outcome: Outcome, run_id: str) -> None:
     if outcome.note:
         paint(outcome.note, "yellow" if outcome.remaining else "")
     if totals.get("shipper_batches_total"):
-        _print_result(settings, run_id)
+        _print_result(settings, run_id, kept=kept)
     sys.stderr.flush()
 
 
@@ -56,8 +56,11 @@ def _losses(totals: Mapping[str, int]) -> dict[str, int]:
     } | ({"capture: the kernel's ring was full": lost} if (lost := totals.get("capture_lost_total", 0)) else {})
 
 
-def _print_result(settings: Settings, run_id: str) -> None:
+def _print_result(settings: Settings, run_id: str, *, kept: bool) -> None:
     where = destination_text(settings.shipping)
+    if not kept and where == DEFAULT_FOLDER:
+        paint("what it recorded is not kept; --data DIR keeps it")
+        return
     if not where.startswith("gs://"):
         folder = Path(settings.data, where)
         where = str(folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder)

@@ -251,7 +251,8 @@ class SegmentReader:
         try:
             return self._materialise_on(descriptor, stream_id, link_type)
         except BaseException:
-            target.unlink(missing_ok=True)
+            if target.is_file() and not target.is_symlink():  # and no device, which is not ours to remove
+                target.unlink(missing_ok=True)
             raise
         finally:
             os.close(descriptor)

@@ -185,6 +185,10 @@ def test_show_status_and_clean_work_on_what_a_run_left(tmp_path: Path) -> None:
     pcap = tmp_path / "one.pcap"
     assert remora("show", first["stream"], "--pcap", str(pcap), "--data", data).returncode == 0
     assert json.loads(remora("streams", str(pcap)).stdout)["packets"] == json.loads(row.stdout)["packets"]
+    piped = subprocess.run(
+        command("show", first["stream"], "--pcap", "-", "--data", data), env=clean(), capture_output=True, check=True
+    )
+    assert piped.stdout == pcap.read_bytes()
     unknown = remora("show", "000000999999.pcap", "--data", data)
     assert unknown.returncode == 1
     assert "000000999999" in unknown.stderr

@@ -36,6 +36,14 @@ def test_one_script_runs_on_a_capture_and_leaves_nothing(tmp_path: Path) -> None
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["count.py", "tmp"]
 
 
+def test_what_is_not_kept_is_not_named_as_if_it_were(tmp_path: Path) -> None:
+    (tmp_path / "keep.py").write_text("def onItemCaptured(data):\n    pcap.record(data.stream, 'all')\n")
+    result = remora("scripts", "run", str(tmp_path / "keep.py"), str(SHOP))
+    assert result.returncode == 0, result.stderr
+    assert "what it recorded is not kept; --data DIR keeps it" in result.stderr
+    assert "The recording is in" not in result.stderr
+
+
 def test_what_a_script_leaves_is_kept_where_somebody_asks_for_it(tmp_path: Path) -> None:
     (tmp_path / "keep.py").write_text("def onShutdown():\n    file.write('a.txt', 'hello')\n")
     result = remora("scripts", "run", str(tmp_path / "keep.py"), str(SHOP), "--data", str(tmp_path / "data"))

@@ -57,7 +57,7 @@ def test_the_end_says_what_remains_and_where_and_the_next_start_uploads_it(data:
             shipper.send(Flush(1.0))
             finished = shipper.hear(Finished)
         assert finished.remaining == 1
-        assert f"1 uploads wait in {data}/outbox/ready and go on with the next start" in finished.note
+        assert f"1 upload waits in {data}/outbox/ready and goes on with the next start" in finished.note
         assert "the bucket gs://forensic does not exist" in finished.note
         assert any("uploads wait (" in note for note in shipper.notes)
         store.buckets["forensic"] = {}

@@ -51,6 +51,19 @@ def shelf_in(tmp_path: Path) -> tuple[Path, Shelf]:
     return data, Shelf(data, OPTIONS, Counters(), 0.0)
 
 
+def test_what_a_pcap_cannot_be_written_to_is_not_removed(tmp_path: Path) -> None:
+    data, shelf = shelf_in(tmp_path)
+    put(shelf, packets_for(random.Random(1), [1], 5, EPOCH_NS))
+    read_end, write_end = os.pipe()
+    link = tmp_path / "stdout"
+    link.symlink_to(f"/proc/self/fd/{write_end}")
+    with pytest.raises(OSError, match="Illegal seek"):
+        SegmentReader(data).materialise(1, link)
+    assert link.is_symlink()
+    os.close(read_end)
+    os.close(write_end)
+
+
 def test_a_pcap_is_made_at_a_path_or_on_a_descriptor(tmp_path: Path) -> None:
     data, shelf = shelf_in(tmp_path)
     packets = packets_for(random.Random(1), [1], 5, EPOCH_NS)
