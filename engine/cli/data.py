@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,7 +12,7 @@ import click
 from engine import controlsocket
 from engine.cli import arguments
 from engine.cli.tables import Table
-from engine.cli.terminal import say, warn, write_json
+from engine.cli.terminal import say, warn, write_bytes, write_json
 from engine.errors import ConfigError, NoSuchStream, RemoraError
 from engine.fetching import Onlookers
 from engine.items.encoding import json_line, unpack
@@ -73,13 +71,10 @@ def _write_pcap(reader: SegmentReader, stream_id: int, pcap: Path) -> None:
         count = reader.materialise(stream_id, pcap)
         say(f"{pcap}: {count} packets")
         return
-    if sys.stdout.isatty():
-        raise ConfigError("--pcap", "a file or a pipe", "a terminal", "such as: | tshark -r -")
     with tempfile.TemporaryFile() as whole:
         reader.materialise(stream_id, whole.fileno())
         whole.seek(0)
-        shutil.copyfileobj(whole, sys.stdout.buffer)
-    sys.stdout.buffer.flush()
+        write_bytes("--pcap", whole)
 
 
 def _print(blobs: Iterable[bytes], data: Path, as_stored: bool) -> None:

@@ -6,8 +6,11 @@ Names, reasons, filters and headers may come from the wire, from a bucket, or fr
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+from typing import IO
 
+from engine.errors import ConfigError
 from engine.log import printable
 
 LIMIT = 8192
@@ -62,3 +65,15 @@ def write_json(data: bytes) -> None:
 def _escaped(data: bytes) -> bytes:
     text = data.decode(errors="replace")
     return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text).encode()
+
+
+def write_bytes(option: str, source: IO[bytes]) -> None:
+    """All of ``source`` to standard output, which is for a program to read: nothing of it is escaped.
+
+    Raises:
+        ConfigError: it is a terminal.
+    """
+    if sys.stdout.isatty():
+        raise ConfigError(option, "a file or a pipe", "a terminal", "such as: | tshark -r -")
+    shutil.copyfileobj(source, sys.stdout.buffer)
+    sys.stdout.buffer.flush()

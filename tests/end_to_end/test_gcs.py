@@ -53,7 +53,7 @@ def test_a_bucket_that_is_not_there_is_named_and_nothing_recorded_is_lost(
 ) -> None:
     with serve("my-recordings") as (url, store):
         environment = {**PATTERN, "GCS_BUCKET": "no-such-bucket", "STORAGE_EMULATOR_HOST": url}
-        first = Instance(tmp_path, str(SHOP), scripts={"r.py": RECORDER}, environment=environment)
+        first = Instance(tmp_path, str(SHOP), scripts={"r.py": RECORDER}, environment=environment, grace="5s")
         started.append(first)
         assert first.wait() == 1, first.output()
         assert "no-such-bucket" in first.output()
@@ -74,7 +74,7 @@ def test_a_wrong_key_is_one_clear_message_without_the_key(tmp_path: Path, starte
         {"type": "service_account", "private_key": "VERYSECRETKEY", "client_email": "a@b", "token_uri": "x"}
     )
     environment = {**PATTERN, "GCS_BUCKET": "my-bucket", "GCS_SA_KEY_JSON": key}
-    started.append(Instance(tmp_path, str(SHOP), scripts={"r.py": RECORDER}, environment=environment))
+    started.append(Instance(tmp_path, str(SHOP), scripts={"r.py": RECORDER}, environment=environment, grace="5s"))
     assert started[0].wait() == 1, started[0].output()
     output = started[0].output()
     assert "GCS_SA_KEY_JSON" in output
