@@ -236,12 +236,12 @@ def test_kfl_check_says_whether_a_filter_is_right(text: str, code: int) -> None:
 
 def test_config_prints_what_is_in_force_and_why() -> None:
     result = remora(
-        "config", "--set", "tap.misc.pcapTTL=30s", environment={"GCS_BUCKET": "b", "GCS_SA_KEY_JSON": "{secret}"}
+        "config", "--set", "tap.misc.pcapTTL=30s", environment={"GCS_BUCKET": "bucket", "GCS_SA_KEY_JSON": "{secret}"}
     )
     assert result.returncode == 0
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert "tap.misc.pcapTTL 30s --set" in lines
-    assert "scripting.env.GCS_BUCKET b environment GCS_BUCKET" in lines
+    assert "scripting.env.GCS_BUCKET bucket environment GCS_BUCKET" in lines
     assert "{secret}" not in result.stdout
 
 
