@@ -269,7 +269,11 @@ def onShutdown():
 
 def test_a_stop_in_the_middle_seals_and_ships_what_was_kept(tmp_path: Path, started: list[Instance]) -> None:
     instance = Instance(
-        tmp_path, str(SHOP), scripts={"all.py": KEEP_ALL + "    time.sleep(0.01)\n"}, sets=("scripting.queue=16",)
+        tmp_path,
+        str(SHOP),
+        scripts={"all.py": KEEP_ALL + "    time.sleep(0.01)\n"},
+        sets=("scripting.queue=16",),
+        grace="20s",
     )
     started.append(instance)
     instance.until(lambda s: s["counters"].get("scripts_delivered_total", 0) > 50)
