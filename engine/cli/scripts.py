@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,8 +21,10 @@ from engine import controlsocket
 from engine.cli import arguments, terminal
 from engine.cli.running import start
 from engine.cli.tables import Table
+from engine.configure import Configuration
 from engine.errors import ConfigError, RemoraError
 from engine.items.encoding import json_line
+from engine.shipping.address import DEFAULT_FOLDER
 
 POLL_S = 0.2
 COLUMNS = ("script", "state", "title", "hooks", "delivered", "waiting", "dropped", "errors", "reasons")
@@ -89,7 +92,15 @@ def run_script(
             sources=arguments.all_sources(sources),
             data=str((data or folder / "data").absolute()),
         )
-        start(configuration, kept=data is not None)
+        start(configuration if data else _keeping_nothing(configuration), kept=data is not None)
+
+
+def _keeping_nothing(configuration: Configuration) -> Configuration:
+    """Batches stay in the data folder, which goes with the run; a bucket in the environment is no wish to keep them."""
+    if configuration.origins.get("recording.destination") == "--set":
+        return configuration
+    shipping = replace(configuration.settings.shipping, destination=DEFAULT_FOLDER)
+    return replace(configuration, settings=replace(configuration.settings, shipping=shipping))
 
 
 @click.command()

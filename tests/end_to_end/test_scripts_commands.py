@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.segments.folder import open_folder
+from tests.support.gcs_server import serve
 from tests.support.instance import SHOP, Instance, clean, command, remora
 
 pytestmark = pytest.mark.slow
@@ -42,6 +43,15 @@ def test_what_is_not_kept_is_not_named_as_if_it_were(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert "what it recorded is not kept; --data DIR keeps it" in result.stderr
     assert "The recording is in" not in result.stderr
+
+
+def test_a_bucket_in_the_environment_gets_nothing_of_what_is_not_kept(tmp_path: Path) -> None:
+    (tmp_path / "keep.py").write_text("def onItemCaptured(data):\n    pcap.record(data.stream, 'all')\n")
+    with serve("forensics") as (address, store):
+        environment = {"STORAGE_EMULATOR_HOST": address, "GCS_BUCKET": "forensics"}
+        result = remora("scripts", "run", str(tmp_path / "keep.py"), str(SHOP), environment=environment)
+        assert result.returncode == 0, result.stderr
+        assert store.objects("forensics") == {}
 
 
 def test_what_a_script_leaves_is_kept_where_somebody_asks_for_it(tmp_path: Path) -> None:
