@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import selectors
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
@@ -26,8 +27,15 @@ RETRY_S = 10.0
 class ScriptFolders:
     """Keeps a set of scripts equal to what lies in the folders."""
 
-    def __init__(self, options: ScriptOptions, scripts: ScriptSet, selector: selectors.BaseSelector) -> None:
-        self._options, self._scripts, self._selector = options, scripts, selector
+    def __init__(
+        self,
+        options: ScriptOptions,
+        scripts: ScriptSet,
+        selector: selectors.BaseSelector,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._options, self._scripts, self._selector, self._tell = options, scripts, selector, tell
+        self._told: list[str] = []
         self._watches: dict[Path, FolderWatch] = {}
         self._changed_s: float | None = None
         self._reload_s: float | None = None
@@ -47,6 +55,17 @@ class ScriptFolders:
         if folders:
             chosen = {name: text for name, text in texts.items() if is_active(name, text, self._options.active)}
             self._scripts.set_texts(chosen, clock.monotonic_s(), unread)
+            self._tell_unused([*texts, *unread])
+
+    def _tell_unused(self, names: list[str]) -> None:
+        """Settings of scripts that are not there, when they are others than before: the script may come yet."""
+        unused = [name for name in self._options.scripts if not {name, f"{name}.py"} & set(names)]
+        if unused != self._told:
+            for name in unused:
+                near = get_close_matches(name, names, 1)
+                hint = f"; is {near[0]!r} meant?" if near else ""
+                self._tell(f"scripting.scripts.{name}: there is no script of this name{hint}")
+        self._told = unused
 
     def _watch(self, folder: Path) -> None:
         watch = FolderWatch(folder)

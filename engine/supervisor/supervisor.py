@@ -93,7 +93,7 @@ class Supervisor:
             settings.filters.dialect,
             settings.filters.macros,
         )
-        self._folder = ScriptFolders(settings.scripts, self._scripts, self._selector)
+        self._folder = ScriptFolders(settings.scripts, self._scripts, self._selector, view.tell)
         self._totals, self._outcome = Totals(), Outcome(0, {})
         self._phases = Phases(settings, self._family, self._scripts, self._outcome, view.tell)
         mailboxes = [worker.mailbox for worker in self._family.workers]

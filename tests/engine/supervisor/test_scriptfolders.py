@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import selectors
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,10 +81,12 @@ class Loaded:
 class Watched:
     """A folder that is watched, and a loop around it."""
 
-    def __init__(self, folder: Path, *, watch: bool = True) -> None:
+    def __init__(self, folder: Path, *, watch: bool = True, settings: Sequence[str] = ()) -> None:
         self.folder, self.loaded, self.selector = folder, Loaded(), selectors.DefaultSelector()
-        options = ScriptOptions(source=str(folder), watch=watch)
-        self.folders = ScriptFolders(options, self.loaded, self.selector)  # type: ignore[arg-type]  # as much as is used
+        options = ScriptOptions(source=str(folder), watch=watch, scripts={name: {} for name in settings})
+        self.told: list[str] = []
+        loaded: Any = self.loaded  # as much of a ScriptSet as is used
+        self.folders = ScriptFolders(options, loaded, self.selector, self.told.append)
         self.folders.load()
 
     def turn(self, wait_s: float = 0.01) -> None:
@@ -102,6 +105,25 @@ class Watched:
 def watched(tmp_path: Path) -> Iterator[Watched]:
     scene = Watched(tmp_path)
     yield scene
+    scene.folders.close()
+    scene.selector.close()
+
+
+def test_settings_of_a_script_that_is_not_there_are_named(tmp_path: Path) -> None:
+    for name in ("errors.py", "top.py"):
+        (tmp_path / name).write_text("x = 1\n")
+    scene = Watched(tmp_path, settings=["error.py", "top", "errors.py", "zzz"])
+    missing = "there is no script of this name"
+    assert scene.told == [
+        f"scripting.scripts.error.py: {missing}; is 'errors.py' meant?",
+        f"scripting.scripts.zzz: {missing}",
+    ]
+    scene.folders.load()
+    assert len(scene.told) == 2, "once"
+    (tmp_path / "error.py").write_text("x = 1\n")
+    (tmp_path / "zzz.py").write_text("x = 1\n")
+    scene.folders.load()
+    assert len(scene.told) == 2
     scene.folders.close()
     scene.selector.close()
 
