@@ -150,7 +150,12 @@ class Phases:
     def interrupted(self, times: int, now_s: float) -> None:
         """Somebody wants the end, for the first time or again."""
         if times > 1 or (self.name == "starting" and self._replay):
-            self._outcome.note = self._outcome.note or "stopped at once; what was sealed waits in the outbox"
+            waits = (
+                "before a packet was read"
+                if self.name == "starting"
+                else "at once; what was sealed waits in the outbox"
+            )
+            self._outcome.note = self._outcome.note or f"stopped {waits}"
             self._outcome.exit_code = self._outcome.exit_code or (1 if self.name != "starting" else 0)
             self.name = "over"
         elif self.name == "starting":

@@ -101,6 +101,20 @@ def test_a_run_ends_when_all_workers_have_drained_and_the_grace_is_taken_once(li
     assert (live.phases.name, live.outcome.exit_code, live.outcome.note) == ("over", 1, "2 uploads wait")
 
 
+def test_a_stop_before_anything_was_read_says_so_and_one_in_the_middle_says_what_waits() -> None:
+    scene = Scene("/capture.pcap", workers=1)
+    scene.phases.interrupted(1, 0.0)
+    assert (scene.phases.name, scene.outcome.note) == ("over", "stopped before a packet was read")
+    assert scene.outcome.exit_code == 0
+    scene.close()
+    begun = Scene("/capture.pcap", workers=1)
+    begun.up()
+    begun.phases.interrupted(2, 0.0)
+    assert begun.outcome.note == "stopped at once; what was sealed waits in the outbox"
+    assert begun.outcome.exit_code == 1
+    begun.close()
+
+
 def test_slow_scripts_leave_a_quarter_of_the_grace_for_uploading(live: Scene) -> None:
     live.up()
     live.phases.interrupted(1, 0.0)
