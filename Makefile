@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT    := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends
 BENCH  ?=
-# Tests wait for processes more than they compute: two for each of two cores.
+# Tests wait for processes more than they compute: two for each of two cores; who has none left takes over from others.
 JOBS   ?= 4
 
 SEED   ?= 1
@@ -33,7 +33,7 @@ demo: $(STAMP) ## replay real traffic through the gcs-recorder example into a lo
 	$(BIN)/remora run examples/gcs-recorder/captures --config examples/gcs-recorder/remora.yaml --data demo-data
 
 test: $(STAMP) ## the tests
-	@$(BIN)/python -m pytest -q -n $(JOBS)
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
 
 check: format-check lint types test ## format, lint, types and tests, as CI runs them
 
