@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.instance import SHOP, clean, command, remora
-from tests.support.packets import write_pcap
+from tests.support.packets import EPOCH_NS, Packet, write_pcap
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,7 @@ def test_what_the_machine_refuses_is_one_message() -> None:
 
 def test_many_captures_may_be_open_at_once(tmp_path: Path) -> None:
     for number in range(100):
-        write_pcap(tmp_path / f"{number}.pcap", [])
+        write_pcap(tmp_path / f"{number}.pcap", [Packet(EPOCH_NS, bytes(60))])
     limited = ["sh", "-c", 'ulimit -Sn 64 && exec "$0" "$@"', *command("query", str(tmp_path))]
     found = subprocess.run(limited, env=clean(), capture_output=True, text=True, check=False)
     assert (found.returncode, found.stderr) == (0, "")
