@@ -106,9 +106,8 @@ def main() -> None:
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, _end)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(
-        resource.RLIMIT_NOFILE, (most, most)
-    )  # a folder of captures is opened before rights are given up
+    # A folder of captures is opened before rights are given up, each of them.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     try:
         app(prog_name="remora")
     except RemoraError as error:
