@@ -85,7 +85,11 @@ class JobStore:
                 raise StorageError(f"{self._path}: expected format {FORMAT}, got {found}; {hint}")
             self._database.executescript(f"{_TABLES} pragma user_version = {FORMAT};")
         except (sqlite3.Error, OSError) as error:
+            self._database.close()
             raise StorageError(f"{self._path}: expected the jobs of recordings, got {error}") from error
+        except StorageError:
+            self._database.close()
+            raise
 
     # -- jobs ----------------------------------------------------------------------------------------------------------
 

@@ -228,6 +228,13 @@ def with_jobs(data: DataFolder, told: list[str], jobs: list[dict[str, object]], 
     return Recorder(data.root, RUN_ID, origin, "recordings", limits, Counters(), service=service)
 
 
+def close_both(recorder: Recorder) -> None:
+    """The recorder and its jobs."""
+    recorder.close()
+    assert recorder._service is not None
+    recorder._service.close()
+
+
 def test_streams_that_find_no_room_are_told_in_the_words_of_kubeshark_once_in_a_while(tmp_path: Path) -> None:
     data, told = DataFolder(tmp_path / "data"), list[str]()
     recorder = with_jobs(data, told, [{"name": "example"}], limit_bytes=0)
@@ -237,7 +244,7 @@ def test_streams_that_find_no_room_are_told_in_the_words_of_kubeshark_once_in_a_
     for stream, now_s in ((1, 1.0), (2, 2.0), (3, 3.0), (4, 20.0)):
         data.worker.keep(stream, "example", 0, 0)
         recorder.step(NOW_NS, now_s)
-    recorder.close()
+    close_both(recorder)
     assert [text.partition(": recording.limit")[0] for text in told] == [
         "error: Failed recording (example) Error: 1 streams were refused",
         "error: Failed recording (example) Error: 3 streams were refused",
@@ -264,7 +271,7 @@ def test_a_deleted_recording_loses_what_is_open_and_its_local_data(tmp_path: Pat
     recorder.step(NOW_NS, 1.0, everything=True)
     while recorder.unsealed:
         recorder.step(NOW_NS, 2.0)
-    recorder.close()
+    close_both(recorder)
     found = audit(objects_ready(data.root / "outbox"))
     assert found.keys() == {"s"}
     assert found["s"].packets == data.wanted({1: 0})
@@ -283,20 +290,21 @@ def test_local_batches_go_when_they_have_lain_for_their_expiration_and_no_others
             path.write_bytes(b"{}")
             os.utime(path, ns=(NOW_NS - age_s * 10**9,) * 2)
     recorder.step(NOW_NS, 0.0)
-    recorder.close()
+    close_both(recorder)
     assert {key[:2] for key, path in paths.items() if path.exists()} == {("r", 3599), ("for-ever", 10**6)}
 
 
 def test_jobs_of_the_configuration_are_what_it_says_and_what_is_as_before_goes_on(tmp_path: Path) -> None:
     data, told = DataFolder(tmp_path / "data"), list[str]()
     first = with_jobs(data, told, [{"name": "a", "kfl": "http"}, {"name": "b", "kfl": "dns"}, {"name": "c"}])
-    first.close()
+    close_both(first)
     later_ns = NOW_NS + 60 * 10**9
     service = Service(data.root, RUN_ID, later_ns, lambda _, text: told.append(text))
     service.answer("create", {"job": {"name": "mine"}}, later_ns)
     wanted = [{"name": "a", "kfl": "http"}, {"name": "b", "kfl": "redis"}, {"name": "mine", "kfl": "http"}]
     service.configure(wanted, later_ns)
     jobs = {job.name: job for job in service.jobs.all}
+    service.close()
     assert jobs["a"].created_ns == NOW_NS
     assert (jobs["b"].kfl, jobs["b"].created_ns) == ("redis", later_ns)
     assert jobs["c"].plan.stopped_ns == later_ns

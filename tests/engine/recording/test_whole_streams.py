@@ -139,6 +139,7 @@ class Scene:
 def scene(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
     made = Scene(tmp_path / "data", random.Random(request.param))
     yield made
+    made.service.close()
     for folder in made.folders:
         folder.close()
 
