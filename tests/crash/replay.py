@@ -128,6 +128,8 @@ def pid_of(instance: Instance, victim: str) -> int:
         status = instance.status()
         if status.get("phase") == "starting" or not status.get("counters", {}).get("items_total"):
             return 0
+        if victim == "worker" and not status["counters"].get("recorder_batches_total"):
+            return 0  # its death may take most streams along: the first batch is there before, others come after
         if victim == "hosts":
             zygote = status["processes"]["zygote"]["pid"]
             children = Path(f"/proc/{zygote}/task/{zygote}/children").read_text().split()
